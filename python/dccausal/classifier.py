@@ -1,0 +1,183 @@
+"""What a classifier is, what it may answer, and which label a user means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal.errors import ClassifierError, DccausalError, OptionError
+
+_MIN_CLASSES = 2
+_MAX_LISTED = 5
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """
+    Anything that classifies batches of images: a function, a Keras model, a client of a remote server.
+
+    It may also have ``names`` (a sequence of class names) and ``n_classes`` (an int); they let labels be
+    given and shown by name, and be checked before the work.
+    """
+
+    def __call__(self, images: NDArray[np.uint8], /) -> Any:
+        """
+        Classify a batch.
+
+        Parameters
+        ----------
+        images
+            uint8 (N, H, W, 3) RGB. N varies from call to call. Only to be read, and only during the call.
+
+        Returns
+        -------
+        array
+            Scores (N, classes), higher meaning more likely, finite; or, from a classifier that does not give
+            scores, integer labels (N,) of at least 0.
+
+        """
+        ...
+
+
+def classify(classifier: Callable[..., Any], images: NDArray[np.uint8]) -> NDArray[Any]:
+    """
+    Ask the classifier about a batch and return its checked answer (see ``check_answer``).
+
+    Raises
+    ------
+    ClassifierError
+        If the classifier raises, or its answer is none. Errors of dccausal itself pass through unchanged.
+
+    """
+    try:
+        answer = classifier(images)
+    except DccausalError:
+        raise
+    except Exception as error:
+        raise ClassifierError(
+            f"the classifier raised {type(error).__name__}: {error}; it was given {images.shape} "
+            f"{images.dtype} and needs to return scores (N, classes) or integer labels (N,)"
+        ) from error
+    return check_answer(answer, len(images))
+
+
+def check_answer(answer: Any, n: int) -> NDArray[Any]:
+    """
+    Check what a classifier returned for ``n`` images.
+
+    Parameters
+    ----------
+    answer
+        Anything that numpy turns into an array.
+    n
+        Number of images that were asked about.
+
+    Returns
+    -------
+    NDArray
+        Scores (n, classes), float32 or float64 as given (float16 and whole numbers become float32); or labels
+        (n,) int64.
+
+    Raises
+    ------
+    ClassifierError
+        If there is not one row for each image, if the shape or dtype is another, if there are fewer than two
+        classes, if a score is NaN or infinite, or if a label is negative.
+
+    """
+    try:
+        array = np.asarray(answer)
+    except Exception as error:
+        raise ClassifierError(
+            f"the classifier returned {type(answer).__name__}, which is no array ({error}); "
+            f"scores ({n}, classes) or integer labels ({n},) are needed"
+        ) from error
+    what = f"the classifier returned {array.shape} {array.dtype} for {n} images"
+    needed = f"scores ({n}, classes) or integer labels ({n},) are needed"
+    if array.ndim not in (1, 2) or array.dtype.kind not in "fiu" or len(array) != n:
+        raise ClassifierError(f"{what}; {needed}")
+    if array.ndim == 1:
+        return _check_labels(array, what)
+    if array.shape[1] < _MIN_CLASSES:
+        raise ClassifierError(f"{what}; at least two columns are needed, [1 - p, p] for a yes or no")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float32)
+    n_bad = n - int(np.count_nonzero(np.isfinite(array).all(axis=1)))
+    if n_bad:
+        raise ClassifierError(
+            f"the classifier returned NaN or infinite scores for {n_bad} of {n} images; "
+            "finite scores are needed"
+        )
+    return np.ascontiguousarray(array)
+
+
+def _check_labels(array: NDArray[Any], what: str) -> NDArray[np.int64]:
+    if array.dtype.kind == "f":
+        raise ClassifierError(f"{what}; labels need to be integers, and scores two-dimensional (N, classes)")
+    if array.size and int(array.min()) < 0:
+        raise ClassifierError(f"{what}, the smallest {int(array.min())}; labels of at least 0 are needed")
+    return array.astype(np.int64)
+
+
+def resolve_label(
+    target: int | str | None, names: Sequence[str] | None = None, n_classes: int | None = None
+) -> int | None:
+    """
+    Return the index of the label that the user means; None stays None (the top label).
+
+    A string is compared, without regard to case, with the whole names first, then with the synonyms of names
+    that list several ("lesser panda, red panda"), and last read as a number. A part of a name is not enough:
+    an explanation of a label that was not meant would be taken for the right one.
+
+    Raises
+    ------
+    OptionError
+        If the index is out of range, if no name is like that (close ones are suggested), or if several are.
+
+    """
+    if target is None:
+        return None
+    if isinstance(target, int | np.integer) and not isinstance(target, bool):
+        return _check_index(int(target), n_classes)
+    if not isinstance(target, str):
+        raise OptionError(f"target is {target!r}; the index or the name of a label is needed")
+    wanted = target.strip().casefold()
+    folded = [name.casefold() for name in names or ()]
+    found = [i for i, name in enumerate(folded) if name == wanted]
+    found = found or [i for i, name in enumerate(folded) if wanted in _synonyms(name)]
+    if len(found) > 1:
+        listed = ", ".join(f"{i} ({names[i]})" for i in found) if names else ""
+        raise OptionError(f"target {target!r} names {len(found)} labels: {listed}; an index is needed")
+    if found:
+        return found[0]
+    if wanted.isdecimal():
+        return _check_index(int(wanted), n_classes)
+    if not names:
+        raise OptionError(f"target is {target!r}, but the classifier's names are unknown; an index is needed")
+    raise OptionError(
+        f"target {target!r} is not a label{_suggestion(wanted, names)}; a label's name or index is needed"
+    )
+
+
+def _synonyms(name: str) -> list[str]:
+    return [part.strip() for part in name.split(",")]
+
+
+def _check_index(index: int, n_classes: int | None) -> int:
+    if index < 0 or (n_classes is not None and index >= n_classes):
+        upper = f"0 to {n_classes - 1}" if n_classes is not None else "at least 0"
+        raise OptionError(f"target is {index}; a label from {upper} is needed")
+    return index
+
+
+def _suggestion(wanted: str, names: Sequence[str]) -> str:
+    """Return " (did you mean ...?)" with names that contain the words, or are spelt like them."""
+    by_word = {word: name for name in names for word in (name.casefold(), *_synonyms(name.casefold()))}
+    close = [name for name in names if wanted and wanted in name.casefold()]
+    close += [by_word[word] for word in difflib.get_close_matches(wanted, by_word, n=_MAX_LISTED)]
+    listed = list(dict.fromkeys(close))[:_MAX_LISTED]
+    return f" (did you mean {', '.join(map(repr, listed))}?)" if listed else ""
