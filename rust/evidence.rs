@@ -1,0 +1,194 @@
+//! Questions to the classifier and the verdicts that came back: nothing is asked twice.
+//!
+//! Questions are asked in *rounds*. During a round the verdicts of earlier rounds are all that is known; whoever needs
+//! more queues a question. The queue's order depends only on the search, so batches of any size, several in flight,
+//! handed back in any order, lead to the same next round.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::error::Error;
+use crate::fingerprint::Fingerprint;
+use crate::region::Region;
+
+/// One mutant to classify: the image with these pixels masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Disjoint rectangles, sorted; everything inside them is masked.
+    pub masked: Vec<Region>,
+    /// The identity of the masked pixels.
+    pub fingerprint: Fingerprint,
+}
+
+/// The classifier's answer to one question.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// Whether the mutant still gives the target label.
+    pub is_passing: bool,
+    /// The score of the target label; not a number where the classifier gives labels only.
+    pub score: f32,
+}
+
+/// Questions to classify together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The number to submit the verdicts under.
+    pub id: u64,
+    /// The questions, in the order in which the verdicts are expected.
+    pub questions: Vec<Question>,
+}
+
+/// All that was asked and answered so far about one image.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    verdicts: HashMap<Fingerprint, Verdict>,
+    queue: VecDeque<Question>,
+    waiting: HashSet<Fingerprint>,
+    in_flight: HashMap<u64, Vec<Fingerprint>>,
+    next_batch: u64,
+    n_calls: u64,
+    max_calls: Option<u64>,
+}
+
+impl Evidence {
+    /// Nothing asked yet; at most `max_calls` questions will be.
+    #[must_use]
+    pub fn new(max_calls: Option<u64>) -> Self {
+        Self { max_calls, ..Self::default() }
+    }
+
+    /// Takes a verdict that was found outside: of the intact image, say.
+    pub fn learn(&mut self, fingerprint: Fingerprint, verdict: Verdict) {
+        self.verdicts.insert(fingerprint, verdict);
+    }
+
+    /// The verdict on a set of masked pixels, if it is known.
+    #[must_use]
+    pub fn verdict(&self, fingerprint: Fingerprint) -> Option<Verdict> {
+        self.verdicts.get(&fingerprint).copied()
+    }
+
+    /// The verdict on a question, or `None` after queueing it for this round.
+    pub fn ask(&mut self, fingerprint: Fingerprint, masked: impl FnOnce() -> Vec<Region>) -> Option<Verdict> {
+        if let Some(verdict) = self.verdict(fingerprint) {
+            return Some(verdict);
+        }
+        if !self.waiting.insert(fingerprint) {
+            return None;
+        }
+        let mut masked = masked();
+        masked.sort_unstable();
+        self.queue.push_back(Question { masked, fingerprint });
+        None
+    }
+
+    /// The next questions of this round, at most `capacity`; `None` when all of them are in flight or answered.
+    pub fn propose(&mut self, capacity: usize) -> Option<Batch> {
+        let size = capacity.min(self.queue.len()).min(self.calls_left());
+        if size == 0 {
+            return None;
+        }
+        let questions: Vec<Question> = self.queue.drain(..size).collect();
+        let id = self.next_batch;
+        self.next_batch += 1;
+        self.n_calls += size as u64;
+        self.in_flight.insert(id, questions.iter().map(|question| question.fingerprint).collect());
+        Some(Batch { id, questions })
+    }
+
+    /// Takes the verdicts on a batch.
+    ///
+    /// # Errors
+    /// If the batch is not in flight or the number of verdicts is not that of its questions.
+    pub fn submit(&mut self, id: u64, verdicts: &[Verdict]) -> Result<(), Error> {
+        let asked = self.in_flight.get(&id).ok_or(Error::UnknownBatch { id })?;
+        if asked.len() != verdicts.len() {
+            return Err(Error::VerdictCount { given: verdicts.len(), needed: asked.len() });
+        }
+        let asked = self.in_flight.remove(&id).unwrap_or_default();
+        for (fingerprint, verdict) in asked.into_iter().zip(verdicts) {
+            self.waiting.remove(&fingerprint);
+            self.verdicts.insert(fingerprint, *verdict);
+        }
+        Ok(())
+    }
+
+    /// Whether every question of this round that the budget allows has been answered.
+    #[must_use]
+    pub fn is_round_over(&self) -> bool {
+        self.in_flight.is_empty() && (self.queue.is_empty() || self.is_exhausted())
+    }
+
+    /// Whether the budget of calls is used up.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.calls_left() == 0
+    }
+
+    /// Forgets the questions that are queued or in flight; their verdicts will not be taken any more.
+    pub fn abandon_round(&mut self) {
+        self.queue.clear();
+        self.waiting.clear();
+        self.in_flight.clear();
+    }
+
+    /// Questions handed out so far.
+    #[must_use]
+    pub const fn n_calls(&self) -> u64 {
+        self.n_calls
+    }
+
+    fn calls_left(&self) -> usize {
+        let left = self.max_calls.map_or(u64::MAX, |most| most.saturating_sub(self.n_calls));
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::Fingerprinter;
+
+    const PASS: Verdict = Verdict { is_passing: true, score: 0.5 };
+
+    fn ask(evidence: &mut Evidence, right: u32) -> Option<Verdict> {
+        let region = Region { top: 0, left: 0, bottom: 4, right };
+        evidence.ask(Fingerprinter::new(4, 40).region(&region), || vec![region])
+    }
+
+    #[test]
+    fn a_question_is_proposed_once() {
+        let mut evidence = Evidence::new(None);
+        assert_eq!(ask(&mut evidence, 3), None);
+        assert_eq!(ask(&mut evidence, 3), None);
+        let batch = evidence.propose(8).expect("one question waits");
+        assert_eq!(batch.questions.len(), 1);
+        assert_eq!(ask(&mut evidence, 3), None);
+        assert!(evidence.propose(8).is_none() && !evidence.is_round_over());
+        evidence.submit(batch.id, &[PASS]).expect("the batch is in flight");
+        assert_eq!(ask(&mut evidence, 3), Some(PASS));
+        assert!(evidence.is_round_over());
+    }
+
+    #[test]
+    fn batches_come_back_in_any_order_but_only_once_and_whole() {
+        let mut evidence = Evidence::new(None);
+        (1..=5).for_each(|right| assert_eq!(ask(&mut evidence, right), None));
+        let (first, second) = (evidence.propose(3).expect("5 wait"), evidence.propose(3).expect("2 wait"));
+        assert_eq!(evidence.submit(second.id, &[PASS; 3]), Err(Error::VerdictCount { given: 3, needed: 2 }));
+        assert_eq!(evidence.submit(second.id, &[PASS; 2]), Ok(()));
+        assert_eq!(evidence.submit(second.id, &[PASS; 2]), Err(Error::UnknownBatch { id: second.id }));
+        assert!(!evidence.is_round_over());
+        assert_eq!(evidence.submit(first.id, &[PASS; 3]), Ok(()));
+        assert!(evidence.is_round_over());
+    }
+
+    #[test]
+    fn the_budget_ends_a_round_early() {
+        let mut evidence = Evidence::new(Some(3));
+        (1..=5).for_each(|right| assert_eq!(ask(&mut evidence, right), None));
+        let batch = evidence.propose(10).expect("3 are allowed");
+        assert_eq!(batch.questions.len(), 3);
+        evidence.submit(batch.id, &[PASS; 3]).expect("the batch is in flight");
+        assert!(evidence.propose(10).is_none() && evidence.is_round_over() && evidence.is_exhausted());
+    }
+}

@@ -1,0 +1,54 @@
+//! The core of dccausal: which parts of an image made a classifier say what it said.
+//!
+//! The method is DC-Causal (Chockler, Kroening and Sun, *Explanations for Occluded Images*, ICCV 2021). The core never calls
+//! a classifier: [`Search`] and [`Extraction`] are state machines that propose batches of questions (which pixels to mask)
+//! and take the verdicts (does the label stay?); [`Renderer`] draws the masked images. Given the same verdicts, the result
+//! is the same to the last bit, for any batch size, any number of batches in flight and any number of threads.
+//!
+//! ```
+//! use dccausal::{Evidence, Search, SearchOptions, Verdict};
+//!
+//! // A classifier that needs to see the pixel in row 10, column 20.
+//! let mut search = Search::new(SearchOptions::paper(64, 64, 0), Evidence::new(None))?;
+//! while let Some(batch) = search.propose(16) {
+//!     let sees = |region: &dccausal::Region| {
+//!         !(region.top <= 10 && 10 < region.bottom && region.left <= 20 && 20 < region.right)
+//!     };
+//!     let verdicts: Vec<_> = batch.questions.iter()
+//!         .map(|question| Verdict { is_passing: question.masked.iter().all(sees), score: f32::NAN })
+//!         .collect();
+//!     search.submit(batch.id, &verdicts)?;
+//! }
+//! let heatmap = search.heatmap();
+//! let hottest = (0..heatmap.len()).max_by(|&a, &b| heatmap[a].total_cmp(&heatmap[b])).unwrap();
+//! assert!((hottest / 64).abs_diff(10) < 5 && (hottest % 64).abs_diff(20) < 5);
+//! # Ok::<(), dccausal::Error>(())
+//! ```
+
+pub mod error;
+pub mod evidence;
+pub mod explanation;
+pub mod fingerprint;
+pub mod heatmap;
+pub mod region;
+pub mod render;
+pub mod responsibility;
+pub mod rng;
+pub mod search;
+pub mod subset;
+pub mod truth_table;
+
+#[cfg(feature = "python")]
+mod py;
+
+pub use error::Error;
+pub use evidence::{Batch, Evidence, Question, Verdict};
+//pub use explanation::{Extraction, ExtractionOptions};
+pub use fingerprint::{Fingerprint, Fingerprinter};
+pub use heatmap::Accumulator;
+pub use region::{Grid, Region};
+pub use render::{Canvas, Layout, Renderer};
+pub use responsibility::{Responsibility, responsibilities};
+pub use search::{Search, SearchCounts, SearchOptions, Weighting, World};
+pub use subset::{SUPERPIXELS, Subset};
+pub use truth_table::TruthTable;

@@ -1,0 +1,263 @@
+//! The bindings to Python: conversions only. The one file that names `pyo3` or `numpy`.
+
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::Error;
+use crate::evidence::{self, Evidence, Verdict};
+//use crate::explanation::{self, ExtractionOptions};
+use crate::region::Region;
+use crate::render::{self, Layout};
+use crate::search::{self, SearchOptions, Weighting, World};
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        PyValueError::new_err(error.to_string())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn mode<T: Copy>(option: &'static str, given: &str, choices: &[(&'static str, T)], needed: &'static str) -> PyResult<T> {
+    let found = choices.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
+    Ok(found.ok_or_else(|| Error::OutOfRange { option, given: format!("{given:?}"), needed })?)
+}
+
+fn verdicts(is_passing: &PyReadonlyArray1<'_, bool>, scores: &PyReadonlyArray1<'_, f32>) -> PyResult<Vec<Verdict>> {
+    let (is_passing, scores) = (is_passing.as_array(), scores.as_array());
+    if is_passing.len() != scores.len() {
+        return Err(Error::VerdictCount { given: scores.len(), needed: is_passing.len() }.into());
+    }
+    Ok(is_passing.iter().zip(scores).map(|(&is_passing, &score)| Verdict { is_passing, score }).collect())
+}
+
+/// Questions to classify together.
+#[pyclass(frozen, module = "dccausal._core")]
+struct Batch {
+    inner: evidence::Batch,
+    height: u32,
+    width: u32,
+}
+
+#[pymethods]
+impl Batch {
+    #[getter]
+    fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.questions.len()
+    }
+
+    /// The masked pixels as booleans, (n, H, W).
+    fn masked<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray3<bool>>> {
+        let (height, width) = (self.height as usize, self.width as usize);
+        let n = self.inner.questions.len();
+        let pixels = py.detach(|| {
+            let mut pixels = vec![false; n * height * width];
+            for (question, image) in self.inner.questions.iter().zip(pixels.chunks_exact_mut(height * width)) {
+                for region in &question.masked {
+                    for row in image.chunks_exact_mut(width).take(region.bottom as usize).skip(region.top as usize) {
+                        row[region.left as usize..region.right as usize].fill(true);
+                    }
+                }
+            }
+            pixels
+        });
+        pixels.into_pyarray(py).reshape([n, height, width])
+    }
+
+    /// The masked rectangles, (n, R, 4) int32: top, left, bottom, right; rows of zeros fill up.
+    fn rectangles<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray3<i32>>> {
+        let n = self.inner.questions.len();
+        let most = self.inner.questions.iter().map(|question| question.masked.len()).max().unwrap_or(0);
+        let mut corners = vec![0_i32; n * most * 4];
+        for (question, rows) in self.inner.questions.iter().zip(corners.chunks_exact_mut((most * 4).max(1))) {
+            for (region, row) in question.masked.iter().zip(rows.chunks_exact_mut(4)) {
+                let sides = [region.top, region.left, region.bottom, region.right];
+                row.iter_mut().zip(sides).for_each(|(corner, side)| *corner = i32::try_from(side).unwrap_or(i32::MAX));
+            }
+        }
+        corners.into_pyarray(py).reshape([n, most, 4])
+    }
+
+    /// The masked pixels as bits, (n, ceil(H W / 8)) uint8, the first pixel in the highest bit as `numpy.packbits` has it.
+    fn bits<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u8>>> {
+        let n = self.inner.questions.len();
+        let stride = (self.height as usize * self.width as usize).div_ceil(8);
+        let mut bits = vec![0_u8; n * stride];
+        for (question, image) in self.inner.questions.iter().zip(bits.chunks_exact_mut(stride)) {
+            question.masked.iter().for_each(|region| set_bits(region, self.width as usize, image));
+        }
+        bits.into_pyarray(py).reshape([n, stride])
+    }
+}
+
+fn set_bits(region: &Region, width: usize, bits: &mut [u8]) {
+    for row in region.top as usize..region.bottom as usize {
+        for pixel in row * width + region.left as usize..row * width + region.right as usize {
+            bits[pixel / 8] |= 0x80 >> (pixel % 8);
+        }
+    }
+}
+
+/// The search for responsibility over many random partitions.
+#[pyclass(frozen, module = "dccausal._core")]
+struct Search {
+    inner: Mutex<search::Search>,
+    height: u32,
+    width: u32,
+}
+
+#[pymethods]
+impl Search {
+    #[new]
+    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, concentration, wave, max_calls=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn new(
+        height: u32,
+        width: u32,
+        partitions: u32,
+        seed: u64,
+        world: &str,
+        weighting: &str,
+        min_side: f64,
+        concentration: u8,
+        wave: u32,
+        max_calls: Option<u64>,
+    ) -> PyResult<Self> {
+        let worlds = [("intact", World::Intact), ("contingency", World::Contingency)];
+        let weightings = [("shares", Weighting::Shares), ("leaf", Weighting::Leaf)];
+        let options = SearchOptions {
+            height,
+            width,
+            partitions,
+            seed,
+            world: mode("world", world, &worlds, "\"intact\" or \"contingency\"")?,
+            weighting: mode("weighting", weighting, &weightings, "\"shares\" or \"leaf\"")?,
+            min_side,
+            concentration,
+            wave,
+        };
+        let inner = search::Search::new(options, Evidence::new(max_calls))?;
+        Ok(Self { inner: Mutex::new(inner), height, width })
+    }
+
+    #[getter]
+    fn is_done(&self) -> bool {
+        lock(&self.inner).is_done()
+    }
+
+    #[getter]
+    fn n_calls(&self) -> u64 {
+        lock(&self.inner).n_calls()
+    }
+
+    /// How far the search has come and what it cost.
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = lock(&self.inner).counts();
+        let dict = PyDict::new(py);
+        dict.set_item("partitions", counts.partitions)?;
+        dict.set_item("refinements", counts.refinements)?;
+        dict.set_item("verdicts", counts.verdicts)?;
+        dict.set_item("rounds", counts.rounds)?;
+        dict.set_item("exhaustive", counts.exhaustive())?;
+        Ok(dict)
+    }
+
+    /// The next questions, at most `capacity`; `None` while all of the round's are in flight, or at the end.
+    fn propose(&self, py: Python<'_>, capacity: usize) -> Option<Batch> {
+        let inner = py.detach(|| lock(&self.inner).propose(capacity))?;
+        Some(Batch { inner, height: self.height, width: self.width })
+    }
+
+    /// Takes the verdicts on a batch.
+    #[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        batch_id: u64,
+        is_passing: PyReadonlyArray1<'_, bool>,
+        scores: PyReadonlyArray1<'_, f32>,
+    ) -> PyResult<()> {
+        let verdicts = verdicts(&is_passing, &scores)?;
+        Ok(py.detach(|| lock(&self.inner).submit(batch_id, &verdicts))?)
+    }
+
+    /// The heatmap as known now, (H, W) float32: the mean over the partitions begun.
+    fn heatmap<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let heatmap = py.detach(|| lock(&self.inner).heatmap());
+        heatmap.into_pyarray(py).reshape([self.height as usize, self.width as usize])
+    }
+}
+
+/// What the slots of a buffer show.
+#[pyclass(frozen, module = "dccausal._core")]
+struct Canvas {
+    inner: Mutex<render::Canvas>,
+    buffer: Py<PyArray1<u8>>,
+}
+
+/// Draws masked images into buffers.
+#[pyclass(frozen, module = "dccausal._core")]
+struct Renderer {
+    inner: render::Renderer,
+    image_bytes: usize,
+}
+
+#[pymethods]
+impl Renderer {
+    /// `image` and `baseline` are the bytes of two normalised images, (planes, height, width, `pixel_bytes`).
+    #[new]
+    #[pyo3(signature = (image, baseline, *, height, width, planes, pixel_bytes, threads))]
+    #[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
+    fn new(
+        image: PyReadonlyArray1<'_, u8>,
+        baseline: PyReadonlyArray1<'_, u8>,
+        height: u32,
+        width: u32,
+        planes: u32,
+        pixel_bytes: u32,
+        threads: usize,
+    ) -> PyResult<Self> {
+        let layout = Layout { height, width, planes, pixel_bytes };
+        let inner = render::Renderer::new(layout, image.as_slice()?.to_vec(), baseline.as_slice()?.to_vec(), threads)?;
+        Ok(Self { inner, image_bytes: layout.image_bytes() })
+    }
+
+    /// A canvas over a caller's buffer: a contiguous array of bytes, a whole number of images. Write to it no more.
+    fn canvas(&self, buffer: Bound<'_, PyArray1<u8>>) -> PyResult<Canvas> {
+        let n_bytes = buffer.len();
+        if !buffer.is_contiguous() || n_bytes % self.image_bytes != 0 {
+            let needed = n_bytes.div_ceil(self.image_bytes) * self.image_bytes;
+            return Err(Error::BufferSize { buffer: "buffer", given: n_bytes, needed }.into());
+        }
+        let inner = Mutex::new(render::Canvas::new(n_bytes / self.image_bytes));
+        Ok(Canvas { inner, buffer: buffer.unbind() })
+    }
+
+    /// Draws one mutant a question into the first slots of a canvas.
+    fn render(&self, py: Python<'_>, batch: &Batch, canvas: &Canvas) -> PyResult<()> {
+        let mut buffer = canvas.buffer.bind(py).try_readwrite()?;
+        let bytes = buffer.as_slice_mut()?;
+        Ok(py.detach(|| self.inner.render(&batch.inner.questions, bytes, &mut lock(&canvas.inner)))?)
+    }
+}
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("is_debug_build", cfg!(debug_assertions))?;
+    module.add_class::<Batch>()?;
+    module.add_class::<Search>()?;
+    module.add_class::<Canvas>()?;
+    module.add_class::<Renderer>()
+}

@@ -1,0 +1,169 @@
+//! Rectangles of pixels, and the grid of blocks in which explanations are cut.
+
+use crate::subset::SUPERPIXELS;
+
+/// A rectangle of pixels: rows `top..bottom`, columns `left..right`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Region {
+    /// First row.
+    pub top: u32,
+    /// First column.
+    pub left: u32,
+    /// One past the last row.
+    pub bottom: u32,
+    /// One past the last column.
+    pub right: u32,
+}
+
+impl Region {
+    /// The whole of an image.
+    #[must_use]
+    pub const fn whole(height: u32, width: u32) -> Self {
+        Self { top: 0, left: 0, bottom: height, right: width }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub const fn height(&self) -> u32 {
+        self.bottom - self.top
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub const fn width(&self) -> u32 {
+        self.right - self.left
+    }
+
+    /// Number of pixels.
+    #[must_use]
+    pub const fn area(&self) -> u64 {
+        self.height() as u64 * self.width() as u64
+    }
+
+    /// Cuts the region at a point into its four superpixels: top left, top right, bottom left, bottom right.
+    ///
+    /// `row` and `column` are the first row and column of the bottom right piece; each must lie strictly inside the
+    /// region, so that no piece is empty.
+    #[must_use]
+    pub fn cut(&self, row: u32, column: u32) -> [Region; SUPERPIXELS] {
+        debug_assert!(self.top < row && row < self.bottom);
+        debug_assert!(self.left < column && column < self.right);
+        [
+            Region { bottom: row, right: column, ..*self },
+            Region { bottom: row, left: column, ..*self },
+            Region { top: row, right: column, ..*self },
+            Region { top: row, left: column, ..*self },
+        ]
+    }
+}
+
+/// The blocks over which explanations are minimal: a lattice of at most `cells` by `cells` rectangles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grid {
+    rows: Vec<u32>,
+    columns: Vec<u32>,
+}
+
+impl Grid {
+    /// Divides an image into `cells` rows and columns of blocks, as even as whole pixels allow.
+    ///
+    /// A side shorter than `cells` pixels gets one block a pixel.
+    #[must_use]
+    pub fn new(height: u32, width: u32, cells: u32) -> Self {
+        Self { rows: boundaries(height, cells), columns: boundaries(width, cells) }
+    }
+
+    /// Number of rows of blocks.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.rows.len() - 1
+    }
+
+    /// Number of columns of blocks.
+    #[must_use]
+    pub fn n_columns(&self) -> usize {
+        self.columns.len() - 1
+    }
+
+    /// Number of blocks.
+    #[must_use]
+    pub fn n_blocks(&self) -> usize {
+        self.n_rows() * self.n_columns()
+    }
+
+    /// The block of an index, counted row by row.
+    #[must_use]
+    pub fn block(&self, index: usize) -> Region {
+        let (row, column) = (index / self.n_columns(), index % self.n_columns());
+        self.run(row, column, column + 1)
+    }
+
+    /// The blocks `first..end` of one row as a single rectangle.
+    #[must_use]
+    pub fn run(&self, row: usize, first: usize, end: usize) -> Region {
+        Region {
+            top: self.rows[row],
+            left: self.columns[first],
+            bottom: self.rows[row + 1],
+            right: self.columns[end],
+        }
+    }
+
+    /// The blocks that are *not* in `kept`, as few rectangles as runs along the rows make, in reading order.
+    #[must_use]
+    pub fn masked(&self, kept: &[bool]) -> Vec<Region> {
+        let columns = self.n_columns();
+        let mut regions = Vec::new();
+        for (row, cells) in kept.chunks_exact(columns).enumerate() {
+            let mut column = 0;
+            while column < columns {
+                let first = column;
+                while column < columns && cells[column] == cells[first] {
+                    column += 1;
+                }
+                if !cells[first] {
+                    regions.push(self.run(row, first, column));
+                }
+            }
+        }
+        regions
+    }
+}
+
+fn boundaries(side: u32, cells: u32) -> Vec<u32> {
+    let cells = u64::from(cells.clamp(1, side));
+    (0..=cells)
+        .map(|i| u32::try_from(i * u64::from(side) / cells).expect("a boundary lies within the side"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_covers_the_region_without_overlap() {
+        let region = Region { top: 2, left: 3, bottom: 9, right: 11 };
+        let pieces = region.cut(5, 4);
+        assert_eq!(pieces.iter().map(Region::area).sum::<u64>(), region.area());
+        assert_eq!(pieces[0], Region { top: 2, left: 3, bottom: 5, right: 4 });
+        assert_eq!(pieces[3], Region { top: 5, left: 4, bottom: 9, right: 11 });
+    }
+
+    #[test]
+    fn blocks_tile_a_side_that_does_not_divide() {
+        let grid = Grid::new(10, 7, 4);
+        let area: u64 = (0..grid.n_blocks()).map(|b| grid.block(b).area()).sum();
+        assert_eq!(area, 70);
+        assert_eq!(Grid::new(3, 200, 28).n_rows(), 3);
+    }
+
+    #[test]
+    fn masked_runs_are_joined_along_rows() {
+        let grid = Grid::new(4, 4, 2);
+        assert_eq!(grid.masked(&[false, false, true, false]), vec![
+            Region { top: 0, left: 0, bottom: 2, right: 4 },
+            Region { top: 2, left: 2, bottom: 4, right: 4 },
+        ]);
+    }
+}

@@ -1,0 +1,129 @@
+//! Causes, contingencies and responsibilities of the superpixels of one partition.
+//!
+//! Definition 1 of the paper, with `P` the superpixels of a partition: `s` is a *cause* of the label iff there is a set
+//! `W` of other superpixels such that masking any subset of `W` leaves the label (SC2) and masking `W` together with `s`
+//! changes it (SC3). The smallest such `W` is the *contingency* of `s`, and its *responsibility* is `1 / (1 + |W|)`; a
+//! superpixel without a contingency is no cause and has responsibility 0.
+
+use crate::subset::{SUPERPIXELS, Subset};
+use crate::truth_table::TruthTable;
+
+/// How responsible one superpixel is for the label, and by which contingency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Responsibility {
+    /// The smallest contingency, the first in the order of bits among equals; `None` where there is none.
+    pub contingency: Option<Subset>,
+}
+
+impl Responsibility {
+    /// The number: `1 / (1 + k)`, `k` the size of the contingency, or 0 without one.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        const BY_SIZE: [f64; SUPERPIXELS] = [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0];
+        self.contingency.map_or(0.0, |witness| BY_SIZE[witness.len()])
+    }
+}
+
+/// The responsibility of every superpixel, as far as the table's known verdicts decide it.
+#[must_use]
+pub fn responsibilities(table: &TruthTable) -> [Responsibility; SUPERPIXELS] {
+    std::array::from_fn(|superpixel| Responsibility { contingency: contingency(table, superpixel) })
+}
+
+/// The smallest contingency of a superpixel that the known verdicts show.
+#[must_use]
+pub fn contingency(table: &TruthTable, superpixel: usize) -> Option<Subset> {
+    (0..SUPERPIXELS).find_map(|size| contingency_of_size(table, superpixel, size))
+}
+
+fn contingency_of_size(table: &TruthTable, superpixel: usize, size: usize) -> Option<Subset> {
+    Subset::of_size(size).find(|&witness| {
+        !witness.contains(superpixel)
+            && table.verdict(witness.with(superpixel)) == Some(false)
+            && table.passes_with_all_subsets(witness)
+    })
+}
+
+/// The subsets of one size that can still decide somebody's responsibility, once all smaller ones that could are known.
+///
+/// A set is worth a question only if some superpixel in it has no contingency yet and the set without that superpixel
+/// passes with all its subsets: only then could the rest of the set be its contingency. Asking these sets, size by size,
+/// gives the responsibilities of the complete table.
+pub fn deciding_subsets(table: &TruthTable, size: usize) -> impl Iterator<Item = Subset> {
+    let undecided: [bool; SUPERPIXELS] = std::array::from_fn(|s| contingency(table, s).is_none());
+    let table = *table;
+    Subset::of_size(size).filter(move |&subset| {
+        subset.superpixels().any(|s| undecided[s] && table.passes_with_all_subsets(subset.without(s)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subset::SUBSETS;
+
+    /// Definition 1 read aloud, from a table of sixteen booleans.
+    fn naive(passes: &[bool; SUBSETS], superpixel: usize) -> f64 {
+        let mut smallest = None;
+        for witness in 0..SUBSETS {
+            if witness >> superpixel & 1 == 1 {
+                continue;
+            }
+            let sc2 = (0..SUBSETS).filter(|inner| inner & witness == *inner).all(|inner| passes[inner]);
+            let sc3 = !passes[witness | 1 << superpixel];
+            if sc2 && sc3 {
+                let size = witness.count_ones();
+                smallest = Some(smallest.map_or(size, |known: u32| known.min(size)));
+            }
+        }
+        smallest.map_or(0.0, |k| 1.0 / f64::from(1 + k))
+    }
+
+    fn every_table() -> impl Iterator<Item = u16> {
+        (0..=u16::MAX).filter(|bits| bits & 1 == 1)
+    }
+
+    #[test]
+    fn equals_the_definition_on_all_tables() {
+        for bits in every_table() {
+            let passes = std::array::from_fn(|i| bits >> i & 1 == 1);
+            let found = responsibilities(&TruthTable::complete(bits));
+            for (superpixel, responsibility) in found.iter().enumerate() {
+                let expected = naive(&passes, superpixel);
+                assert!((responsibility.value() - expected).abs() < f64::EPSILON, "table {bits:#018b}");
+            }
+        }
+    }
+
+    #[test]
+    fn asking_lazily_changes_no_responsibility_and_no_contingency() {
+        let mut asked = 0_usize;
+        for bits in every_table() {
+            let complete = TruthTable::complete(bits);
+            let mut table = TruthTable::default();
+            for size in 1..=SUPERPIXELS {
+                for subset in deciding_subsets(&table, size).collect::<Vec<_>>() {
+                    table.record(subset, complete.verdict(subset).expect("a complete table"));
+                    asked += 1;
+                }
+            }
+            assert_eq!(responsibilities(&table), responsibilities(&complete), "table {bits:#018b}");
+        }
+        assert!(asked < every_table().count() * 9, "asked {asked} questions over all tables");
+    }
+
+    #[test]
+    fn the_three_textbook_cases() {
+        let table = |failing: fn(Subset) -> bool| {
+            let mut table = TruthTable::default();
+            Subset::all().filter(|s| !s.is_empty()).for_each(|s| table.record(s, !failing(s)));
+            responsibilities(&table).map(Responsibility::value)
+        };
+        let both_needed = table(|masked| masked.contains(0) || masked.contains(3));
+        let either_will_do = table(|masked| masked.contains(0) && masked.contains(3));
+        let two_of_three = table(|masked| masked.superpixels().filter(|&s| s != 1).count() > 1);
+        assert_eq!(both_needed.map(f64::to_bits), [1.0, 0.0, 0.0, 1.0].map(f64::to_bits));
+        assert_eq!(either_will_do.map(f64::to_bits), [0.5, 0.0, 0.0, 0.5].map(f64::to_bits));
+        assert_eq!(two_of_three.map(f64::to_bits), [0.5, 0.0, 0.5, 0.5].map(f64::to_bits));
+    }
+}
