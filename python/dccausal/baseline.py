@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._checks import whole_numbers
 from dccausal.errors import OptionError
 from dccausal.image import load_photo
 
@@ -59,7 +60,7 @@ def make_baseline(baseline: Baseline, image: NDArray[np.uint8]) -> NDArray[np.ui
         isinstance(baseline, np.ndarray) and baseline.ndim == 1
     )
     if is_colour:
-        return _filled(image, _colour(baseline))
+        return _filled(image, whole_numbers("baseline", baseline, 3, 0, 255))
     if isinstance(baseline, bool | int | float) or baseline is None:
         raise OptionError(f"baseline is {baseline!r}; {_NEEDED} is needed")
     return _resized(baseline, image)
@@ -81,17 +82,6 @@ def _named(name: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     raise OptionError(
         f"baseline is {name!r}, neither a known colour nor an existing file; {_NEEDED} is needed"
     )
-
-
-def _colour(given: Any) -> tuple[int, ...]:
-    values = list(given)
-    is_right = len(values) == 3 and all(  # noqa: PLR2004
-        isinstance(v, int | np.integer) and not isinstance(v, bool) and 0 <= v <= 255  # noqa: PLR2004
-        for v in values
-    )
-    if not is_right:
-        raise OptionError(f"baseline is {given!r}; three whole numbers from 0 to 255 are needed for a colour")
-    return tuple(int(v) for v in values)
 
 
 def _filled(image: NDArray[np.uint8], colour: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -7,20 +7,25 @@ which pixels are masked, ``encode`` turns images of that kind into a tensor, eac
 
 from __future__ import annotations
 
-import math
+import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._checks import finite_number, whole_numbers
+from dccausal._encode import affine, luma
 from dccausal._geometry import Placement, centre, fit
 from dccausal.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from PIL import Image
+
+__all__ = ["PRESETS", "Placement", "Preprocess"]
 
 Geometry = Literal["squash", "crop", "pad"]
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
@@ -28,8 +33,6 @@ ChannelOrder = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
 
 _MAX_SIDE = 16384
-# ITU-R 601 luma in 1/65536, as Pillow's convert("L") has it.
-_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
 _CHOICES: dict[str, tuple[str, ...]] = {
     "geometry": get_args(Geometry),
     "interpolation": get_args(Interpolation),
@@ -91,10 +94,10 @@ class Preprocess:
                 raise OptionError(f"preprocess: {name} is {given!r}; one of {', '.join(choices)} is needed")
         put = object.__setattr__
         if self.size is not None:
-            put(self, "size", _integers("size", self.size, 2, 2, _MAX_SIDE))
-        put(self, "pad_colour", _integers("pad_colour", self.pad_colour, 3, 0, 255))
-        put(self, "crop_ratio", _number("crop_ratio", self.crop_ratio))
-        put(self, "scale", _number("scale", self.scale))
+            put(self, "size", whole_numbers("preprocess: size", self.size, 2, 2, _MAX_SIDE))
+        put(self, "pad_colour", whole_numbers("preprocess: pad_colour", self.pad_colour, 3, 0, 255))
+        put(self, "crop_ratio", finite_number("preprocess: crop_ratio", self.crop_ratio))
+        put(self, "scale", finite_number("preprocess: scale", self.scale))
         put(self, "mean", _triple("mean", self.mean))
         put(self, "std", _triple("std", self.std))
         if not 0 < self.crop_ratio <= 1:
@@ -118,6 +121,28 @@ class Preprocess:
         if name not in PRESETS:
             raise OptionError(f"preprocess: {name!r} is no preset; one of {', '.join(PRESETS)} is needed")
         return PRESETS[name]
+
+    @classmethod
+    def of(cls, given: Preprocess | str | os.PathLike[str] | Mapping[str, Any]) -> Preprocess:
+        """
+        Return what is meant: settings, a preset's name, a dict, or the path of a JSON file of one.
+
+        Raises
+        ------
+        OptionError
+            If it is none of these, or a value is out of its range.
+
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, str) and given in PRESETS:
+            return PRESETS[given]
+        values = _read_json(Path(given)) if isinstance(given, str | os.PathLike) else given
+        if not isinstance(values, Mapping):
+            raise OptionError(
+                f"preprocess is {given!r}; settings, a preset's name, a dict or a JSON file is needed"
+            )
+        return cls.from_dict(values)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
@@ -217,33 +242,14 @@ class Preprocess:
         """
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:  # noqa: PLR2004
             raise OptionError(f"images must be (N, H, W, 3) uint8, got {images.shape} {images.dtype}")
-        planes = _luma(images) if channels == 1 else images
+        self.check_dtype(np.dtype(dtype))
+        planes = luma(images) if channels == 1 else images
         if channels != 1 and self.channel_order == "BGR":
             planes = planes[..., ::-1]
-        if layout == "NCHW":
-            planes = planes.transpose(0, 3, 1, 2)
-        planes = np.ascontiguousarray(planes)
-        dtype = np.dtype(dtype)
-        if dtype == np.uint8:
-            self.check_dtype(dtype)
-            return planes if planes.base is None else planes.copy()
         mean, std = np.array(self.mean), np.array(self.std)
         if channels == 1:
             mean, std = mean.mean(keepdims=True), std.mean(keepdims=True)
-        gain, offset = self.scale / std, -mean / std
-        values: NDArray[Any] = planes.astype(np.float64 if dtype == np.float64 else np.float32)
-        if layout == "NCHW":
-            gain, offset, view = gain[:, None, None], offset[:, None, None], values
-        else:  # whole rows at once: an inner loop over three channels would be slow
-            width = images.shape[2]
-            gain, offset, view = (
-                np.tile(gain, width),
-                np.tile(offset, width),
-                values.reshape(-1, width * channels),
-            )
-        view *= gain.astype(values.dtype)
-        view += offset.astype(values.dtype)
-        return values.astype(dtype, copy=False)
+        return affine(planes, layout == "NCHW", self.scale / std, -mean / std, np.dtype(dtype))
 
     def check_dtype(self, dtype: np.dtype[Any]) -> None:
         """
@@ -262,16 +268,18 @@ class Preprocess:
             )
 
 
-def _luma(images: NDArray[Any]) -> NDArray[Any]:
-    """Greyscale (N, H, W, 1) uint8 of RGB (N, H, W, 3) uint8."""
-    return ((images @ _LUMA + 0x8000) >> 16).astype(np.uint8)[..., None]
-
-
-def _number(name: str, given: Any) -> float:
-    number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
-    if not number or not math.isfinite(given):
-        raise OptionError(f"preprocess: {name} is {given!r}; a finite number is needed")
-    return float(given)
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise OptionError(
+            f"preprocess: {str(path)!r} is no preset and no file that can be read ({error.strerror}); "
+            f"one of {', '.join(PRESETS)} or a JSON file is needed"
+        ) from error
+    except ValueError as error:
+        raise OptionError(
+            f"preprocess: {path} is not JSON ({error}); an object of settings is needed"
+        ) from error
 
 
 def _triple(name: str, given: Any) -> tuple[float, ...]:
@@ -279,18 +287,7 @@ def _triple(name: str, given: Any) -> tuple[float, ...]:
     values = list(given) if isinstance(given, list | tuple | np.ndarray) else [given]
     if len(values) not in (1, 3):
         raise OptionError(f"preprocess: {name} is {given!r}; one number or three are needed")
-    return tuple(_number(name, value) for value in (values * 3)[:3])
-
-
-def _integers(name: str, given: Any, n: int, low: int, high: int) -> tuple[int, ...]:
-    is_right = isinstance(given, list | tuple | np.ndarray) and len(given) == n
-    if not is_right or not all(
-        isinstance(v, int | np.integer) and not isinstance(v, bool) and low <= v <= high for v in given
-    ):
-        raise OptionError(
-            f"preprocess: {name} is {given!r}; {n} whole numbers from {low} to {high} are needed"
-        )
-    return tuple(int(v) for v in given)
+    return tuple(finite_number(f"preprocess: {name}", value) for value in (values * 3)[:3])
 
 
 PRESETS: dict[str, Preprocess] = {

@@ -1,0 +1,62 @@
+"""Checks of numbers that users give; each returns the number in its plain form or says what is needed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dccausal.errors import OptionError
+
+
+def finite_number(what: str, given: Any) -> float:
+    """
+    Return a finite number as float.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+
+    """
+    is_number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
+    if not is_number or not math.isfinite(given):
+        raise OptionError(f"{what} is {given!r}; a finite number is needed")
+    return float(given)
+
+
+def whole_number(what: str, given: Any, low: int, high: int | None = None) -> int:
+    """
+    Return a whole number from ``low`` to ``high``, both included.
+
+    Raises
+    ------
+    OptionError
+        If it is none, or lies outside.
+
+    """
+    if not _is_whole(given) or given < low or (high is not None and given > high):
+        bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise OptionError(f"{what} is {given!r}; a whole number {bounds} is needed")
+    return int(given)
+
+
+def whole_numbers(what: str, given: Any, n: int, low: int, high: int) -> tuple[int, ...]:
+    """
+    Return ``n`` whole numbers from ``low`` to ``high``, both included.
+
+    Raises
+    ------
+    OptionError
+        If they are not as many, not whole, or lie outside.
+
+    """
+    is_row = isinstance(given, list | tuple | np.ndarray) and len(given) == n
+    if not is_row or not all(_is_whole(value) and low <= value <= high for value in given):
+        raise OptionError(f"{what} is {given!r}; {n} whole numbers from {low} to {high} are needed")
+    return tuple(int(value) for value in given)
+
+
+def _is_whole(given: Any) -> bool:
+    return isinstance(given, int | np.integer) and not isinstance(given, bool)

@@ -1,0 +1,180 @@
+"""The device that was asked for, and a session that really runs there."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dccausal.errors import DeviceError, OptionError
+
+Provider = str | tuple[str, dict[str, Any]]
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+
+_log = logging.getLogger("dccausal")
+
+_FATAL = 4  # everything less is raised as an exception too, and would be printed besides
+
+_MAX_TEXT = 300
+
+_CUDA_OPTIONS = {
+    # An exhaustive search would be repeated for every new shape and gives other kernels from run to run.
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # The default doubles the arena; a batch has one size, so nothing is gained by it.
+    "arena_extend_strategy": "kSameAsRequested",
+}
+
+
+@dataclass(frozen=True)
+class Device:
+    """
+    Where a model shall run, as the options say it.
+
+    Attributes
+    ----------
+    name
+        "cpu", "cuda:0", or a provider's name in lower case where ``providers=`` was given.
+    providers
+        What ONNX Runtime is handed, in its order of preference.
+    may_fall_back
+        True for "auto" on a build with CUDA: a CPU session will do where CUDA does not load.
+
+    """
+
+    name: str
+    providers: tuple[Provider, ...]
+    may_fall_back: bool = False
+
+    @property
+    def provider(self) -> str:
+        """Name of the provider that has to come first in the session."""
+        first = self.providers[0]
+        return first if isinstance(first, str) else first[0]
+
+    @property
+    def cuda_index(self) -> int | None:
+        """The CUDA device's number; None on anything else."""
+        return int(self.name.partition(":")[2]) if self.name.startswith("cuda:") else None
+
+
+ON_CPU = Device("cpu", (CPU,))
+
+
+def choose_device(ort: Any, device: str, providers: Sequence[Provider] | None) -> Device:
+    """
+    Turn the options ``device`` and ``providers`` into what a session is asked for.
+
+    Raises
+    ------
+    OptionError
+        If the device's name is unknown, or both options are given.
+    DeviceError
+        If this build of ONNX Runtime does not have the provider.
+
+    """
+    available = ort.get_available_providers()
+    if providers is not None:
+        if device != "auto":
+            raise OptionError(f"device={device!r} and providers= were both given; one of them is needed")
+        return _from_providers(providers, available)
+    kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    if device == "cpu":
+        return ON_CPU
+    if device == "auto" and CUDA not in available:
+        return ON_CPU
+    if device != "auto" and (kind != "cuda" or not (number.isdecimal() or device == "cuda")):
+        raise OptionError(f'device is {device!r}; "auto", "cpu", "cuda" or "cuda:1" (a number) is needed')
+    if CUDA not in available:
+        raise DeviceError(
+            f"device {device!r} was asked for, but onnxruntime {ort.__version__} here has only "
+            f"{', '.join(available)}; a build with CUDA is needed: "
+            'pip uninstall onnxruntime, then pip install "dccausal[gpu]"'
+        )
+    index = int(number or 0)
+    options = {"device_id": index, **_CUDA_OPTIONS}
+    return Device(f"cuda:{index}", ((CUDA, options), CPU), may_fall_back=device == "auto")
+
+
+def _from_providers(providers: Sequence[Provider], available: Sequence[str]) -> Device:
+    listed = tuple(p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers)
+    if not listed or isinstance(providers, str):
+        raise OptionError(f"providers is {providers!r}; a list of at least one provider is needed")
+    names = [p if isinstance(p, str) else p[0] for p in listed]
+    missing = [name for name in names if name not in available]
+    if missing:
+        raise DeviceError(
+            f"providers {', '.join(missing)} were asked for; "
+            f"this build of ONNX Runtime has {', '.join(available)}"
+        )
+    short = names[0].removesuffix("ExecutionProvider").lower()
+    if names[0] == CUDA:
+        options = listed[0][1] if isinstance(listed[0], tuple) else {}
+        short = f"cuda:{int(options.get('device_id', 0))}"
+    return Device(short, listed)
+
+
+def open_session(ort: Any, model: str | bytes, device: Device, threads: int) -> Any:
+    """
+    Open a session that runs on ``device`` and says so truly; whatever ONNX Runtime raises passes through.
+
+    Raises
+    ------
+    DeviceError
+        If the session was opened, but not on the device: its libraries do not load.
+
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = 1 if device.cuda_index is not None else threads
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if device.cuda_index is not None:
+        _preload_cuda(ort)
+    session = ort.InferenceSession(model, options, providers=list(device.providers), enable_fallback=0)
+    session.disable_fallback()
+    first = session.get_providers()[0]
+    if first != device.provider:
+        raise DeviceError(
+            f"{device.name} was asked for, but {device.provider} did not load and ONNX Runtime chose "
+            f"{first}; the provider's libraries and its device are needed"
+        )
+    if device.cuda_index is not None and not _has_cudnn():
+        raise DeviceError(
+            f"{device.name} was asked for, but cuDNN 9 does not load and most of the model would run on the "
+            'CPU; pip install "dccausal[gpu]" brings it'
+        )
+    return session
+
+
+def _preload_cuda(ort: Any) -> None:
+    """Load CUDA and cuDNN from the packages of the extra `gpu`; what ONNX Runtime prints goes to the log."""
+    preload = getattr(ort, "preload_dlls", None)
+    if preload is None:
+        return
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        preload()
+    for line in printed.getvalue().splitlines():
+        _log.debug("onnxruntime: %s", line)
+
+
+def _has_cudnn() -> bool:
+    """Return whether cuDNN loads: since 1.31 CUDA starts without it and leaves convolutions to the CPU."""
+    try:
+        ctypes.CDLL("cudnn64_9.dll" if sys.platform == "win32" else "libcudnn.so.9")
+    except OSError:
+        return False
+    return True
+
+
+def brief(error: Exception) -> str:
+    """Return what an error says on one line, without ONNX Runtime's prefix, and not more than fits there."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text.removeprefix("[ONNXRuntimeError] : ")
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."

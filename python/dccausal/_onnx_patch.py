@@ -1,0 +1,199 @@
+"""
+Setting a model free that was exported for one fixed batch size, most often 1.
+
+Two things tie a graph to its batch size: the first dimension of its input and outputs, and the constant
+shapes of its Reshape operations. Both are changed here; shapes recorded in between are dropped, ONNX Runtime
+infers them again. This is a guess about what the graph means, so a patched model is believed only after
+``agrees`` has compared its answers with the original's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal import _onnx_graph as og
+from dccausal._onnx_protobuf import read_fields, read_ints, read_text, rewrite, write_bytes, write_int
+
+_BATCH = b"dccausal_batch"
+_VALUE_TYPE, _TENSOR_TYPE, _SHAPE, _DIM, _DIM_VALUE, _DIM_PARAM = 2, 1, 2, 1, 1, 2
+_TENSOR_ATTRIBUTE = 4
+_VALUE_NAME = 1
+_MIN_DIFFERENT, _MAX_DIFFERENT = 3, 4
+_MIN_DISTANCE = 1e-3  # of the largest score
+_TOLERANCE = 0.02  # of the smallest distance between the answers compared
+
+
+def free_batch(model: memoryview, graph: og.Graph, input_name: str, fixed: int) -> bytes:
+    """
+    Return the model with its batch dimension left open.
+
+    Parameters
+    ----------
+    model
+        A serialised ModelProto whose weights are all in it.
+    graph
+        ``Graph.read(model)``.
+    input_name
+        The image input.
+    fixed
+        Its first dimension.
+
+    """
+    shapes = _shape_constants(graph, fixed)
+
+    def change_value(value: memoryview) -> bytes:
+        return rewrite(value, {_VALUE_TYPE: lambda t: rewrite(t, {_TENSOR_TYPE: change_tensor_type})})
+
+    def change_tensor_type(tensor: memoryview) -> bytes:
+        return rewrite(tensor, {_SHAPE: lambda shape: _open_first(shape, fixed)})
+
+    def change_input(value: memoryview) -> bytes:
+        name = next((read_text(v) for n, v, _ in read_fields(value) if n == _VALUE_NAME), "")
+        return change_value(value) if name == input_name else bytes(value)
+
+    def change_initializer(tensor: memoryview) -> bytes:
+        name, _ = og.read_int64s(tensor) or ("", [])
+        return _tensor(name, shapes[name]) if name in shapes else bytes(tensor)
+
+    def change_node(message: memoryview) -> bytes:
+        node = og.Node.read(message)
+        if node.op != "Constant" or node.outputs[0] not in shapes:
+            return bytes(message)
+        return _constant_node(node.outputs[0], shapes[node.outputs[0]])
+
+    changes: dict[int, Callable[[memoryview], bytes | None]] = {
+        og.GRAPH_NODE: change_node,
+        og.GRAPH_INITIALIZER: change_initializer,
+        og.GRAPH_INPUT: change_input,
+        og.GRAPH_OUTPUT: change_value,
+        og.GRAPH_VALUE_INFO: lambda _: None,
+    }
+    return rewrite(model, {og.MODEL_GRAPH: lambda message: rewrite(message, changes)})
+
+
+def agrees(
+    single: Callable[[NDArray[Any]], NDArray[Any]],
+    batched: Callable[[NDArray[Any]], NDArray[Any]],
+    tensors: NDArray[Any],
+) -> bool:
+    """
+    Return whether a patched model gives the answers of the original, in batches of several sizes and orders.
+
+    Parameters
+    ----------
+    single
+        The original: a tensor (n, ...) to answers (n, classes), asked in its own batch size.
+    batched
+        The patched model, all in one run; may raise whatever ONNX Runtime raises.
+    tensors
+        Varied inputs (n, ...). Only those that the original tells apart count: if it gives all the same
+        answer, rows that are mixed up would not be noticed, and the answer is False.
+
+    """
+    answers = single(tensors).astype(np.float64)
+    chosen = _different(answers)
+    if len(chosen) < _MIN_DIFFERENT:
+        return False
+    expected = answers[chosen]
+    distances = np.abs(expected[:, None] - expected[None]).max(axis=2)
+    allowed = _TOLERANCE * distances[~np.eye(len(chosen), dtype=bool)].min()
+    orders = (chosen, chosen[::-1], chosen[:2], chosen[1:_MIN_DIFFERENT], chosen[:1])
+    for order in orders:
+        try:
+            given = batched(tensors[order])
+        except Exception:  # noqa: BLE001  a graph that cannot be freed fails here in ONNX Runtime's own ways
+            return False
+        wanted = answers[order]
+        if given.shape != wanted.shape or not np.abs(given - wanted).max() <= allowed:
+            return False
+    return True
+
+
+def _different(answers: NDArray[np.float64]) -> list[int]:
+    """Return indices of up to four answers, the first and others that lie far from it and each other."""
+    smallest = _MIN_DISTANCE * max(1e-6, float(np.abs(answers).max()))
+    chosen = [0]
+    nearest = np.abs(answers - answers[0]).max(axis=1)
+    while len(chosen) < _MAX_DIFFERENT and nearest.max() > smallest:
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, np.abs(answers - answers[chosen[-1]]).max(axis=1))
+    return chosen
+
+
+def _shape_constants(graph: og.Graph, fixed: int) -> dict[str, list[int]]:
+    """
+    Return the new values of the constants that only Reshape uses, by name.
+
+    A shape without a -1 gets one in front: right if that dimension is the batch or a multiple of it, harmless
+    if the data has nothing to do with the batch. One that has its -1 further back gets a 0 there, "as in the
+    input".
+    """
+    constants = dict(filter(None, map(og.read_int64s, graph.initializers)))
+    for node in graph.nodes:
+        if node.op == "Constant" and (values := _constant_values(node)) is not None:
+            constants[node.outputs[0]] = values
+    uses = Counter(name for node in graph.nodes for name in node.inputs)
+    reshapes = [n for n in graph.nodes if n.op == "Reshape" and len(n.inputs) == 2]  # noqa: PLR2004
+    as_shape = Counter(node.inputs[1] for node in reshapes)
+    changed = {}
+    for name, n_reshapes in as_shape.items():
+        values = constants.get(name)
+        if not values or uses[name] != n_reshapes or values[0] <= 0:
+            continue
+        if -1 not in values:
+            changed[name] = [-1, *values[1:]]
+        elif values[0] == fixed:
+            changed[name] = [0, *values[1:]]
+    return changed
+
+
+def _constant_values(node: og.Node) -> list[int] | None:
+    """Return the int64 values that a Constant operation holds, as a tensor or as a list; None for others."""
+    for attribute in node.attributes:
+        ints: list[int] = []
+        for number, value, _ in read_fields(attribute):
+            if number == og.ATTRIBUTE_TENSOR and not isinstance(value, int):
+                constant = og.read_int64s(value)
+                return constant[1] if constant else None
+            if number == og.ATTRIBUTE_INTS:
+                ints += read_ints(value)
+        if ints:
+            return ints
+    return None
+
+
+def _open_first(shape: memoryview, fixed: int) -> bytes:
+    """Return the TensorShapeProto with its first dimension open, if that is the batch."""
+    parts = [bytes(raw) for _, _, raw in read_fields(shape)]
+    first = next((value for _, value, _ in read_fields(shape)), 0)
+    if not isinstance(first, int) and any(n == _DIM_VALUE and v == fixed for n, v, _ in read_fields(first)):
+        parts[0] = write_bytes(_DIM, write_bytes(_DIM_PARAM, _BATCH))
+    return b"".join(parts)
+
+
+def _tensor(name: str, values: Sequence[int]) -> bytes:
+    raw = b"".join(value.to_bytes(8, "little", signed=True) for value in values)
+    return (
+        write_int(og.TENSOR_DIMS, len(values))
+        + write_int(og.TENSOR_TYPE, og.INT64)
+        + write_bytes(og.TENSOR_NAME, name.encode())
+        + write_bytes(og.TENSOR_RAW, raw)
+    )
+
+
+def _constant_node(output: str, values: Sequence[int]) -> bytes:
+    attribute = (
+        write_bytes(og.ATTRIBUTE_NAME, b"value")
+        + write_bytes(og.ATTRIBUTE_TENSOR, _tensor("", values))
+        + write_int(og.ATTRIBUTE_TYPE, _TENSOR_ATTRIBUTE)
+    )
+    return (
+        write_bytes(og.NODE_OUTPUT, output.encode())
+        + write_bytes(og.NODE_OP, b"Constant")
+        + write_bytes(og.NODE_ATTRIBUTE, attribute)
+    )

@@ -1,0 +1,294 @@
+"""Image classifiers that are ONNX files, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal._checks import whole_number
+from dccausal._onnx_device import Provider, choose_device
+from dccausal._onnx_engine import Runner
+from dccausal._onnx_load import open_model, settle_batch
+from dccausal._onnx_model import ModelFile
+from dccausal._onnx_names import Labels, names_in_metadata, read_labels, settle_names
+from dccausal._onnx_scores import SCORES, Scores
+from dccausal._onnx_trial import Request, read_model
+from dccausal._runtime import count_cores, find_runtime
+from dccausal.classifier import check_answer, resolve_label
+from dccausal.errors import OptionError
+from dccausal.preprocess import Layout, Placement, Preprocess
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_MAX_BATCH = 65536
+
+
+class OnnxClassifier:
+    """
+    An ONNX image classifier, and all that is known about it.
+
+    What the options leave open is read from the model, from its metadata, or found out by running a few
+    random images; ``provenance()`` tells what was found and why.
+
+    Parameters
+    ----------
+    model
+        The path of an ONNX file, or its bytes.
+    device
+        "auto" takes CUDA where this build of ONNX Runtime has it, and the CPU otherwise, saying so once where
+        CUDA was to be had and did not load. "cpu"; "cuda" or "cuda:1" is an error where it is not really
+        there.
+    providers
+        ONNX Runtime's execution providers, names or (name, options), in place of ``device``: for TensorRT and
+        others. The first must load.
+    batch_size
+        Images a run; "auto" is 4 on the CPU and 64 on CUDA. A model that takes only another number runs with
+        that, the last batch filled up, unless its batch dimension can be freed (see ``notes``).
+    preprocess
+        A ``Preprocess``, the name of a preset, a dict or the path of a JSON file of one. By default the
+        model's metadata tells, or it is guessed; ``preprocess_reason`` says which.
+    labels
+        Class names: a sequence, a mapping from index, or the path of a text or JSON file. By default from
+        metadata.
+    input, output
+        Names, for models with several. By default the first output like (images, classes).
+    scores
+        What the output is: "logits" (softmax is applied), "probabilities", "sigmoid" (several labels at
+        once), "binary" (one output, which becomes two columns). "auto" reads it from the graph and from
+        random images; an activation that the model itself ends in is never applied twice.
+    threads
+        Threads of a run on the CPU. By default the cores that this process may use.
+
+    Attributes
+    ----------
+    size : tuple[int, int]
+        (height, width) of the images it takes.
+    layout : "NCHW" or "NHWC"
+    dtype : numpy.dtype
+        Of the input tensor.
+    channels : int
+        3 or 1.
+    batch_size : int
+        Images a run.
+    fixed_batch : int or None
+        The same where the model takes no other number.
+    n_classes : int
+        Columns of the scores.
+    names : tuple[str, ...] or None
+        A name for each class.
+    scores : str
+        The kind of output: "logits", "probabilities", "sigmoid" or "binary".
+    scores_reason : str
+        How that was told.
+    multi_label : bool
+        True if the scores are independent of each other ("sigmoid").
+    preprocess : Preprocess
+        With the size filled in.
+    preprocess_reason : str
+        Where it comes from.
+    provider : str
+        The execution provider that comes first, "CPUExecutionProvider" for one.
+    device : str
+        "cpu", "cuda:0", or the provider's name in lower case.
+    device_note : str or None
+        A sentence, if "auto" had to fall back.
+    notes : tuple[str, ...]
+        Sentences about all that a user may want to know and did not ask for.
+    threads : int
+        Threads of a run on the CPU.
+    sha256 : str
+        Of the model file.
+    path : pathlib.Path or None
+        Of the model file; None for a model given as bytes.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be read, is not ONNX, or is no image classifier; the text lists what was found.
+    OptionError
+        If an option is out of its range or does not go with the model.
+    RuntimeMissingError
+        If ONNX Runtime is not installed, or twice.
+    DeviceError
+        If the device asked for cannot run the model.
+
+    Examples
+    --------
+    >>> from dccausal import OnnxClassifier, load_photo
+    >>> classifier = OnnxClassifier("model.onnx", preprocess="imagenet")  # doctest: +SKIP
+    >>> x, placement = classifier.prepare(load_photo("photo.jpg"))  # doctest: +SKIP
+    >>> classifier(x[None]).shape  # doctest: +SKIP
+    (1, 1000)
+
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | bytes,
+        *,
+        device: str = "auto",
+        providers: Sequence[Provider] | None = None,
+        batch_size: int | Literal["auto"] = "auto",
+        preprocess: Preprocess | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        labels: Labels | None = None,
+        input: str | None = None,  # noqa: A002
+        output: str | None = None,
+        scores: Scores = "auto",
+        threads: int | None = None,
+    ) -> None:
+        """Load the model; see the class."""
+        if scores not in SCORES:
+            raise OptionError(f"scores is {scores!r}; one of {', '.join(SCORES)} is needed")
+        rows = None if batch_size == "auto" else whole_number("batch_size", batch_size, 1, _MAX_BATCH)
+        self.threads = count_cores() if threads is None else whole_number("threads", threads, 1)
+        settings = None if preprocess is None else Preprocess.of(preprocess)
+        names = None if labels is None else read_labels(labels)
+        ort = find_runtime()
+        chosen = choose_device(ort, device, providers)
+        file = ModelFile.read(model)
+
+        opened = open_model(ort, file, chosen, self.threads)
+        found = names_in_metadata(opened.session.get_modelmeta().custom_metadata_map)
+        n_names = len(names or found or ()) or None
+        request = Request(input, output, scores, settings, n_names)
+        reading = read_model(opened.session, file, request)
+        batch = settle_batch(opened, file, reading, rows)
+        is_binary = reading.kind.name == "binary"
+        self.n_classes = 2 if is_binary else reading.n_columns
+        self.names, names_note = settle_names(names, found, self.n_classes, is_binary=is_binary)
+        self.notes = tuple(note for note in (opened.note, reading.batch_note, batch.note, names_note) if note)
+        self.batch_size, self.fixed_batch = batch.rows, batch.fixed
+
+        self.path, self.sha256 = file.path, file.sha256()
+        self.size, self.channels = reading.size, reading.channels
+        self.layout: Layout = reading.image.layout
+        self.dtype = reading.image.dtype
+        self.preprocess, self.preprocess_reason = reading.preprocess, reading.preprocess_reason
+        self.scores, self.scores_reason = reading.kind.name, reading.kind.reason
+        self.multi_label = reading.kind.name == "sigmoid"
+        self.provider: str = batch.opened.session.get_providers()[0]
+        self.device, self.device_note = opened.device.name, opened.note
+        self._reading = reading
+        self._runner = Runner(batch, reading)
+        self._runtime_version: str = ort.__version__
+        self._external_sha256 = file.external_sha256()
+
+    def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
+        """Return what the model sees of an RGB photograph, uint8 (height, width, 3), and where it lies."""
+        return self.preprocess.prepare(photo, self.size)
+
+    def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """
+        Return the model's input tensor for images (n, height, width, 3) uint8, C-contiguous.
+
+        Raises
+        ------
+        OptionError
+            If the images have another shape or dtype.
+
+        """
+        if images.shape[1:] != (*self.size, 3):
+            height, width = self.size
+            raise OptionError(
+                f"images must be (N, {height}, {width}, 3) uint8, got {images.shape} {images.dtype}"
+            )
+        return self._reading.encode(images)
+
+    def run(self, tensor: NDArray[Any]) -> NDArray[np.float32]:
+        """
+        Return the scores of an encoded batch.
+
+        Parameters
+        ----------
+        tensor
+            (n, channels, height, width) or (n, height, width, channels), as ``layout`` says, of ``dtype``.
+            Runs of ``batch_size`` images are made of it, without copies where it is C-contiguous.
+
+        Returns
+        -------
+        NDArray
+            float32 (n, n_classes), finite: probabilities, for "sigmoid" each of its own.
+
+        Raises
+        ------
+        OptionError
+            If the tensor has another shape or dtype.
+        ClassifierError
+            If the model fails, or its scores are not finite.
+
+        """
+        shape = self._reading.image.shape(len(tensor), self.size, self.channels)
+        if tensor.shape != shape or tensor.dtype != self.dtype:
+            raise OptionError(
+                f"tensor must be {('n', *shape[1:])} {self.dtype}, got {tensor.shape} {tensor.dtype}"
+            )
+        if len(tensor) == 0:
+            return np.empty((0, self.n_classes), dtype=np.float32)
+        return check_answer(self._runner(tensor), len(tensor))
+
+    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """
+        Return the scores float32 (n, n_classes) of images (n, height, width, 3) uint8 RGB.
+
+        Encodes and runs ``batch_size`` images at a time, so memory does not grow with n. Raises as ``encode``
+        and ``run``.
+        """
+        if len(images) <= self.batch_size:
+            return self.run(self.encode(images))
+        step = self.batch_size
+        parts = [self.run(self.encode(images[i : i + step])) for i in range(0, len(images), step)]
+        return np.concatenate(parts)
+
+    def resolve_label(self, target: int | str | None) -> int | None:
+        """
+        Return the index of a label given by index or name; None stays None (``classifier.resolve_label``).
+
+        Raises
+        ------
+        OptionError
+            If there is no such label, or several.
+
+        """
+        return resolve_label(target, self.names, self.n_classes)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return all that decided the scores, as plain values ready for JSON."""
+        return {
+            "runtime": "onnxruntime",
+            "runtime_version": self._runtime_version,
+            "provider": self.provider,
+            "device": self.device,
+            "device_note": self.device_note,
+            "threads": self.threads if self.device == "cpu" else None,
+            "batch_size": self.batch_size,
+            "fixed_batch": self.fixed_batch,
+            "precision": str(self.dtype),
+            "model": None if self.path is None else self.path.name,
+            "model_sha256": self.sha256,
+            "model_external_sha256": self._external_sha256,
+            "input": self._reading.image.name,
+            "output": self._reading.output_name,
+            "layout": self.layout,
+            "size": list(self.size),
+            "channels": self.channels,
+            "n_classes": self.n_classes,
+            "scores": self.scores,
+            "scores_reason": self.scores_reason,
+            "preprocess": self.preprocess.to_dict(),
+            "preprocess_reason": self.preprocess_reason,
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        """Return the model's name, its input and where it runs."""
+        name = "bytes" if self.path is None else self.path.name
+        height, width = self.size
+        return (
+            f"<OnnxClassifier {name}: {self.layout} {self.dtype} {height} x {width}, "
+            f"{self.n_classes} classes ({self.scores}), {self.device}, batch {self.batch_size}>"
+        )
