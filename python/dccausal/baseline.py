@@ -77,7 +77,7 @@ def _named(name: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
             return _filled(image, ImageColor.getrgb(name)[:3])
         except ValueError as error:
             raise OptionError(f"baseline is {name!r}; {_NEEDED} is needed") from error
-    if Path(name).exists():
+    if Path(name).is_file():
         return _resized(name, image)
     raise OptionError(
         f"baseline is {name!r}, neither a known colour nor an existing file; {_NEEDED} is needed"

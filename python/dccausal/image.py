@@ -95,7 +95,7 @@ def _from_file(path: Path) -> Image.Image:
         ) from error
     except ImageError:
         raise
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Warning) as error:
         raise ImageError(f"{path} cannot be read ({error}); an undamaged image file is needed") from error
 
 

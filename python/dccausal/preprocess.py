@@ -104,8 +104,9 @@ class Preprocess:
             raise OptionError(
                 f"preprocess: crop_ratio is {self.crop_ratio}; more than 0 and at most 1 is needed"
             )
-        if self.scale <= 0 or min(self.std) <= 0:
-            raise OptionError(f"preprocess: scale is {self.scale}, std is {self.std}; more than 0 is needed")
+        for name, smallest in (("scale", self.scale), ("std", min(self.std))):
+            if smallest <= 0:
+                raise OptionError(f"preprocess: {name} is {getattr(self, name)}; more than 0 is needed")
 
     @classmethod
     def preset(cls, name: str) -> Preprocess:
