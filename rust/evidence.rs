@@ -124,6 +124,11 @@ impl Evidence {
         self.calls_left() == 0
     }
 
+    /// Changes the budget: at most `max_calls` questions in all, those asked already included.
+    pub const fn set_budget(&mut self, max_calls: Option<u64>) {
+        self.max_calls = max_calls;
+    }
+
     /// Forgets the questions that are queued or in flight; their verdicts will not be taken any more.
     pub fn abandon_round(&mut self) {
         self.queue.clear();

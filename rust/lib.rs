@@ -43,7 +43,7 @@ mod py;
 
 pub use error::Error;
 pub use evidence::{Batch, Evidence, Question, Verdict};
-//pub use explanation::{Extraction, ExtractionOptions};
+pub use explanation::{Extraction, ExtractionOptions, Stage};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use heatmap::Accumulator;
 pub use region::{Grid, Region};

@@ -1,7 +1,8 @@
 //! The bindings to Python: conversions only. The one file that names `pyo3` or `numpy`.
 
 use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods,
+    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
+    PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -10,7 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::evidence::{self, Evidence, Verdict};
-//use crate::explanation::{self, ExtractionOptions};
+use crate::explanation::{self, ExtractionOptions, Stage};
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::region::Region;
 use crate::render::{self, Layout};
 use crate::search::{self, SearchOptions, Weighting, World};
@@ -25,7 +27,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn mode<T: Copy>(option: &'static str, given: &str, choices: &[(&'static str, T)], needed: &'static str) -> PyResult<T> {
+fn mode<T: Copy>(
+    option: &'static str,
+    given: &str,
+    choices: &[(&'static str, T)],
+    needed: &'static str,
+) -> PyResult<T> {
     let found = choices.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
     Ok(found.ok_or_else(|| Error::OutOfRange { option, given: format!("{given:?}"), needed })?)
 }
@@ -120,7 +127,7 @@ struct Search {
 #[pymethods]
 impl Search {
     #[new]
-    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, concentration, wave, max_calls=None))]
+    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, concentration, wave, max_calls=None, intact=None, blank=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         height: u32,
@@ -133,6 +140,8 @@ impl Search {
         concentration: u8,
         wave: u32,
         max_calls: Option<u64>,
+        intact: Option<(bool, f32)>,
+        blank: Option<(bool, f32)>,
     ) -> PyResult<Self> {
         let worlds = [("intact", World::Intact), ("contingency", World::Contingency)];
         let weightings = [("shares", Weighting::Shares), ("leaf", Weighting::Leaf)];
@@ -147,7 +156,15 @@ impl Search {
             concentration,
             wave,
         };
-        let inner = search::Search::new(options, Evidence::new(max_calls))?;
+        let mut evidence = Evidence::new(max_calls);
+        if let Some((is_passing, score)) = intact {
+            evidence.learn(Fingerprint::default(), Verdict { is_passing, score });
+        }
+        if let Some((is_passing, score)) = blank {
+            let whole = Fingerprinter::new(height, width).region(&Region::whole(height, width));
+            evidence.learn(whole, Verdict { is_passing, score });
+        }
+        let inner = search::Search::new(options, evidence)?;
         Ok(Self { inner: Mutex::new(inner), height, width })
     }
 
@@ -159,6 +176,12 @@ impl Search {
     #[getter]
     fn n_calls(&self) -> u64 {
         lock(&self.inner).n_calls()
+    }
+
+    /// The share of all partitions' area that is settled, from 0 to 1.
+    #[getter]
+    fn progress(&self) -> f64 {
+        lock(&self.inner).progress()
     }
 
     /// How far the search has come and what it cost.
@@ -196,6 +219,115 @@ impl Search {
     fn heatmap<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let heatmap = py.detach(|| lock(&self.inner).heatmap());
         heatmap.into_pyarray(py).reshape([self.height as usize, self.width as usize])
+    }
+}
+
+/// The extraction of a minimal sufficient explanation.
+#[pyclass(frozen, module = "dccausal._core")]
+struct Extraction {
+    inner: Mutex<explanation::Extraction>,
+    height: u32,
+    width: u32,
+}
+
+#[pymethods]
+impl Extraction {
+    /// Ends the search and goes on with all that it knows; `max_calls` counts the search's questions too.
+    #[new]
+    #[pyo3(signature = (search, heatmap, *, cells, min_score, max_calls=None))]
+    #[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
+    fn new(
+        search: &Search,
+        heatmap: PyReadonlyArray2<'_, f32>,
+        cells: u32,
+        min_score: f32,
+        max_calls: Option<u64>,
+    ) -> PyResult<Self> {
+        let mut evidence = lock(&search.inner).finish();
+        evidence.set_budget(max_calls);
+        let (height, width) = (search.height, search.width);
+        let options = ExtractionOptions { height, width, cells, min_score };
+        let inner = explanation::Extraction::new(&options, heatmap.as_slice()?, evidence)?;
+        Ok(Self { inner: Mutex::new(inner), height, width })
+    }
+
+    #[getter]
+    fn is_done(&self) -> bool {
+        lock(&self.inner).is_done()
+    }
+
+    /// `"growth"`, `"shrinking"`, `"minimal"` or `"stopped"`.
+    #[getter]
+    fn stage(&self) -> &'static str {
+        match lock(&self.inner).stage() {
+            Stage::Growth => "growth",
+            Stage::Shrinking => "shrinking",
+            Stage::Minimal => "minimal",
+            Stage::Stopped => "stopped",
+        }
+    }
+
+    #[getter]
+    fn n_calls(&self) -> u64 {
+        lock(&self.inner).n_calls()
+    }
+
+    /// The shape of the lattice of blocks: rows, columns.
+    #[getter]
+    fn grid(&self) -> (usize, usize) {
+        let inner = lock(&self.inner);
+        (inner.grid().n_rows(), inner.grid().n_columns())
+    }
+
+    /// The next questions, at most `capacity`; `None` while all of the round's are in flight, or at the end.
+    fn propose(&self, py: Python<'_>, capacity: usize) -> Option<Batch> {
+        let inner = py.detach(|| lock(&self.inner).propose(capacity))?;
+        Some(Batch { inner, height: self.height, width: self.width })
+    }
+
+    /// Takes the verdicts on a batch.
+    #[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        batch_id: u64,
+        is_passing: PyReadonlyArray1<'_, bool>,
+        scores: PyReadonlyArray1<'_, f32>,
+    ) -> PyResult<()> {
+        let verdicts = verdicts(&is_passing, &scores)?;
+        Ok(py.detach(|| lock(&self.inner).submit(batch_id, &verdicts))?)
+    }
+
+    /// The smallest set known to be sufficient, (H, W) bool.
+    fn kept<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<bool>>> {
+        let kept = lock(&self.inner).kept().to_vec();
+        self.pixels(py, |block| kept[block])
+    }
+
+    /// The sufficient prefix of the ranking, (H, W) bool, or `None` before growth has found one.
+    fn grown<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<bool>>>> {
+        let (length, ranking) = {
+            let inner = lock(&self.inner);
+            (inner.grown(), inner.ranking().to_vec())
+        };
+        let Some(length) = length else { return Ok(None) };
+        let mut grown = vec![false; ranking.len()];
+        ranking[..length].iter().for_each(|&block| grown[block] = true);
+        self.pixels(py, |block| grown[block]).map(Some)
+    }
+}
+
+impl Extraction {
+    fn pixels<'py>(&self, py: Python<'py>, holds: impl Fn(usize) -> bool) -> PyResult<Bound<'py, PyArray2<bool>>> {
+        let (height, width) = (self.height as usize, self.width as usize);
+        let mut pixels = vec![false; height * width];
+        let grid = lock(&self.inner).grid().clone();
+        for region in (0..grid.n_blocks()).filter(|&block| holds(block)).map(|block| grid.block(block)) {
+            for row in pixels.chunks_exact_mut(width).take(region.bottom as usize).skip(region.top as usize) {
+                row[region.left as usize..region.right as usize].fill(true);
+            }
+        }
+        pixels.into_pyarray(py).reshape([height, width])
     }
 }
 
@@ -258,6 +390,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("is_debug_build", cfg!(debug_assertions))?;
     module.add_class::<Batch>()?;
     module.add_class::<Search>()?;
+    module.add_class::<Extraction>()?;
     module.add_class::<Canvas>()?;
     module.add_class::<Renderer>()
 }

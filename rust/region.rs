@@ -101,12 +101,7 @@ impl Grid {
     /// The blocks `first..end` of one row as a single rectangle.
     #[must_use]
     pub fn run(&self, row: usize, first: usize, end: usize) -> Region {
-        Region {
-            top: self.rows[row],
-            left: self.columns[first],
-            bottom: self.rows[row + 1],
-            right: self.columns[end],
-        }
+        Region { top: self.rows[row], left: self.columns[first], bottom: self.rows[row + 1], right: self.columns[end] }
     }
 
     /// The blocks that are *not* in `kept`, as few rectangles as runs along the rows make, in reading order.
@@ -132,9 +127,7 @@ impl Grid {
 
 fn boundaries(side: u32, cells: u32) -> Vec<u32> {
     let cells = u64::from(cells.clamp(1, side));
-    (0..=cells)
-        .map(|i| u32::try_from(i * u64::from(side) / cells).expect("a boundary lies within the side"))
-        .collect()
+    (0..=cells).map(|i| u32::try_from(i * u64::from(side) / cells).expect("a boundary lies within the side")).collect()
 }
 
 #[cfg(test)]
@@ -161,9 +154,9 @@ mod tests {
     #[test]
     fn masked_runs_are_joined_along_rows() {
         let grid = Grid::new(4, 4, 2);
-        assert_eq!(grid.masked(&[false, false, true, false]), vec![
-            Region { top: 0, left: 0, bottom: 2, right: 4 },
-            Region { top: 2, left: 2, bottom: 4, right: 4 },
-        ]);
+        assert_eq!(
+            grid.masked(&[false, false, true, false]),
+            vec![Region { top: 0, left: 0, bottom: 2, right: 4 }, Region { top: 2, left: 2, bottom: 4, right: 4 },]
+        );
     }
 }

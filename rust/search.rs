@@ -139,7 +139,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Starts a search; at most `max_calls` questions will be asked.
+    /// Starts a search from what is known already; the evidence holds the budget of questions.
     ///
     /// # Errors
     /// If an option is out of its range.
@@ -193,6 +193,15 @@ impl Search {
         self.evidence.n_calls()
     }
 
+    /// The share of all partitions' area that is settled, from 0 to 1: a rough measure of how much is done.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "areas are far below 2^52")]
+    pub fn progress(&self) -> f64 {
+        let whole = Region::whole(self.options.height, self.options.width).area() as f64;
+        let open: f64 = self.frontier.iter().map(|node| node.region.area() as f64).sum();
+        (f64::from(self.counts.partitions) - open / whole) / f64::from(self.options.partitions)
+    }
+
     /// The heatmap as known now, row by row: the mean over the partitions begun.
     ///
     /// A region whose refinement is not finished counts as one that is refined no further.
@@ -206,9 +215,9 @@ impl Search {
     }
 
     /// Ends the search and hands on what was asked and answered. Questions in flight are forgotten.
-    #[must_use]
-    pub fn into_evidence(self) -> Evidence {
-        let mut evidence = self.evidence;
+    pub fn finish(&mut self) -> Evidence {
+        self.is_done = true;
+        let mut evidence = std::mem::take(&mut self.evidence);
         evidence.abandon_round();
         evidence
     }
@@ -333,9 +342,8 @@ impl Search {
     }
 
     fn is_refinable(&self, region: &Region) -> bool {
-        let is_long_enough = |side: u32, whole: u32| {
-            side >= 2 && f64::from(side) >= self.options.min_side * f64::from(whole)
-        };
+        let is_long_enough =
+            |side: u32, whole: u32| side >= 2 && f64::from(side) >= self.options.min_side * f64::from(whole);
         is_long_enough(region.height(), self.options.height) && is_long_enough(region.width(), self.options.width)
     }
 

@@ -1,0 +1,106 @@
+"""The compiled core. Arrays go in and out by value; every class may be used from any thread."""
+
+from typing import TypedDict, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+is_debug_build: bool
+
+class _SearchCounts(TypedDict):
+    partitions: int
+    refinements: int
+    verdicts: int
+    rounds: int
+    exhaustive: int
+
+@final
+class Batch:
+    """Questions to classify together: which pixels to mask."""
+
+    @property
+    def id(self) -> int: ...
+    def __len__(self) -> int: ...
+    def masked(self) -> NDArray[np.bool_]: ...
+    def rectangles(self) -> NDArray[np.int32]: ...
+    def bits(self) -> NDArray[np.uint8]: ...
+
+@final
+class Search:
+    """The search for responsibility over many random partitions."""
+
+    def __new__(
+        cls,
+        height: int,
+        width: int,
+        *,
+        partitions: int,
+        seed: int,
+        world: str,
+        weighting: str,
+        min_side: float,
+        concentration: int,
+        wave: int,
+        max_calls: int | None = None,
+        intact: tuple[bool, float] | None = None,
+        blank: tuple[bool, float] | None = None,
+    ) -> Search: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def n_calls(self) -> int: ...
+    @property
+    def progress(self) -> float: ...
+    def counts(self) -> _SearchCounts: ...
+    def propose(self, capacity: int) -> Batch | None: ...
+    def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
+    def heatmap(self) -> NDArray[np.float32]: ...
+
+@final
+class Extraction:
+    """The extraction of a minimal sufficient explanation."""
+
+    def __new__(
+        cls,
+        search: Search,
+        heatmap: NDArray[np.float32],
+        *,
+        cells: int,
+        min_score: float,
+        max_calls: int | None = None,
+    ) -> Extraction: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def n_calls(self) -> int: ...
+    @property
+    def grid(self) -> tuple[int, int]: ...
+    def propose(self, capacity: int) -> Batch | None: ...
+    def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
+    def kept(self) -> NDArray[np.bool_]: ...
+    def grown(self) -> NDArray[np.bool_] | None: ...
+
+@final
+class Canvas:
+    """What the slots of a buffer show."""
+
+@final
+class Renderer:
+    """Draws masked images into buffers."""
+
+    def __new__(
+        cls,
+        image: NDArray[np.uint8],
+        baseline: NDArray[np.uint8],
+        *,
+        height: int,
+        width: int,
+        planes: int,
+        pixel_bytes: int,
+        threads: int,
+    ) -> Renderer: ...
+    def canvas(self, buffer: NDArray[np.uint8]) -> Canvas: ...
+    def render(self, batch: Batch, canvas: Canvas) -> None: ...

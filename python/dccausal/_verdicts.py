@@ -1,0 +1,114 @@
+"""When a masked image still gives the target label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal.errors import ClassifierError, OptionError
+
+_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    The label to explain, and the rule by which an answer is read as passing.
+
+    Attributes
+    ----------
+    label
+        Index of the label.
+    top_k
+        The label passes if it is among this many best ones. None: it passes if its score reaches 0.5, the rule
+        of several labels at once.
+    score
+        Its score on the intact image; NaN where the classifier gives labels only.
+
+    """
+
+    label: int
+    top_k: int | None
+    score: float
+
+    def judge(self, answer: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Return, for each row of a checked answer, whether it passes, and the label's score (n,)."""
+        if answer.ndim == 1:
+            return answer == self.label, np.full(len(answer), np.nan, dtype=np.float32)
+        if self.label >= answer.shape[1]:
+            raise ClassifierError(
+                f"the classifier returned {answer.shape[1]} classes now; label {self.label} is being explained"
+            )
+        scores = answer[:, self.label]
+        if self.top_k is None:
+            is_passing = scores >= _THRESHOLD
+        elif self.top_k == 1:
+            is_passing = answer.argmax(axis=1) == self.label
+        else:
+            is_passing = rank_of(answer, self.label) <= self.top_k
+        return is_passing, scores.astype(np.float32)
+
+
+def choose_target(
+    answer: NDArray[Any], target: int | None, top_k: int | None, *, multi_label: bool, needs_scores: bool
+) -> Target:
+    """
+    Fix the label to explain from the answer on the intact image (one row).
+
+    A label that is not the top one passes as long as its rank is no worse than on the intact image, unless
+    ``top_k`` says otherwise.
+
+    Raises
+    ------
+    OptionError
+        If the label is out of range, is not among the ``top_k`` asked for, or if scores are needed and the
+        classifier gives none.
+
+    """
+    if answer.ndim == 1:
+        return _choose_by_label(int(answer[0]), target, top_k, needs_scores=needs_scores)
+    n_classes = answer.shape[1]
+    if target is not None and target >= n_classes:
+        raise OptionError(f"target is {target}; a label from 0 to {n_classes - 1} is needed")
+    if top_k is not None and top_k >= n_classes:
+        raise OptionError(
+            f"top_k is {top_k}; with {n_classes} classes every answer would pass, so less is needed"
+        )
+    label = int(answer[0].argmax()) if target is None else target
+    score = float(answer[0, label])
+    if multi_label and top_k is None and score >= _THRESHOLD:
+        return Target(label, None, score)
+    rank = int(rank_of(answer[:1], label)[0])
+    if top_k is not None and rank > top_k:
+        raise OptionError(
+            f"target {label} is number {rank} on this image, not among the top_k = {top_k}; "
+            f"top_k={rank} or another target is needed"
+        )
+    if rank >= n_classes:
+        raise OptionError(
+            f"target {label} is the last of {n_classes} labels on this image; one that ranks better is needed"
+        )
+    return Target(label, rank if top_k is None else top_k, score)
+
+
+def _choose_by_label(label: int, target: int | None, top_k: int | None, *, needs_scores: bool) -> Target:
+    if needs_scores or (top_k is not None and top_k > 1):
+        option = "min_confidence" if needs_scores else "top_k"
+        raise OptionError(f"{option} was given, but the classifier returns labels only; it needs scores")
+    if target is not None and target != label:
+        raise OptionError(
+            f"target is {target}, but the classifier says {label} and gives no scores; "
+            "to explain another label than the top one, scores are needed"
+        )
+    return Target(label, 1, float("nan"))
+
+
+def rank_of(answer: NDArray[Any], label: int) -> NDArray[np.int64]:
+    """Return the rank (n,) of a label in each row, 1 for the best; among equal scores the first comes first."""
+    own = answer[:, label, None]
+    ahead = (answer > own).sum(axis=1) + (answer[:, :label] == own).sum(axis=1)
+    rank: NDArray[np.int64] = ahead + 1
+    return rank

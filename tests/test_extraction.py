@@ -1,0 +1,132 @@
+"""The extraction equals the readable reference, and what it returns is sufficient and 1-minimal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from asking import answer, search
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from strategies import classifiers
+
+from dccausal import _core
+
+
+def extract(verdict, heat, cells, min_score=0.0, **how):
+    height, width = heat.shape
+    begun = search(reference.Options(height=height, width=width, partitions=1))
+    extraction = _core.Extraction(begun, heat, cells=cells, min_score=min_score)
+    answer(extraction, verdict, **how)
+    return extraction
+
+
+@st.composite
+def cases(draw):
+    height, width = draw(st.integers(2, 30)), draw(st.integers(2, 30))
+    verdict = draw(classifiers(height, width))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    heat = rng.random((height, width), dtype=np.float32)
+    if draw(st.booleans()):
+        heat = np.round(heat * 3)  # ties
+    return verdict, heat, draw(st.sampled_from([1, 3, 6, 13])), draw(st.sampled_from([0.0, 0.4]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases())
+def test_equals_the_reference(case):
+    verdict, heat, cells, min_score = case
+    assume(verdict(np.zeros(heat.shape, dtype=bool))[1] >= min_score)
+
+    def rounded(masked):
+        passing, score = verdict(masked)
+        return (passing, float(np.float32(score))) if masked.any() else (True, 1.0)
+
+    grown, kept = reference.explanation(rounded, heat, cells, float(np.float32(min_score)))
+    extraction = extract(verdict, heat, cells, min_score)
+    np.testing.assert_array_equal(extraction.grown(), grown)
+    np.testing.assert_array_equal(extraction.kept(), kept)
+
+
+@settings(max_examples=100, deadline=None)
+@given(case=cases())
+def test_sufficient_and_no_block_can_go(case):
+    verdict, heat, cells, _ = case
+    extraction = extract(verdict, heat, cells)
+    assert extraction.stage == "minimal"
+    kept = extraction.kept()
+    blocks = reference.Blocks.of(*heat.shape, cells)
+    assert extraction.grid == (len(blocks.rows) - 1, len(blocks.columns) - 1)
+    assert verdict(~kept)[0]
+    for block in blocks.all():
+        pixels = blocks.pixels(frozenset([block]))
+        assert kept[pixels].all() or not kept[pixels].any()
+        if kept[pixels].any():
+            assert not verdict(~(kept & ~pixels))[0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(case=cases(), capacity=st.sampled_from([1, 7, 64]), in_flight=st.sampled_from([1, 4]))
+def test_batches_change_nothing(case, capacity, in_flight):
+    verdict, heat, cells, _ = case
+    plain = extract(verdict, heat, cells)
+    other = extract(verdict, heat, cells, capacity=capacity, in_flight=in_flight)
+    np.testing.assert_array_equal(plain.kept(), other.kept())
+    assert plain.n_calls == other.n_calls
+
+
+def test_labels_without_scores_will_do():
+    heat = np.arange(256, dtype=np.float32).reshape(16, 16)
+    extraction = extract(lambda masked: (not masked[3:5, 3:5].any(), float("nan")), heat, 8)
+    assert extraction.kept().sum() == 16  # four blocks of two by two meet the region of two by two at odd offsets
+
+
+def test_a_floor_that_is_never_reached_stops():
+    heat = np.zeros((16, 16), np.float32)
+    extraction = extract(lambda _: (True, 0.25), heat, 4, min_score=2.0)
+    assert extraction.stage == "stopped"
+    assert extraction.kept().all()
+
+
+def test_what_the_search_knows_is_not_asked_again():
+    opts = reference.Options(height=16, width=16, partitions=3)
+    asked = []
+
+    def verdict(masked):
+        asked.append(masked.tobytes())
+        return not masked[2:6, 2:6].any(), 0.5
+
+    begun = search(opts, blank=(False, 0.1))
+    answer(begun, verdict)
+    extraction = _core.Extraction(begun, begun.heatmap(), cells=8, min_score=0.0)
+    answer(extraction, verdict)
+    assert begun.is_done
+    assert len(asked) == len(set(asked)) == extraction.n_calls
+    assert np.ones((16, 16), dtype=bool).tobytes() not in asked
+    assert np.zeros((16, 16), dtype=bool).tobytes() not in asked
+
+
+def test_the_budget_counts_the_search_too():
+    opts = reference.Options(height=16, width=16, partitions=3)
+    begun = search(opts, max_calls=20)
+    answer(begun, lambda masked: (not masked[2:6, 2:6].any(), 0.5))
+    extraction = _core.Extraction(begun, begun.heatmap(), cells=8, min_score=0.0, max_calls=30)
+    answer(extraction, lambda masked: (not masked[2:6, 2:6].any(), 0.5))
+    assert extraction.n_calls == 30
+    assert extraction.stage == "stopped"
+    assert extraction.kept()[2:6, 2:6].all()
+
+
+@pytest.mark.parametrize(
+    ("cells", "min_score", "shape", "text"),
+    [
+        (0, 0.0, (16, 16), "grid is 0; it must be from 1 to 256 blocks a side"),
+        (8, -1.0, (16, 16), "min_score is -1; it must be at least 0"),
+        (8, 0.0, (16, 15), "heatmap is 240; it must be one value a pixel"),
+    ],
+)
+def test_options_out_of_range(cells, min_score, shape, text):
+    begun = search(reference.Options(height=16, width=16, partitions=1))
+    with pytest.raises(ValueError, match="^") as caught:
+        _core.Extraction(begun, np.zeros(shape, np.float32), cells=cells, min_score=min_score)
+    assert str(caught.value) == text

@@ -1,0 +1,171 @@
+"""The search equals the readable reference, and nothing but the options decides its result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from asking import answer, search
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import classifiers, options
+
+from dccausal import _core
+
+PAPER = reference.Options(height=64, width=48, partitions=8)
+
+
+def both_corners(masked):
+    return not masked[4:10, 4:10].any() and not masked[54:60, 38:44].any(), 0.5
+
+
+def either_corner(masked):
+    return not masked[4:10, 4:10].any() or not masked[54:60, 38:44].any(), 0.5
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), opts=options())
+def test_equals_the_reference(data, opts):
+    verdict = data.draw(classifiers(opts.height, opts.width))
+    found = search(opts)
+    answer(found, verdict)
+    expected = reference.heatmap(lambda masked: verdict(masked)[0], opts)
+    np.testing.assert_array_equal(found.heatmap(), expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    data=st.data(),
+    opts=options(max_partitions=6),
+    capacity=st.sampled_from([1, 3, 7, 64]),
+    in_flight=st.sampled_from([1, 4]),
+    newest_first=st.booleans(),
+)
+def test_batches_change_nothing(data, opts, capacity, in_flight, newest_first):
+    verdict = data.draw(classifiers(opts.height, opts.width))
+    plain, other = search(opts), search(opts)
+    n_plain = answer(plain, verdict)
+    n_other = answer(other, verdict, capacity=capacity, in_flight=in_flight, newest_first=newest_first)
+    assert plain.heatmap().tobytes() == other.heatmap().tobytes()
+    assert n_plain == n_other == plain.n_calls == other.n_calls
+    assert plain.counts() == other.counts()
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data(), opts=options(max_partitions=6), wave=st.integers(1, 6))
+def test_waves_change_no_heatmap(data, opts, wave):
+    verdict = data.draw(classifiers(opts.height, opts.width))
+    together, one_by_one = search(opts), search(opts, wave=wave)
+    answer(together, verdict)
+    answer(one_by_one, verdict)
+    assert together.heatmap().tobytes() == one_by_one.heatmap().tobytes()
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data(), opts=options(max_partitions=6))
+def test_no_question_is_asked_twice(data, opts):
+    verdict = data.draw(classifiers(opts.height, opts.width))
+    seen = set()
+
+    def once(masked):
+        assert masked.any()
+        assert masked.tobytes() not in seen
+        seen.add(masked.tobytes())
+        return verdict(masked)
+
+    answer(search(opts), once)
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data(), opts=options(max_partitions=6), budget=st.integers(1, 60))
+def test_a_budget_is_kept_and_exact(data, opts, budget):
+    verdict = data.draw(classifiers(opts.height, opts.width))
+    one, other = search(opts, max_calls=budget), search(opts, max_calls=budget)
+    n = answer(one, verdict)
+    answer(other, verdict, capacity=3, in_flight=2)
+    assert n <= budget
+    assert one.is_done
+    assert one.heatmap().tobytes() == other.heatmap().tobytes()
+    assert np.isfinite(one.heatmap()).all()
+
+
+def test_the_seed_decides():
+    heatmaps = set()
+    for seed in range(4):
+        found = search(reference.Options(height=64, width=48, partitions=4, seed=seed))
+        answer(found, both_corners)
+        heatmaps.add(found.heatmap().tobytes())
+    assert len(heatmaps) == 4
+
+
+@pytest.mark.parametrize("world", ["intact", "contingency"])
+@pytest.mark.parametrize("weighting", ["shares", "leaf"])
+def test_conjunctive_evidence_is_found(world, weighting):
+    opts = reference.Options(height=64, width=48, partitions=16, world=world, weighting=weighting)
+    found = search(opts)
+    answer(found, both_corners)
+    heatmap = found.heatmap()
+    inside = (heatmap[4:10, 4:10].mean() + heatmap[54:60, 38:44].mean()) / 2
+    assert inside > 3 * heatmap.mean()
+
+
+@pytest.mark.parametrize("weighting", ["shares", "leaf"])
+def test_redundant_evidence_is_found_in_the_world_of_the_contingency(weighting):
+    opts = reference.Options(height=64, width=48, partitions=16, world="contingency", weighting=weighting)
+    found = search(opts)
+    answer(found, either_corner)
+    heatmap = found.heatmap()
+    assert min(heatmap[4:10, 4:10].mean(), heatmap[54:60, 38:44].mean()) > 3 * heatmap.mean()
+
+
+def test_lazy_asking_saves_a_quarter():
+    found = search(reference.Options(height=64, width=48, partitions=50))
+    n = answer(found, both_corners)
+    assert n == found.n_calls
+    assert n <= 0.75 * found.counts()["exhaustive"]
+
+
+def test_an_unfinished_search_has_a_heatmap():
+    found = search(PAPER)
+    for _ in range(3):
+        batch = found.propose(16)
+        passing = np.array([both_corners(masked)[0] for masked in batch.masked()])
+        found.submit(batch.id, passing, np.zeros(len(batch), np.float32))
+    assert not found.is_done
+    assert 0 < found.progress < 1
+    assert found.heatmap().shape == (64, 48)
+    assert np.isclose(found.heatmap().sum(), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"partitions": 0}, "partitions is 0; it must be from 1 to 4096"),
+        ({"min_side": 0.0}, "min_side is 0; it must be above 0 and at most 1"),
+        ({"min_side": float("nan")}, "min_side is NaN; it must be above 0 and at most 1"),
+        ({"concentration": 0}, "concentration is 0; it must be from 1 to 64"),
+        ({"world": "flat"}, 'world is "flat"; it must be "intact" or "contingency"'),
+        ({"weighting": "none"}, 'weighting is "none"; it must be "shares" or "leaf"'),
+    ],
+)
+def test_options_out_of_range(changes, text):
+    with pytest.raises(ValueError, match="^") as caught:
+        search(PAPER, **changes)
+    assert str(caught.value) == text
+
+
+def test_a_batch_is_submitted_once_and_whole():
+    found = search(PAPER)
+    batch = found.propose(4)
+    ones, zeros = np.ones(4, dtype=bool), np.zeros(4, np.float32)
+    with pytest.raises(ValueError, match="got 3 verdicts; the batch asked 4 questions"):
+        found.submit(batch.id, ones[:3], zeros[:3])
+    with pytest.raises(ValueError, match="got 3 verdicts; the batch asked 4 questions"):
+        found.submit(batch.id, ones, zeros[:3])
+    found.submit(batch.id, ones, zeros)
+    with pytest.raises(ValueError, match="is not in flight"):
+        found.submit(batch.id, ones, zeros)
+
+
+def test_the_extension_is_a_release_build():
+    assert not _core.is_debug_build
