@@ -1,0 +1,109 @@
+"""The files of a result. docs/result-schema.md describes them; change it together with this file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal._files import npy_bytes, png_bytes
+
+if TYPE_CHECKING:
+    from dccausal.explanation import Explanation
+
+SCHEMA = "dccausal.result"
+SCHEMA_VERSION = 1
+
+RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "kept.png", "result.json")
+STALE_FILES = ("baseline.png",)  # of an earlier result with a baseline that was not one colour
+
+
+def result_files(explanation: Explanation) -> dict[str, bytes]:
+    """Return the files of a result by name, result.json last."""
+    from PIL import Image
+
+    kept = explanation.kept.astype(np.uint8) * np.uint8(255)
+    files = {
+        "overlay.png": png_bytes(explanation.overlay()),
+        "explanation.png": png_bytes(explanation.picture()),
+        "heatmap.npy": npy_bytes(explanation.heatmap),
+        "kept.png": png_bytes(Image.fromarray(kept)),
+    }
+    if _colour(explanation.baseline) is None:
+        files["baseline.png"] = png_bytes(Image.fromarray(explanation.baseline))
+    document = result_document(explanation)
+    document["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    files["result.json"] = (json_text(document, indent=2) + "\n").encode("ascii")
+    return files
+
+
+def result_document(explanation: Explanation) -> dict[str, Any]:
+    """Return what result.json says, but for the hashes of the files: plain values, keys in a fixed order."""
+    left, top, right, bottom = explanation.placement.box
+    height, width = explanation.kept.shape
+    document = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "outcome": explanation.outcome,
+        "label": explanation.label,
+        "name": explanation.name,
+        "score": explanation.score,
+        "explanation_score": explanation.explanation_score,
+        "size": explanation.size,
+        "notes": explanation.notes,
+        "image": {
+            "path": explanation.source,
+            "photo_width": explanation.photo.width,
+            "photo_height": explanation.photo.height,
+            "box": {"left": left, "top": top, "right": right, "bottom": bottom},
+            "height": height,
+            "width": width,
+            "sha256": _sha256(explanation.image),
+        },
+        "baseline": {"colour": _colour(explanation.baseline), "sha256": _sha256(explanation.baseline)},
+        "statistics": explanation.statistics,
+        "provenance": explanation.provenance,
+    }
+    plain: dict[str, Any] = _plain(document)
+    return plain
+
+
+def json_text(document: Mapping[str, Any], indent: int | None = None) -> str:
+    """
+    Return a document as JSON in ASCII.
+
+    NaN and infinities, which JSON does not have, become null; ASCII because a path may hold bytes that are
+    no text.
+    """
+    return json.dumps(_plain(document), indent=indent, ensure_ascii=True, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows them; what it does not know at all becomes its text."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return os.fsdecode(value) if isinstance(value, os.PathLike) else str(value)
+
+
+def _colour(baseline: NDArray[np.uint8]) -> list[int] | None:
+    """Return the colour of a baseline (r, g, b); None where it is not one colour."""
+    first = baseline[0, 0]
+    return [int(channel) for channel in first] if (baseline == first).all() else None
+
+
+def _sha256(pixels: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()

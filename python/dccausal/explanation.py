@@ -1,0 +1,237 @@
+"""The result of ``explain``: what the classifier needed to see, and what it cost to find out."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal import pictures
+from dccausal._describe import notebook_html, notebook_sheet, summary
+from dccausal._files import write_files
+from dccausal._geometry import Placement
+from dccausal._result import STALE_FILES, result_files
+from dccausal.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Outcome = Literal["minimal", "sufficient", "trivial", "insufficient"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Explanation:
+    """
+    Why a classifier gave a label to an image.
+
+    Arrays are read-only and lie in the model's resolution (H, W); pictures have the photograph's size.
+
+    Attributes
+    ----------
+    heatmap
+        float32 (H, W) in [0, 1]: how responsible each pixel is for the label. The highest value is 1, unless
+        all are 0.
+    kept
+        bool (H, W): the explanation, pixels that are sufficient for the label when all others are replaced by
+        ``baseline``.
+    label, name
+        Index of the label that is explained, and its name (None where the classifier has no names).
+    score
+        The label's score on the image; NaN where the classifier gives labels only.
+    explanation_score
+        Its score with only ``kept`` visible.
+    outcome
+        "minimal": sufficient, and no block of the finest grid can be left out. "sufficient": sufficient, but
+        the search was stopped before minimality was established. "trivial": the label stays with everything
+        masked, ``kept`` is empty. "insufficient": what is kept does not give the label.
+    notes
+        Sentences on whatever should be known about this result.
+    image
+        uint8 (H, W, 3) RGB: what the model saw.
+    baseline
+        uint8 (H, W, 3) RGB: what masked pixels were replaced by.
+    photo
+        The whole photograph, upright, mode RGB.
+    placement
+        Where in the photograph ``image`` lies.
+    source
+        Path of the photograph as it was given; None for an image in memory.
+    provenance
+        All that decided the result: versions, model, device, options. Plain values.
+    statistics
+        What it cost: "model_calls", "model_calls_by_phase", "seconds", "model_seconds", ... Plain values.
+
+    Raises
+    ------
+    InputError
+        If a field has another shape or dtype, or a value out of its range.
+
+    """
+
+    heatmap: NDArray[np.float32]
+    kept: NDArray[np.bool_]
+    label: int
+    name: str | None
+    score: float
+    explanation_score: float
+    outcome: Outcome
+    notes: tuple[str, ...]
+    image: NDArray[np.uint8]
+    baseline: NDArray[np.uint8]
+    photo: Image.Image
+    placement: Placement
+    source: str | None
+    provenance: dict[str, Any]
+    statistics: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Check the fields, and keep arrays of our own that nobody can write to."""
+        shape = np.shape(self.heatmap)
+        if len(shape) != 2 or 0 in shape:  # noqa: PLR2004
+            raise InputError(f"heatmap must be (H, W) float32, got {shape}")
+        pixels = (*shape, 3)
+        self._own("heatmap", shape, np.float32)
+        self._own("kept", shape, np.bool_)
+        self._own("image", pixels, np.uint8)
+        self._own("baseline", pixels, np.uint8)
+        if not (self.heatmap.min() >= 0 and self.heatmap.max() <= 1):  # NaN is refused too
+            raise InputError(
+                f"heatmap has values from {self.heatmap.min()} to {self.heatmap.max()}; 0 to 1 is needed"
+            )
+        if self.outcome not in get_args(Outcome):
+            raise InputError(f"outcome is {self.outcome!r}; one of {', '.join(get_args(Outcome))} is needed")
+        if self.photo.mode != "RGB" or self.photo.size != self.placement.photo_size:
+            raise InputError(
+                f"photo is {self.photo.size} {self.photo.mode}; {self.placement.photo_size} RGB is needed"
+            )
+        for field, kind in (("label", int), ("score", float), ("explanation_score", float), ("notes", tuple)):
+            object.__setattr__(self, field, kind(getattr(self, field)))
+
+    def _own(self, field: str, shape: tuple[int, ...], dtype: type) -> None:
+        given = np.asarray(getattr(self, field))
+        if given.shape != shape or given.dtype != dtype:
+            raise InputError(f"{field} must be {shape} {np.dtype(dtype)}, got {given.shape} {given.dtype}")
+        own = np.array(given, order="C")
+        own.flags.writeable = False
+        object.__setattr__(self, field, own)
+
+    @property
+    def masked(self) -> NDArray[np.bool_]:
+        """Inverse of ``kept``, bool (H, W): the pixels that were replaced by the baseline."""
+        return ~self.kept
+
+    @property
+    def size(self) -> float:
+        """Share of the pixels that the explanation keeps, 0 to 1."""
+        return float(np.count_nonzero(self.kept) / self.kept.size)
+
+    @property
+    def title(self) -> str:
+        """The label in words: its name and index."""
+        return f"label {self.label}" if self.name is None else f"{self.name} ({self.label})"
+
+    def ranking(self) -> NDArray[np.int64]:
+        """
+        Return the pixels by responsibility, best first.
+
+        Returns
+        -------
+        NDArray
+            int64 (H * W,), indices into the flattened heatmap. Pixels of equal heat come in the order of
+            their indices.
+
+        """
+        return np.argsort(-self.heatmap.ravel(), kind="stable").astype(np.int64)
+
+    def overlay(self, *, colormap: str = "inferno", alpha: float = 0.75, contour: bool = True) -> Image.Image:
+        """
+        Draw the heatmap over the photograph, with the explanation as an outline.
+
+        Parameters
+        ----------
+        colormap
+            "inferno", "magma", "plasma", "viridis" or "grey".
+        alpha
+            Opacity of the hottest places, 0 to 1.
+        contour
+            Whether the explanation is outlined.
+
+        Returns
+        -------
+        Image
+            RGB, of the photograph's size; see ``pictures.overlay`` for how heat becomes colour.
+
+        Raises
+        ------
+        OptionError
+            If the colour map is unknown or ``alpha`` out of range.
+
+        """
+        kept = self.kept if contour else None
+        return pictures.overlay(
+            self.photo, self.placement, self.heatmap, kept, colormap=colormap, alpha=alpha
+        )
+
+    def picture(self) -> Image.Image:
+        """Show the explanation on the photograph, the rest grey and dark; RGB, of the photograph's size."""
+        return pictures.picture(self.photo, self.placement, self.kept)
+
+    def cutout(self) -> Image.Image:
+        """Cut the explanation out of the photograph; RGBA, of its size, transparent where masked."""
+        return pictures.cutout(self.photo, self.placement, self.kept)
+
+    def masked_picture(self) -> Image.Image:
+        """Show exactly what the model was given in the last check; RGB, of the model's size."""
+        return pictures.masked_picture(self.image, self.baseline, self.kept)
+
+    def summary(self) -> str:
+        """Return the result in a few lines of text."""
+        return summary(self)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """
+        Write overlay.png, explanation.png, heatmap.npy, kept.png and result.json into a folder.
+
+        Each file is there whole or not at all; those of an earlier result are replaced, result.json last. A
+        baseline that is not one colour is written too, as baseline.png.
+
+        Parameters
+        ----------
+        folder
+            Created where it is missing.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written. ``_files.check_writable`` tells beforehand.
+
+        """
+        files = result_files(self)
+        write_files(folder, files, stale=[name for name in STALE_FILES if name not in files])
+        return Path(folder)
+
+    def __repr__(self) -> str:
+        """Return label, score, size and cost in one line."""
+        calls = self.statistics.get("model_calls")
+        return (
+            f"<Explanation of {self.source or 'an image'}: {self.title}, score {self.score:.3g}, "
+            f"{self.outcome}, {self.size:.1%} kept, {calls} model calls>"
+        )
+
+    def _repr_html_(self) -> str:
+        return notebook_html(self)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        notebook_sheet(self).save(buffer, format="PNG")
+        return buffer.getvalue()
