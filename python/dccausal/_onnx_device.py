@@ -67,9 +67,11 @@ class Device:
 ON_CPU = Device("cpu", (CPU,))
 
 
-def choose_device(ort: Any, device: str, providers: Sequence[Provider] | None) -> Device:
+def choose_device(available: Sequence[str], device: str, providers: Sequence[Provider] | None) -> Device:
     """
     Turn the options ``device`` and ``providers`` into what a session is asked for.
+
+    ``available`` are the execution providers that this build of ONNX Runtime has.
 
     Raises
     ------
@@ -79,7 +81,6 @@ def choose_device(ort: Any, device: str, providers: Sequence[Provider] | None) -
         If this build of ONNX Runtime does not have the provider.
 
     """
-    available = ort.get_available_providers()
     if providers is not None:
         if device != "auto":
             raise OptionError(f"device={device!r} and providers= were both given; one of them is needed")
@@ -93,8 +94,8 @@ def choose_device(ort: Any, device: str, providers: Sequence[Provider] | None) -
         raise OptionError(f'device is {device!r}; "auto", "cpu", "cuda" or "cuda:1" (a number) is needed')
     if CUDA not in available:
         raise DeviceError(
-            f"device {device!r} was asked for, but onnxruntime {ort.__version__} here has only "
-            f"{', '.join(available)}; a build with CUDA is needed: "
+            f"device {device!r} was asked for, but this build of ONNX Runtime has only "
+            f"{', '.join(available)}; one with CUDA is needed: "
             'pip uninstall onnxruntime, then pip install "dccausal[gpu]"'
         )
     index = int(number or 0)

@@ -111,6 +111,9 @@ class Runner:
             If ONNX Runtime fails or returns another shape than at load.
 
         """
+        if len(tensor) == 0:
+            n_columns = self._reading.n_columns
+            return self._reading.kind.apply(np.empty((0, n_columns), dtype=np.float32))
         parts = [self._run(tensor[i : i + self._rows]) for i in range(0, len(tensor), self._rows)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -149,7 +149,7 @@ class OnnxClassifier:
         settings = None if preprocess is None else Preprocess.of(preprocess)
         names = None if labels is None else read_labels(labels)
         ort = find_runtime()
-        chosen = choose_device(ort, device, providers)
+        chosen = choose_device(ort.get_available_providers(), device, providers)
         file = ModelFile.read(model)
 
         opened = open_model(ort, file, chosen, self.threads)
@@ -227,22 +227,21 @@ class OnnxClassifier:
             raise OptionError(
                 f"tensor must be {('n', *shape[1:])} {self.dtype}, got {tensor.shape} {tensor.dtype}"
             )
-        if len(tensor) == 0:
-            return np.empty((0, self.n_classes), dtype=np.float32)
-        return check_answer(self._runner(tensor), len(tensor))
+        return self._checked([self._runner(tensor)], len(tensor))
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """
         Return the scores float32 (n, n_classes) of images (n, height, width, 3) uint8 RGB.
 
-        Encodes and runs ``batch_size`` images at a time, so memory does not grow with n. Raises as ``encode``
-        and ``run``.
+        Encodes and runs ``batch_size`` images at a time, so that memory does not grow with n. Raises what
+        ``encode`` and ``run`` raise.
         """
-        if len(images) <= self.batch_size:
-            return self.run(self.encode(images))
         step = self.batch_size
-        parts = [self.run(self.encode(images[i : i + step])) for i in range(0, len(images), step)]
-        return np.concatenate(parts)
+        starts = range(0, max(1, len(images)), step)
+        return self._checked([self._runner(self.encode(images[i : i + step])) for i in starts], len(images))
+
+    def _checked(self, parts: list[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+        return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)
 
     def resolve_label(self, target: int | str | None) -> int | None:
         """
