@@ -273,9 +273,9 @@ impl Extraction {
             let smaller = self.without(&droppable[..probe]);
             let verdict = self.ask(&smaller)?;
             if self.suffices(verdict) {
-                passing = probe
+                passing = probe;
             } else {
-                failing = probe
+                failing = probe;
             }
             probe = usize::midpoint(passing, failing);
         }

@@ -127,7 +127,7 @@ struct Search {
 #[pymethods]
 impl Search {
     #[new]
-    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, concentration, wave, max_calls=None, intact=None, blank=None))]
+    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, max_calls=None, intact=None, blank=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         height: u32,
@@ -137,6 +137,7 @@ impl Search {
         world: &str,
         weighting: &str,
         min_side: f64,
+        refine_equal: bool,
         concentration: u8,
         wave: u32,
         max_calls: Option<u64>,
@@ -153,6 +154,7 @@ impl Search {
             world: mode("world", world, &worlds, "\"intact\" or \"contingency\"")?,
             weighting: mode("weighting", weighting, &weightings, "\"shares\" or \"leaf\"")?,
             min_side,
+            refine_equal,
             concentration,
             wave,
         };

@@ -26,17 +26,17 @@ impl Responsibility {
 
 /// The responsibility of every superpixel, as far as the table's known verdicts decide it.
 #[must_use]
-pub fn responsibilities(table: &TruthTable) -> [Responsibility; SUPERPIXELS] {
+pub fn responsibilities(table: TruthTable) -> [Responsibility; SUPERPIXELS] {
     std::array::from_fn(|superpixel| Responsibility { contingency: contingency(table, superpixel) })
 }
 
 /// The smallest contingency of a superpixel that the known verdicts show.
 #[must_use]
-pub fn contingency(table: &TruthTable, superpixel: usize) -> Option<Subset> {
+pub fn contingency(table: TruthTable, superpixel: usize) -> Option<Subset> {
     (0..SUPERPIXELS).find_map(|size| contingency_of_size(table, superpixel, size))
 }
 
-fn contingency_of_size(table: &TruthTable, superpixel: usize, size: usize) -> Option<Subset> {
+fn contingency_of_size(table: TruthTable, superpixel: usize, size: usize) -> Option<Subset> {
     Subset::of_size(size).find(|&witness| {
         !witness.contains(superpixel)
             && table.verdict(witness.with(superpixel)) == Some(false)
@@ -49,9 +49,8 @@ fn contingency_of_size(table: &TruthTable, superpixel: usize, size: usize) -> Op
 /// A set is worth a question only if some superpixel in it has no contingency yet and the set without that superpixel
 /// passes with all its subsets: only then could the rest of the set be its contingency. Asking these sets, size by size,
 /// gives the responsibilities of the complete table.
-pub fn deciding_subsets(table: &TruthTable, size: usize) -> impl Iterator<Item = Subset> {
+pub fn deciding_subsets(table: TruthTable, size: usize) -> impl Iterator<Item = Subset> {
     let undecided: [bool; SUPERPIXELS] = std::array::from_fn(|s| contingency(table, s).is_none());
-    let table = *table;
     Subset::of_size(size).filter(move |&subset| {
         subset.superpixels().any(|s| undecided[s] && table.passes_with_all_subsets(subset.without(s)))
     })
@@ -87,7 +86,7 @@ mod tests {
     fn equals_the_definition_on_all_tables() {
         for bits in every_table() {
             let passes = std::array::from_fn(|i| bits >> i & 1 == 1);
-            let found = responsibilities(&TruthTable::complete(bits));
+            let found = responsibilities(TruthTable::complete(bits));
             for (superpixel, responsibility) in found.iter().enumerate() {
                 let expected = naive(&passes, superpixel);
                 assert!((responsibility.value() - expected).abs() < f64::EPSILON, "table {bits:#018b}");
@@ -102,12 +101,12 @@ mod tests {
             let complete = TruthTable::complete(bits);
             let mut table = TruthTable::default();
             for size in 1..=SUPERPIXELS {
-                for subset in deciding_subsets(&table, size).collect::<Vec<_>>() {
+                for subset in deciding_subsets(table, size).collect::<Vec<_>>() {
                     table.record(subset, complete.verdict(subset).expect("a complete table"));
                     asked += 1;
                 }
             }
-            assert_eq!(responsibilities(&table), responsibilities(&complete), "table {bits:#018b}");
+            assert_eq!(responsibilities(table), responsibilities(complete), "table {bits:#018b}");
         }
         assert!(asked < every_table().count() * 9, "asked {asked} questions over all tables");
     }
@@ -117,7 +116,7 @@ mod tests {
         let table = |failing: fn(Subset) -> bool| {
             let mut table = TruthTable::default();
             Subset::all().filter(|s| !s.is_empty()).for_each(|s| table.record(s, !failing(s)));
-            responsibilities(&table).map(Responsibility::value)
+            responsibilities(table).map(Responsibility::value)
         };
         let both_needed = table(|masked| masked.contains(0) || masked.contains(3));
         let either_will_do = table(|masked| masked.contains(0) && masked.contains(3));

@@ -53,6 +53,8 @@ pub struct SearchOptions {
     pub weighting: Weighting,
     /// A superpixel lower or narrower than this share of the image is not refined; in (0, 1].
     pub min_side: f64,
+    /// Whether superpixels are refined even where all of their partition are equally responsible; not in the paper.
+    pub refine_equal: bool,
     /// Cuts are distributed as Beta(a, a) with this `a`, from 1 (uniform) to 64.
     pub concentration: u8,
     /// Partitions that are grown together; the next ones start when these are done. At least 1.
@@ -71,6 +73,7 @@ impl SearchOptions {
             world: World::Intact,
             weighting: Weighting::Shares,
             min_side: 0.1,
+            refine_equal: false,
             concentration: 1,
             wave: u32::MAX,
         }
@@ -287,7 +290,7 @@ impl Search {
     /// Asks for the verdicts that still decide a responsibility; `true` once all of them are known.
     fn judge(&mut self, node: &mut Node) -> bool {
         while node.size <= SUPERPIXELS {
-            let subsets: Vec<Subset> = deciding_subsets(&node.table, node.size).collect();
+            let subsets: Vec<Subset> = deciding_subsets(node.table, node.size).collect();
             let verdicts: Vec<_> = subsets.iter().map(|&subset| self.ask(node, subset)).collect();
             if verdicts.iter().any(Option::is_none) {
                 return false;
@@ -309,7 +312,7 @@ impl Search {
 
     /// Hands a judged region's weight to its superpixels; returns those that are to be cut in turn.
     fn refine(&mut self, node: &Node) -> Vec<Node> {
-        let found = responsibilities(&node.table);
+        let found = responsibilities(node.table);
         let values = found.map(Responsibility::value);
         let sum: f64 = values.iter().sum();
         if sum <= 0.0 {
@@ -317,12 +320,13 @@ impl Search {
             self.settle(&node.region, node.weight, node.responsibility);
             return Vec::new();
         }
-        let all_equal = values.iter().all(|value| value.to_bits() == values[0].to_bits());
+        let is_told_apart =
+            self.options.refine_equal || !values.iter().all(|value| value.to_bits() == values[0].to_bits());
         let mut children = Vec::new();
         for (superpixel, piece) in node.pieces.iter().enumerate() {
             let weight = node.weight * values[superpixel] / sum;
             match found[superpixel].contingency {
-                Some(witness) if !all_equal && self.is_refinable(piece) => {
+                Some(witness) if is_told_apart && self.is_refinable(piece) => {
                     let child = self.child(node, superpixel, witness, (weight, values[superpixel]));
                     children.push(child);
                 }

@@ -38,7 +38,7 @@ impl TruthTable {
 
     /// The verdict on a subset, or `None` where it is not known.
     #[must_use]
-    pub const fn verdict(&self, subset: Subset) -> Option<bool> {
+    pub const fn verdict(self, subset: Subset) -> Option<bool> {
         if self.known >> subset.bits() & 1 == 0 {
             return None;
         }
@@ -48,7 +48,7 @@ impl TruthTable {
     /// Condition SC2 of a cause: masking *any* subset of `subset`, itself and the empty one included, is known to leave
     /// the label.
     #[must_use]
-    pub fn passes_with_all_subsets(&self, subset: Subset) -> bool {
+    pub fn passes_with_all_subsets(self, subset: Subset) -> bool {
         Subset::all().filter(|inner| inner.is_within(subset)).all(|inner| self.verdict(inner) == Some(true))
     }
 }

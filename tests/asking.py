@@ -42,6 +42,7 @@ def search(options: Any, **changes: Any) -> _core.Search:
             "world": options.world,
             "weighting": options.weighting,
             "min_side": options.min_side,
+            "refine_equal": options.refine_equal,
             "concentration": options.concentration,
             "wave": options.partitions,
             "intact": (True, 1.0),

@@ -32,6 +32,7 @@ class Options:
     world: str = "intact"
     weighting: str = "shares"
     min_side: float = 0.1
+    refine_equal: bool = False
     concentration: int = 1
 
 
@@ -141,7 +142,8 @@ def refine(
         return
     for superpixel, (piece, witness, value) in enumerate(zip(pieces, witnesses, found, strict=True)):
         share = weight * value / sum(found)
-        if witness is None or len(set(found)) == 1 or not is_refinable(piece, options):
+        is_told_apart = options.refine_equal or len(set(found)) > 1
+        if witness is None or not is_told_apart or not is_refinable(piece, options):
             spread(total, options, piece, share, value)
             continue
         inside = np.zeros_like(world)

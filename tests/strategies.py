@@ -54,5 +54,6 @@ def options(draw: st.DrawFn, max_side: int = 24, max_partitions: int = 3) -> ref
         world=draw(st.sampled_from(["intact", "contingency"])),
         weighting=draw(st.sampled_from(["shares", "leaf"])),
         min_side=draw(st.sampled_from([0.05, 0.1, 0.25, 1.0])),
+        refine_equal=draw(st.booleans()),
         concentration=draw(st.integers(1, 5)),
     )

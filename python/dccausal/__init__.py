@@ -1,0 +1,45 @@
+"""Why did the classifier say that? Minimal causal explanations of image classifiers, without PyTorch."""
+
+from dccausal._core import __version__
+from dccausal._job import Progress
+from dccausal.classifier import Classifier
+from dccausal.errors import (
+    ClassifierError,
+    DccausalError,
+    DeviceError,
+    ImageError,
+    InputError,
+    ModelError,
+    OptionError,
+    OutputError,
+    RuntimeMissingError,
+)
+from dccausal.explain import explain
+from dccausal.explanation import Explanation
+from dccausal.image import load_photo
+from dccausal.onnx import OnnxClassifier
+from dccausal.preprocess import Placement, Preprocess
+from dccausal.profiles import PROFILES, Profile
+
+__all__ = [
+    "PROFILES",
+    "Classifier",
+    "ClassifierError",
+    "DccausalError",
+    "DeviceError",
+    "Explanation",
+    "ImageError",
+    "InputError",
+    "ModelError",
+    "OnnxClassifier",
+    "OptionError",
+    "OutputError",
+    "Placement",
+    "Preprocess",
+    "Profile",
+    "Progress",
+    "RuntimeMissingError",
+    "__version__",
+    "explain",
+    "load_photo",
+]

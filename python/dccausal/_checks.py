@@ -60,3 +60,17 @@ def whole_numbers(what: str, given: Any, n: int, low: int, high: int) -> tuple[i
 
 def _is_whole(given: Any) -> bool:
     return isinstance(given, int | np.integer) and not isinstance(given, bool)
+
+
+def one_of(what: str, given: object, choices: tuple[str, ...]) -> None:
+    """
+    Do nothing if ``given`` is one of the choices.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+
+    """
+    if given not in choices:
+        raise OptionError(f"{what} is {given!r}; one of {', '.join(choices)} is needed")

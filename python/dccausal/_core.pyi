@@ -40,6 +40,7 @@ class Search:
         world: str,
         weighting: str,
         min_side: float,
+        refine_equal: bool,
         concentration: int,
         wave: int,
         max_calls: int | None = None,

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from dccausal import _core
 from dccausal._asking import Asker
 from dccausal._verdicts import Target, choose_target
+from dccausal.explanation import Outcome
 from dccausal.profiles import Profile
 
-Outcome = Literal["minimal", "sufficient", "trivial", "insufficient"]
 Phase = Literal["check", "search", "growth", "shrinking", "verification"]
 PHASES: tuple[Phase, ...] = ("check", "search", "growth", "shrinking", "verification")
 
@@ -23,6 +23,8 @@ PHASES: tuple[Phase, ...] = ("check", "search", "growth", "shrinking", "verifica
 _CHECKS = 3
 # Of a limited budget, what the search may use; the extraction has the rest.
 _SEARCH_SHARE = 2 / 3
+# Scores of one image differ by about this much with the batch it is in.
+_ROUNDING = 1e-4
 # The settled share of the search from which the number of calls is extrapolated.
 _ENOUGH_TO_EXTRAPOLATE = 0.2
 
@@ -130,7 +132,7 @@ class Job:
         answer = self._asker.classify(explanation[None])
         is_passing, scores = self.target.judge(answer)
         self.explanation_score = float(scores[0])
-        if not is_passing[0] or scores[0] < self._floor():
+        if not is_passing[0] or scores[0] < self._floor() * (1 - _ROUNDING):
             self.outcome = "insufficient"
             self.notes.append(
                 "The last check failed: with everything else masked the classifier does not give the label. "
@@ -176,6 +178,7 @@ class Job:
             world=settings.world,
             weighting=settings.weighting,
             min_side=settings.min_side,
+            refine_equal=settings.refine_equal,
             concentration=settings.concentration,
             wave=settings.partitions,
             max_calls=budget,

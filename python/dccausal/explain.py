@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal._asking import Asker
-from dccausal._checks import finite_number, whole_number
+from dccausal._checks import finite_number, one_of, whole_number
 from dccausal._job import Job, Progress
 from dccausal._runtime import count_cores
 from dccausal.baseline import make_baseline
@@ -22,7 +22,7 @@ from dccausal.explanation import Explanation
 from dccausal.image import load_photo
 from dccausal.onnx import OnnxClassifier
 from dccausal.preprocess import Placement
-from dccausal.profiles import Profile, Weighting, World, one_of
+from dccausal.profiles import Profile, Weighting, World
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,6 +47,7 @@ def explain(
     world: World | None = None,
     weighting: Weighting | None = None,
     min_side: float | None = None,
+    refine_equal: bool | None = None,
     concentration: int | None = None,
     grid: int | None = None,
     min_confidence: float = 0.0,
@@ -78,8 +79,8 @@ def explain(
         A masked image passes if the target is among this many best labels. By default 1, or the target's rank
         on the image where it is not the top label.
     profile
-        Values of the following six options by name ("paper", "quick", "default") or as a ``Profile``.
-    partitions, world, weighting, min_side, concentration, grid
+        Values of the following seven options by name ("paper", "quick", "default") or as a ``Profile``.
+    partitions, world, weighting, min_side, refine_equal, concentration, grid
         See ``Profile``; each replaces the profile's value.
     seed
         Of the random partitions, 0 to 2^64 - 1. Everything else being equal, the result is the same to the last
@@ -144,6 +145,7 @@ def explain(
         world=world,
         weighting=weighting,
         min_side=min_side,
+        refine_equal=refine_equal,
         concentration=concentration,
         grid=grid,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from dccausal._checks import finite_number, whole_number
+from dccausal._checks import finite_number, one_of, whole_number
 from dccausal.errors import OptionError
 
 World = Literal["intact", "contingency"]
@@ -30,6 +30,8 @@ class Profile:
     min_side
         A superpixel lower or narrower than this share of the image is not refined; above 0, at most 1
         (paper: 1/10).
+    refine_equal
+        Whether superpixels are refined even where all four are equally responsible (paper: False).
     concentration
         Cuts are distributed as Beta(a, a) over a side with this whole number a, 1 to 64 (paper: 1, uniform).
     grid
@@ -46,6 +48,7 @@ class Profile:
     world: World = "intact"
     weighting: Weighting = "shares"
     min_side: float = 0.1
+    refine_equal: bool = False
     concentration: int = 1
     grid: int = 28
 
@@ -57,6 +60,8 @@ class Profile:
         share = finite_number("min_side", self.min_side)
         if not 0 < share <= 1:
             raise OptionError(f"min_side is {share}; a share of the image above 0 and at most 1 is needed")
+        if not isinstance(self.refine_equal, bool):
+            raise OptionError(f"refine_equal is {self.refine_equal!r}; True or False is needed")
         whole_number("concentration", self.concentration, 1, 64)
         whole_number("grid", self.grid, 1, 256)
 
@@ -89,9 +94,3 @@ PROFILES = {
     "quick": Profile(partitions=12, world="contingency", weighting="leaf", min_side=0.25, concentration=4),
 }
 PROFILES["default"] = PROFILES["paper"]
-
-
-def one_of(what: str, given: object, choices: tuple[str, ...]) -> None:
-    """Raise OptionError unless ``given`` is one of the choices."""
-    if given not in choices:
-        raise OptionError(f"{what} is {given!r}; one of {', '.join(choices)} is needed")

@@ -1,1 +1,104 @@
-fn main() {}
+//! What the core costs besides the classifier: the search without rendering, and rendering against memcpy.
+#![allow(missing_docs)]
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use dccausal::{
+    Canvas, Evidence, Extraction, ExtractionOptions, Layout, Question, Region, Renderer, Search, SearchOptions,
+    Verdict, World,
+};
+use std::hint::black_box;
+
+/// A classifier that costs next to nothing: a weighted sum of what is visible of nine spots.
+fn verdict(question: &Question) -> Verdict {
+    let spots = (0..9_u32).map(|i| (i / 3 * 70 + 30, i % 3 * 70 + 30, 1 + i % 4));
+    let visible: u32 = spots
+        .filter(|(row, column, _)| {
+            !question.masked.iter().any(|r| r.top <= *row && *row < r.bottom && r.left <= *column && *column < r.right)
+        })
+        .map(|(_, _, weight)| weight)
+        .sum();
+    Verdict { is_passing: visible > 9, score: 0.5 }
+}
+
+fn search(options: &SearchOptions) -> Search {
+    let mut search = Search::new(options.clone(), Evidence::new(None)).expect("options in range");
+    while let Some(batch) = search.propose(64) {
+        let verdicts: Vec<_> = batch.questions.iter().map(verdict).collect();
+        search.submit(batch.id, &verdicts).expect("in flight");
+    }
+    search
+}
+
+fn searches(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("search 224x224, 50 partitions");
+    for (name, world) in [("intact", World::Intact), ("contingency", World::Contingency)] {
+        let options = SearchOptions { world, ..SearchOptions::paper(224, 224, 0) };
+        println!("{name}: {} questions", search(&options).n_calls());
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(search(&options)).heatmap()));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("search and extraction, 2048x2048, 500 partitions");
+    group.sample_size(10);
+    let options = SearchOptions { partitions: 500, ..SearchOptions::paper(2048, 2048, 0) };
+    group.bench_function("intact", |bencher| bencher.iter(|| black_box(search(&options)).heatmap()));
+    group.finish();
+}
+
+fn extraction(criterion: &mut Criterion) {
+    let options = ExtractionOptions { height: 224, width: 224, cells: 28, min_score: 0.0 };
+    criterion.bench_function("extraction 224x224, 28 blocks a side", |bencher| {
+        bencher.iter_batched(
+            || search(&SearchOptions { partitions: 4, ..SearchOptions::paper(224, 224, 0) }),
+            |mut searched| {
+                let heatmap = searched.heatmap();
+                let mut extraction = Extraction::new(&options, &heatmap, searched.finish()).expect("options in range");
+                while let Some(batch) = extraction.propose(64) {
+                    let verdicts: Vec<_> = batch.questions.iter().map(verdict).collect();
+                    extraction.submit(batch.id, &verdicts).expect("in flight");
+                }
+                extraction.kept().len()
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn rendering(criterion: &mut Criterion) {
+    let layout = Layout { height: 224, width: 224, planes: 3, pixel_bytes: 4 };
+    let n = 64;
+    let mut source = Search::new(SearchOptions::paper(224, 224, 0), Evidence::new(None)).expect("options in range");
+    let batch = source.propose(n).expect("a first round");
+    let other = source.propose(n).expect("a second batch of the first round");
+    let nothing: Vec<Question> = batch
+        .questions
+        .iter()
+        .map(|question| Question { masked: vec![Region::whole(224, 224)], ..question.clone() })
+        .collect();
+    let image = vec![1_u8; layout.image_bytes()];
+    let renderer = Renderer::new(layout, image.clone(), vec![2; layout.image_bytes()], 1).expect("sizes agree");
+    let mut buffer = vec![0_u8; n * layout.image_bytes()];
+    let mut group = criterion.benchmark_group("64 images of 224x224 float32, one thread");
+    group.throughput(Throughput::Bytes(buffer.len() as u64));
+    group.bench_function("memcpy", |bencher| {
+        bencher.iter(|| buffer.chunks_exact_mut(image.len()).for_each(|slot| slot.copy_from_slice(black_box(&image))));
+    });
+    group.bench_function("render whole images", |bencher| {
+        bencher.iter(|| {
+            let mut canvas = Canvas::new(n);
+            renderer.render(black_box(&nothing), &mut buffer, &mut canvas)
+        });
+    });
+    let mut canvas = Canvas::new(n);
+    let mut turn = false;
+    group.bench_function("render what changed", |bencher| {
+        bencher.iter(|| {
+            turn = !turn;
+            let questions = if turn { &batch.questions } else { &other.questions };
+            renderer.render(black_box(questions), &mut buffer, &mut canvas)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, searches, extraction, rendering);
+criterion_main!(benches);
