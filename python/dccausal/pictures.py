@@ -213,7 +213,7 @@ def _dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
         view = result if axis == 0 else result.T
         reached = 0
         while reached < radius:
-            step = min(2 * reached + 1, radius - reached)
+            step = min(reached + 1, radius - reached)  # at the border only half of what was reached is there
             before = view.copy()
             view[step:] |= before[:-step]
             view[:-step] |= before[step:]

@@ -1,0 +1,226 @@
+"""Pictures have the photograph's size, show kept pixels as they are, and a line exactly around them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dccausal import OptionError, Placement, Preprocess
+from dccausal._colormaps import COLORMAPS, colours
+from dccausal._pictures_sheet import contact_sheet, fit_width
+from dccausal.pictures import _dilate, cutout, masked_picture, overlay, picture
+
+_WHITE = (255, 255, 255)
+
+
+def _photo(width, height, seed=0):
+    noise = np.random.default_rng(seed).integers(20, 200, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(noise)
+
+
+def _whole(photo):
+    return Placement(photo_size=photo.size, box=(0.0, 0.0, float(photo.width), float(photo.height)))
+
+
+def _kept(shape=(56, 56), rows=slice(16, 32), columns=slice(8, 24)):
+    kept = np.zeros(shape, dtype=bool)
+    kept[rows, columns] = True
+    return kept
+
+
+def _heat(shape=(56, 56)):
+    """A hill at (24, 16), falling to 0."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    heat = np.exp(-((y - 24) ** 2 + (x - 16) ** 2) / 60.0)
+    return (heat / heat.max()).astype(np.float32)
+
+
+def _colourfulness(image):
+    pixels = np.asarray(image).astype(int)
+    return (pixels.max(axis=2) - pixels.min(axis=2)).mean()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 24), (224, 224), (640, 97), (2000, 1500), (300, 2)])
+@pytest.mark.parametrize("geometry", ["squash", "crop", "pad"])
+def test_every_picture_has_the_size_of_the_photograph(size, geometry):
+    photo = _photo(*size)
+    before = photo.tobytes()
+    _, placement = Preprocess(size=(56, 56), geometry=geometry).prepare(photo)
+    pictures = {
+        "RGB": [overlay(photo, placement, _heat(), _kept()), picture(photo, placement, _kept())],
+        "RGBA": [cutout(photo, placement, _kept())],
+    }
+    for mode, images in pictures.items():
+        for image in images:
+            assert image.size == size
+            assert image.mode == mode
+    assert photo.tobytes() == before
+
+
+def test_kept_pixels_are_shown_as_they_are_and_the_rest_is_grey_and_dark():
+    photo = _photo(560, 560)
+    placement, kept = _whole(photo), _kept()
+    shown, original = np.asarray(picture(photo, placement, kept)), np.asarray(photo)
+    inside = placement.to_photo(kept, smooth=False, fill=False)
+    np.testing.assert_array_equal(shown[inside], original[inside])
+    rest = ~_dilate(inside, 10)
+    assert (np.ptp(shown[rest].astype(int), axis=1) == 0).all()
+    assert shown[rest].mean() < 0.4 * original[rest].mean()
+
+
+def test_the_line_lies_around_kept_pixels_and_is_as_thick_as_the_photograph_is_large():
+    kept = _kept()
+    for side in (56, 560, 2240):
+        photo = Image.new("RGB", (side, side), (90, 60, 30))
+        is_white = (np.asarray(picture(photo, _whole(photo), kept)) == _WHITE).all(axis=2)
+        scale = side // 56
+        middle = is_white[24 * scale + scale // 2]
+        columns = np.flatnonzero(middle)
+        left, right = columns[columns < 16 * scale], columns[columns > 16 * scale]
+        assert len(left) == len(right) == max(1, round(side / 240))
+        assert left.max() < 8 * scale <= 24 * scale <= right.min()
+        assert np.array_equal(np.diff(left), np.ones(len(left) - 1))
+
+
+def test_the_line_runs_around_holes_and_stops_at_the_border():
+    kept = np.ones((8, 8), dtype=bool)
+    photo = Image.new("RGB", (800, 800), (90, 60, 30))
+    assert picture(photo, _whole(photo), kept).tobytes() == photo.tobytes()
+    kept[3, 3] = False
+    shown = np.asarray(picture(photo, _whole(photo), kept))
+    changed = (shown != np.asarray(photo)).any(axis=2)
+    assert changed[300:400, 300:400].all()
+    assert changed.sum() == 100 * 100
+
+
+def test_nothing_kept_leaves_no_line():
+    photo = Image.new("RGB", (300, 200), (200, 100, 100))
+    shown = np.asarray(picture(photo, _whole(photo), np.zeros((8, 8), dtype=bool)))
+    assert len(np.unique(shown.reshape(-1, 3), axis=0)) == 1
+
+
+def test_heat_is_drawn_where_it_is_hot_and_cold_regions_show_the_photograph():
+    photo = _photo(560, 560)
+    shown, original = np.asarray(overlay(photo, _whole(photo), _heat())), np.asarray(photo)
+    cold = np.zeros((560, 560), dtype=bool)
+    cold[400:, 400:] = True
+    np.testing.assert_array_equal(shown[cold], original[cold])
+    hottest = shown[240:250, 160:170].reshape(-1, 3).mean(axis=0)
+    expected = 0.75 * colours("inferno")[255] + 0.25 * original[240:250, 160:170].mean()
+    np.testing.assert_allclose(hottest, expected, atol=6)
+
+
+def test_overlay_without_opacity_or_heat_is_the_photograph():
+    photo = _photo(100, 80)
+    assert overlay(photo, _whole(photo), _heat(), alpha=0).tobytes() == photo.tobytes()
+    flat = np.zeros((56, 56), dtype=np.float32)
+    assert overlay(photo, _whole(photo), flat).tobytes() == photo.tobytes()
+
+
+def test_a_single_hot_pixel_is_seen():
+    heat = np.zeros((56, 56), dtype=np.float32)
+    heat[20, 20] = 1
+    photo = Image.new("RGB", (560, 560), (90, 90, 90))
+    changed = (np.asarray(overlay(photo, _whole(photo), heat)) != 90).any(axis=2)
+    assert changed[205, 205]
+    assert not changed[:100, :100].any()
+
+
+def test_outliers_do_not_darken_the_rest():
+    heat = _heat() * np.float32(0.1)
+    heat[0, 0] = 1
+    photo = Image.new("RGB", (560, 560), (90, 90, 90))
+    with_outlier = np.asarray(overlay(photo, _whole(photo), heat))
+    without = np.asarray(overlay(photo, _whole(photo), _heat()))
+    np.testing.assert_allclose(
+        with_outlier[200:280, 120:200].astype(int), without[200:280, 120:200].astype(int), atol=3
+    )
+
+
+def test_what_the_model_did_not_see_is_grey_dark_and_hatched():
+    photo = Image.new("RGB", (600, 300), (210, 120, 40))
+    _, placement = Preprocess(size=(56, 56), geometry="crop").prepare(photo)
+    left, _, right, _ = placement.box
+    for image in (overlay(photo, placement, _heat(), _kept()), picture(photo, placement, _kept())):
+        for part in (image.crop((0, 0, int(left), 300)), image.crop((int(right) + 1, 0, 600, 300))):
+            assert _colourfulness(part) == 0
+            assert np.asarray(part).mean() < 0.5 * np.asarray(photo.convert("L")).mean()
+            assert len(np.unique(np.asarray(part))) == 2
+    seen = overlay(photo, placement, _heat(), _kept()).crop((int(left) + 1, 20, int(right), 280))
+    assert _colourfulness(seen) > 100
+
+
+def test_a_cutout_is_opaque_where_kept_and_empty_elsewhere():
+    photo = _photo(112, 112)
+    pixels = np.asarray(cutout(photo, _whole(photo), _kept()))
+    inside = np.repeat(np.repeat(_kept(), 2, axis=0), 2, axis=1)
+    np.testing.assert_array_equal(pixels[inside, :3], np.asarray(photo)[inside])
+    assert (pixels[inside, 3] == 255).all()
+    assert not pixels[~inside].any()
+
+
+def test_the_masked_picture_is_what_the_model_was_given():
+    x, kept = np.asarray(_photo(56, 56)), _kept()
+    baseline = np.asarray(_photo(56, 56, seed=1))
+    shown = np.asarray(masked_picture(x, baseline, kept))
+    np.testing.assert_array_equal(shown[kept], x[kept])
+    np.testing.assert_array_equal(shown[~kept], baseline[~kept])
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"colormap": "jet"}, "colormap is 'jet'; one of inferno, magma, plasma, viridis, grey is needed"),
+        ({"alpha": 1.5}, "alpha is 1.5; a number from 0 to 1 is needed"),
+        ({"alpha": float("nan")}, "alpha is nan; a number from 0 to 1 is needed"),
+    ],
+)
+def test_options_out_of_range(options, text):
+    photo = _photo(20, 20)
+    with pytest.raises(OptionError) as caught:
+        overlay(photo, _whole(photo), _heat(), **options)
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("name", COLORMAPS)
+def test_colour_maps_get_lighter_all_the_way(name):
+    table = colours(name)
+    assert table.shape == (256, 3)
+    assert table.dtype == np.uint8
+    linear = (table / 255.0) ** 2.2
+    lightness = np.cbrt(linear @ (0.2126, 0.7152, 0.0722))
+    assert np.diff(lightness[::8]).min() > 0
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2, 3, 4, 5, 9, 40])
+def test_dilation_equals_the_obvious_one(radius):
+    mask = np.random.default_rng(radius).random((30, 20)) < 0.01
+    obvious = np.zeros_like(mask)
+    for y, x in np.argwhere(mask):
+        obvious[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1] = True
+    np.testing.assert_array_equal(_dilate(mask, radius), obvious)
+
+
+def test_a_contact_sheet_holds_every_picture():
+    red, blue = Image.new("RGB", (50, 20), "red"), Image.new("RGB", (300, 600), "blue")
+    sheet = contact_sheet([[(red, "one"), (blue, "two\nlines")], [(red, "")]], width=100)
+    pixels = np.asarray(sheet)
+    assert (pixels == (255, 0, 0)).all(axis=2).sum() == 2 * 100 * 40
+    assert (pixels == (0, 0, 255)).all(axis=2).sum() == 100 * 200
+    assert sheet.width == 12 + 2 * 112
+
+
+def test_captions_stay_below_their_picture_whatever_they_hold():
+    red = Image.new("RGB", (100, 20), "red")
+    sheet = np.asarray(contact_sheet([[(red, "x" * 300), (red, "")]], width=100))
+    below = sheet[36:]
+    assert (below[:, 12:112] != 255).any()
+    assert (below[:, 112:] == 255).all()
+    hostile, plain = (contact_sheet([[(red, text)]], width=100) for text in ("a\udcff\x1b", "a??"))
+    assert hostile.tobytes() == plain.tobytes()
+
+
+def test_very_tall_pictures_do_not_blow_up_a_sheet():
+    assert fit_width(Image.new("RGB", (2, 4000)), 100).size == (100, 300)
+    assert fit_width(Image.new("RGB", (4000, 2)), 100).size == (100, 1)
