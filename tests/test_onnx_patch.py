@@ -134,7 +134,8 @@ def test_a_shape_that_is_used_elsewhere_is_left_alone():
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
 
-def test_weights_in_another_file_are_not_patched(tmp_path):
+def test_weights_in_another_file_are_not_patched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # from here ONNX Runtime would find them for a copy in memory too
     path = tmp_path / "small.onnx"
     model = onnx.load_from_string(build(batch=1))
     onnx.save(model, path, save_as_external_data=True, location="small.data", size_threshold=0)
@@ -192,6 +193,12 @@ def test_what_is_not_changed_is_copied(model):
     data = memoryview(model)
     assert b"".join(field.raw for field in read_fields(data)) == model
     assert rewrite(data, {7: lambda graph: rewrite(graph, {1: bytes, 5: bytes, 11: bytes})}) == model
+
+
+@pytest.mark.parametrize("cut", [write_bytes(4, b"hello")[:-1], write_int(3, 300)[:-1], b"\x0b", b"\x00\x00"])
+def test_what_is_cut_off_or_no_message_is_refused(cut):
+    with pytest.raises(ValueError, match=r"at byte|is not protobuf"):
+        list(read_fields(memoryview(cut)))
 
 
 @given(st.binary(max_size=200))

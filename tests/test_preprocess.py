@@ -111,6 +111,12 @@ def test_a_heatmap_is_interpolated_between_centres():
     assert on_photo.dtype == np.float32
 
 
+def test_colours_are_rounded_when_interpolated():
+    image = np.array([[[0], [10]]], np.uint8)
+    on_photo = Placement((8, 1), (0, 0, 8, 1)).to_photo(image, smooth=True, fill=0)
+    assert on_photo[0, :, 0].tolist() == [0, 0, 1, 4, 6, 9, 10, 10]
+
+
 def test_a_large_photograph_is_filled_in_every_row():
     rows = np.linspace(0, 1, 7, dtype=np.float32)[:, None].repeat(3, axis=1)
     on_photo = Placement((5, 1000), (0, 0, 5, 1000)).to_photo(rows, smooth=True, fill=-1)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +277,18 @@ def test_a_bound_buffer_gives_the_same_bytes(dtype, layout):
         assert first.tobytes() == host(tensor).tobytes(), (
             "an answer must not change when the next is computed"
         )
+
+
+def test_threads_may_share_a_bound_buffer():
+    file = ModelFile.read(build())
+    opened = open_model(ort, file, choose_device([CPU], "cpu", None), 1)
+    reading = read_model(opened.session, file, Request(None, None, "auto", None, None))
+    bound = BoundEngine(opened, reading, len(X), ("cpu", 0))
+    tensors = [reading.encode(images(7, seed=seed)) for seed in range(8)]
+    alone = [bound(tensor).tobytes() for tensor in tensors]
+    with ThreadPoolExecutor(4) as pool:
+        for i, answer in enumerate(pool.map(bound, tensors * 200)):
+            assert answer.tobytes() == alone[i % 8]
 
 
 @pytest.mark.gpu

@@ -9,7 +9,6 @@ infers them again. This is a guess about what the graph means, so a patched mode
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -127,7 +126,7 @@ def _different(answers: NDArray[np.float64]) -> list[int]:
 
 def _shape_constants(graph: og.Graph, fixed: int) -> dict[str, list[int]]:
     """
-    Return the new values of the constants that only Reshape uses, by name.
+    Return the new values of the constants that are the shapes of Reshape operations, by name.
 
     A shape without a -1 gets one in front: right if that dimension is the batch or a multiple of it, harmless
     if the data has nothing to do with the batch. One that has its -1 further back gets a 0 there, "as in the
@@ -137,13 +136,11 @@ def _shape_constants(graph: og.Graph, fixed: int) -> dict[str, list[int]]:
     for node in graph.nodes:
         if node.op == "Constant" and (values := _constant_values(node)) is not None:
             constants[node.outputs[0]] = values
-    uses = Counter(name for node in graph.nodes for name in node.inputs)
-    reshapes = [n for n in graph.nodes if n.op == "Reshape" and len(n.inputs) == 2]  # noqa: PLR2004
-    as_shape = Counter(node.inputs[1] for node in reshapes)
+    as_shape = {n.inputs[1] for n in graph.nodes if n.op == "Reshape" and len(n.inputs) == 2}  # noqa: PLR2004
     changed = {}
-    for name, n_reshapes in as_shape.items():
+    for name in as_shape:
         values = constants.get(name)
-        if not values or uses[name] != n_reshapes or values[0] <= 0:
+        if not values:
             continue
         if -1 not in values:
             changed[name] = [-1, *values[1:]]
