@@ -82,8 +82,9 @@ def test_open_dimensions(shape, layout):
     assert classifier.size == (224, 224)
     assert classifier.layout == layout
     assert classifier.preprocess.size == (224, 224)
+    assert classifier.notes == ("the model leaves the size of its images open; 224 x 224 was taken",)
     wide = load(shape=shape, layout=layout, preprocess=Preprocess(size=SIZE))
-    assert wide.size == SIZE
+    assert (wide.size, wide.notes) == (SIZE, ())
     np.testing.assert_allclose(wide(X), softmax(expected(X)), atol=1e-5)
 
 
@@ -294,10 +295,12 @@ def test_the_first_output_with_scores_is_taken():
     classifier = load(extra_outputs=[("is_nan", "IsNaN"), ("negated", "Neg")])
     np.testing.assert_allclose(classifier(X), softmax(-expected(X)), atol=1e-6)
     assert classifier.provenance()["output"] == "negated"
+    assert classifier.notes == ("the scores are taken from the output 'negated' of negated, scores",)
 
 
 def test_an_output_can_be_chosen():
     classifier = load(extra_outputs=[("negated", "Neg")], output="scores")
+    assert classifier.notes == ()
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
 
@@ -319,7 +322,7 @@ def test_an_unknown_output():
 
 def test_an_output_without_scores():
     with pytest.raises(
-        ModelError, match=r"output 'is_nan' gives no scores for each of 1 images: it has is_nan bool \(1, 4\)"
+        ModelError, match=r"output 'is_nan' gives no scores for each of 4 images: it has is_nan bool \(4, 4\)"
     ):
         load(extra_outputs=[("is_nan", "IsNaN")], output="is_nan")
 
@@ -336,7 +339,7 @@ def test_a_model_without_scores():
         ir_version=8,
     )
     with pytest.raises(
-        ModelError, match=r"features float32 \(1, 3, 7, 7\); a float output \(images, classes\) is needed"
+        ModelError, match=r"features float32 \(4, 3, 7, 7\); a float output \(images, classes\) is needed"
     ):
         OnnxClassifier(model.SerializeToString())
 
@@ -514,7 +517,7 @@ def test_a_model_that_cannot_run_what_it_declares():
     )
     model.graph.initializer.append(numpy_helper.from_array(np.ones((240, 4), np.float32), "wide"))
     data = model.SerializeToString()
-    with pytest.raises(ModelError, match=r"a tensor \(1, 3, 224, 224\) float32: .*MatMul.* is needed"):
+    with pytest.raises(ModelError, match=r"a tensor \(4, 3, 224, 224\) float32: .*MatMul.* is needed"):
         OnnxClassifier(data)
     assert OnnxClassifier(data, preprocess=Preprocess(size=SIZE))(X).shape == (11, 4)
 

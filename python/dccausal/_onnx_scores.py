@@ -155,7 +155,7 @@ def as_rows(output: Any, n: int) -> NDArray[Any] | None:
 
 def choose_output(
     outputs: dict[str, Any], n: int, wanted: str | None, n_names: int | None
-) -> tuple[str, NDArray[Any]]:
+) -> tuple[str, NDArray[Any], str | None]:
     """
     Choose the output that holds the scores.
 
@@ -173,8 +173,8 @@ def choose_output(
 
     Returns
     -------
-    name, sample
-        The output's name, and its values (n, columns).
+    name, sample, note
+        The output's name, its values (n, columns), and a sentence if there were others to choose from.
 
     Raises
     ------
@@ -196,7 +196,8 @@ def choose_output(
         )
     fitting: Sequence[str] = [name for name, rows in found.items() if rows.shape[1] == n_names]
     name = next(iter(fitting or found))
-    return name, found[name]
+    note = f"the scores are taken from the output {name!r} of {', '.join(found)}" if len(found) > 1 else None
+    return name, found[name], note
 
 
 def _listed(outputs: dict[str, Any]) -> str:

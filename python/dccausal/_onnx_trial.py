@@ -47,8 +47,8 @@ class Reading:
         The output with the scores.
     fixed_batch
         How many images each run takes, if only that many.
-    batch_note
-        A sentence, where that differs from what the model declares.
+    notes
+        Sentences about what was decided where the model left a choice.
 
     """
 
@@ -61,7 +61,7 @@ class Reading:
     n_columns: int
     kind: ScoreKind
     fixed_batch: int | None
-    batch_note: str | None = None
+    notes: tuple[str, ...] = ()
 
     def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the input tensor of images (n, height, width, 3)."""
@@ -110,17 +110,22 @@ def _try(session: Any, file: ModelFile, request: Request, way: _Way) -> Reading:
     size = image.size(preprocess)
     channels = image.channels or 3
     tensors = preprocess.encode(sample_images(_N_TRIED, size), image.layout, image.dtype, channels)
-    fixed, note = image.batch, None
+    fixed, notes = image.batch, []
+    if None in (image.height, image.width) and preprocess.size is None:
+        notes.append(f"the model leaves the size of its images open; {size[0]} x {size[1]} was taken")
     try:
-        outputs = _run_all(session, image.name, tensors[:fixed] if fixed else tensors, fixed)
-        name, rows = choose_output(outputs, fixed or _N_TRIED, request.output_name, request.n_names)
-    except ModelError:
+        name, rows, note = _choose(session, request, image, tensors, fixed or _N_TRIED)
+    except ModelError as error:
         if fixed is not None:
             raise
-        # Exported with an open batch dimension, but only one image really goes through.
-        outputs = _run_all(session, image.name, tensors[:1], 1)
-        name, rows = choose_output(outputs, 1, request.output_name, request.n_names)
-        fixed, note = 1, "the model declares any batch size but takes only one image a run"
+        # Exported with an open batch dimension, but perhaps only one image really goes through.
+        try:
+            name, rows, note = _choose(session, request, image, tensors, 1)
+        except ModelError:
+            raise error from error.__cause__
+        fixed = 1
+        notes.append("the model declares any batch size but takes only one image a run")
+    notes += filter(None, [note])
     if fixed is not None:
         rows = run_in_chunks(session, image.name, name, tensors, fixed)
     kind = tell_scores(request.scores, file.graph.final_op(name) if file.graph else None, rows)
@@ -138,7 +143,7 @@ def _try(session: Any, file: ModelFile, request: Request, way: _Way) -> Reading:
         n_columns=rows.shape[1],
         kind=kind,
         fixed_batch=fixed,
-        batch_note=note,
+        notes=tuple(notes),
     )
 
 
@@ -158,16 +163,20 @@ def sample_images(n: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return images
 
 
-def _run_all(session: Any, input_name: str, tensor: NDArray[Any], fixed: int | None) -> dict[str, Any]:
-    """Run all outputs once; a tensor shorter than the fixed batch is filled up."""
+def _choose(
+    session: Any, request: Request, image: ImageInput, tensors: NDArray[Any], n: int
+) -> tuple[str, NDArray[Any], str | None]:
+    """Run all outputs once for ``n`` images, filled up if there are fewer; see ``choose_output``."""
+    tensor = pad(tensors[:n], n)
     try:
-        values = session.run(None, {input_name: pad(tensor, fixed or len(tensor))})
+        values = session.run(None, {image.name: tensor})
     except Exception as error:
         raise ModelError(
             f"the model cannot classify a tensor {tensor.shape} {tensor.dtype}: {brief(error)}; "
             "a model from one image input to scores is needed"
         ) from error
-    return dict(zip([o.name for o in session.get_outputs()], values, strict=True))
+    outputs = dict(zip([o.name for o in session.get_outputs()], values, strict=True))
+    return choose_output(outputs, n, request.output_name, request.n_names)
 
 
 def pad(tensor: NDArray[Any], n: int) -> NDArray[Any]:

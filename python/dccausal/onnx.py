@@ -161,7 +161,7 @@ class OnnxClassifier:
         is_binary = reading.kind.name == "binary"
         self.n_classes = 2 if is_binary else reading.n_columns
         self.names, names_note = settle_names(names, found, self.n_classes, is_binary=is_binary)
-        self.notes = tuple(note for note in (opened.note, reading.batch_note, batch.note, names_note) if note)
+        self.notes = tuple(note for note in (opened.note, *reading.notes, batch.note, names_note) if note)
         self.batch_size, self.fixed_batch = batch.rows, batch.fixed
 
         self.path, self.sha256 = file.path, file.sha256()
