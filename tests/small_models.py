@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from dccausal.onnx import OnnxClassifier
+
 TYPES = {
     "float32": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,
@@ -96,6 +98,11 @@ def build(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, metadata or {})
     return model.SerializeToString()
+
+
+def on_cpu(model, **options):
+    """Return the classifier as every machine has it, whatever its devices."""
+    return OnnxClassifier(model, device="cpu", **options)
 
 
 def images(n, size=SIZE, seed=1):

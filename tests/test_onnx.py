@@ -15,16 +15,15 @@ from onnx import helper, numpy_helper
 from PIL import Image
 
 from dccausal.errors import ClassifierError, ModelError, OptionError
-from dccausal.onnx import OnnxClassifier
 from dccausal.preprocess import Preprocess
-from small_models import SIZE, TYPES, build, expected, images, replace_end, sigmoid, softmax
+from small_models import SIZE, TYPES, build, expected, images, on_cpu, replace_end, sigmoid, softmax
 
 SHARED = Path(__file__).parents[2] / "shared" / "models"
 X = images(11)
 
 
 def load(*, preprocess="unit", batch_size="auto", labels=None, scores="auto", output=None, **model):
-    return OnnxClassifier(
+    return on_cpu(
         build(**model),
         preprocess=preprocess,
         batch_size=batch_size,
@@ -91,9 +90,9 @@ def test_open_dimensions(shape, layout):
 def test_an_ambiguous_shape_is_read_as_channels_first_unless_told():
     shape = ["b", 3, 8, 3]
     first = build(shape=shape, layout="NCHW")
-    assert OnnxClassifier(first).layout == "NCHW"
-    assert OnnxClassifier(first).size == (8, 3)
-    last = OnnxClassifier(build(shape=shape, layout="NHWC"), preprocess=Preprocess(layout="NHWC"))
+    assert on_cpu(first).layout == "NCHW"
+    assert on_cpu(first).size == (8, 3)
+    last = on_cpu(build(shape=shape, layout="NHWC"), preprocess=Preprocess(layout="NHWC"))
     assert (last.layout, last.size) == ("NHWC", (3, 8))
 
 
@@ -130,7 +129,7 @@ def test_an_axis_that_is_named_after_channels_is_tried_first(shape):
         ]
     )
     layout = "NCHW" if shape[1] == "num_channels" else "NHWC"
-    assert OnnxClassifier(proto.SerializeToString(), preprocess=Preprocess(size=SIZE)).layout == layout
+    assert on_cpu(proto.SerializeToString(), preprocess=Preprocess(size=SIZE)).layout == layout
 
 
 # Batches
@@ -281,7 +280,7 @@ def test_scores_that_stop_being_finite():
         ],
         axis=[1],
     )
-    classifier = OnnxClassifier(model, preprocess="unit", batch_size=2)
+    classifier = on_cpu(model, preprocess="unit", batch_size=2)
     batch = X.copy()
     batch[[1, 8]] = 0
     with pytest.raises(ClassifierError, match="NaN or infinite scores for 2 of 11 images; finite scores"):
@@ -309,8 +308,8 @@ def test_the_output_with_as_many_columns_as_names_goes_first():
     model.graph.node.append(helper.make_node("Concat", ["scores", "scores"], ["features"], axis=1))
     model.graph.output.insert(0, helper.make_tensor_value_info("features", TYPES["float32"], None))
     data = model.SerializeToString()
-    assert OnnxClassifier(data).n_classes == 8
-    assert OnnxClassifier(data, labels=["a", "b", "c", "d"]).n_classes == 4
+    assert on_cpu(data).n_classes == 8
+    assert on_cpu(data, labels=["a", "b", "c", "d"]).n_classes == 4
 
 
 def test_an_unknown_output():
@@ -341,27 +340,27 @@ def test_a_model_without_scores():
     with pytest.raises(
         ModelError, match=r"features float32 \(4, 3, 7, 7\); a float output \(images, classes\) is needed"
     ):
-        OnnxClassifier(model.SerializeToString())
+        on_cpu(model.SerializeToString())
 
 
 @pytest.mark.parametrize("axes", [[2, 3], [2], [1]])
 def test_scores_with_axes_of_one(axes):
     model = replace_end(build(), [("Unsqueeze", ["v1", "axes"], "scores", {})], axes=axes)
-    classifier = OnnxClassifier(model, preprocess="unit")
+    classifier = on_cpu(model, preprocess="unit")
     assert classifier.fixed_batch is None
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
 
 def test_scores_whose_first_axis_is_not_the_batch():
     model = replace_end(build(), [("Unsqueeze", ["v1", "axes"], "scores", {})], axes=[0])
-    classifier = OnnxClassifier(model, preprocess="unit")
+    classifier = on_cpu(model, preprocess="unit")
     assert classifier.fixed_batch == 1
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
 
 def test_scores_of_one_image_without_a_batch_axis():
     model = replace_end(build(batch=1), [("Squeeze", ["v1", "axes"], "scores", {})], axes=[0])
-    classifier = OnnxClassifier(model, preprocess="unit")
+    classifier = on_cpu(model, preprocess="unit")
     assert (classifier.n_classes, classifier.fixed_batch) == (4, 1)
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
@@ -483,7 +482,7 @@ def test_inputs_that_are_no_images(shape):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     with pytest.raises(ModelError, match=r"has no image-like input: it has x float32 \("):
-        OnnxClassifier(model.SerializeToString())
+        on_cpu(model.SerializeToString())
 
 
 def test_a_model_without_inputs():
@@ -495,15 +494,15 @@ def test_a_model_without_inputs():
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     with pytest.raises(ModelError, match=r"has 0 inputs \(none\); exactly one, of images, is needed"):
-        OnnxClassifier(model.SerializeToString())
+        on_cpu(model.SerializeToString())
 
 
 def test_an_unknown_input():
     with pytest.raises(
         OptionError, match=r"input 'x' was asked for; .* has image float32 \(batch, 3, 8, 10\)"
     ):
-        OnnxClassifier(build(), input="x")
-    assert OnnxClassifier(build(), input="image").size == SIZE
+        on_cpu(build(), input="x")
+    assert on_cpu(build(), input="image").size == SIZE
 
 
 def test_a_model_that_cannot_run_what_it_declares():
@@ -518,8 +517,8 @@ def test_a_model_that_cannot_run_what_it_declares():
     model.graph.initializer.append(numpy_helper.from_array(np.ones((240, 4), np.float32), "wide"))
     data = model.SerializeToString()
     with pytest.raises(ModelError, match=r"a tensor \(4, 3, 224, 224\) float32: .*MatMul.* is needed"):
-        OnnxClassifier(data)
-    assert OnnxClassifier(data, preprocess=Preprocess(size=SIZE))(X).shape == (11, 4)
+        on_cpu(data)
+    assert on_cpu(data, preprocess=Preprocess(size=SIZE))(X).shape == (11, 4)
 
 
 @pytest.mark.parametrize(
@@ -539,18 +538,18 @@ def test_files_that_are_not_onnx(tmp_path, content, text):
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"model\.onnx " + text):
-        OnnxClassifier(path)
+        on_cpu(path)
     with pytest.raises(ModelError, match="the model given as bytes " + text):
-        OnnxClassifier(content)
+        on_cpu(content)
 
 
 def test_missing_models(tmp_path):
     with pytest.raises(ModelError, match=r"none\.onnx does not exist; the path of an ONNX file is needed"):
-        OnnxClassifier(tmp_path / "none.onnx")
+        on_cpu(tmp_path / "none.onnx")
     with pytest.raises(ModelError, match="is a folder; an ONNX file is needed"):
-        OnnxClassifier(str(tmp_path))
+        on_cpu(str(tmp_path))
     with pytest.raises(ModelError, match="given as int; a path or the bytes of an ONNX file is needed"):
-        OnnxClassifier(7)
+        on_cpu(7)
 
 
 @pytest.mark.parametrize(
@@ -571,7 +570,7 @@ def test_missing_models(tmp_path):
 )
 def test_options_out_of_range(options, text):
     with pytest.raises(OptionError, match=text):
-        OnnxClassifier(build(), **options)
+        on_cpu(build(), **options)
 
 
 # Tensors and images of the wrong kind
@@ -615,7 +614,7 @@ def test_a_run_that_fails_says_what_onnx_runtime_says():
         half=np.float32(0.5),
         zero=np.zeros(1, np.float32),
     )
-    classifier = OnnxClassifier(model, preprocess="unit")
+    classifier = on_cpu(model, preprocess="unit")
     bright = np.maximum(X, 180)
     assert classifier(bright).shape == (11, 4)
     bright[4:8] = 0
@@ -630,12 +629,12 @@ def test_provenance_tells_what_decided_the_scores(tmp_path):
     data = build(end=["Softmax"])
     path = tmp_path / "small.onnx"
     path.write_bytes(data)
-    classifier = OnnxClassifier(path, preprocess="unit", threads=1)
+    classifier = on_cpu(path, preprocess="unit", threads=1)
     told = classifier.provenance()
     assert json.loads(json.dumps(told)) == told
     assert told["model_sha256"] == classifier.sha256 == hashlib.sha256(data).hexdigest()
     assert (classifier.path, told["model"]) == (path, "small.onnx")
-    assert OnnxClassifier(data).path is None
+    assert on_cpu(data).path is None
     wanted = {
         "runtime": "onnxruntime",
         "provider": "CPUExecutionProvider",
@@ -656,13 +655,13 @@ def test_weights_in_another_file_are_found_and_hashed(tmp_path):
     model = onnx.load_from_string(build())
     path = tmp_path / "small.onnx"
     onnx.save(model, path, save_as_external_data=True, location="small.data", size_threshold=0)
-    classifier = OnnxClassifier(path, preprocess="unit")
+    classifier = on_cpu(path, preprocess="unit")
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
     digest = hashlib.sha256((tmp_path / "small.data").read_bytes()).hexdigest()
     assert classifier.provenance()["model_external_sha256"] == {"small.data": digest}
     (tmp_path / "small.data").unlink()
     with pytest.raises(ModelError, match=r"small\.onnx cannot be loaded by ONNX Runtime"):
-        OnnxClassifier(path)
+        on_cpu(path)
 
 
 # Real models
@@ -678,7 +677,7 @@ def test_weights_in_another_file_are_found_and_hashed(tmp_path):
     ],
 )
 def test_real_models_are_read_rightly(name, layout, size, n_classes, kind):
-    classifier = OnnxClassifier(SHARED / f"{name}.onnx", labels=SHARED / "imagenet1k.txt")
+    classifier = on_cpu(SHARED / f"{name}.onnx", labels=SHARED / "imagenet1k.txt")
     assert (classifier.layout, classifier.size, classifier.scores) == (layout, (size, size), kind)
     assert (classifier.n_classes, len(classifier.names)) == (n_classes, n_classes)
     scores = classifier(images(2, classifier.size))

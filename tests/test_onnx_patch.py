@@ -12,8 +12,7 @@ from onnx import helper, numpy_helper
 from dccausal._onnx_graph import Graph, read_int64s
 from dccausal._onnx_patch import agrees, free_batch
 from dccausal._onnx_protobuf import read_fields, read_ints, rewrite, write_bytes, write_int
-from dccausal.onnx import OnnxClassifier
-from small_models import TYPES, build, expected, images, replace_end, softmax
+from small_models import TYPES, build, expected, images, on_cpu, replace_end, softmax
 
 X = images(9)
 FREED = "the model's fixed batch of {} was freed"
@@ -65,7 +64,7 @@ def unpacked(model):
     ],
 )
 def test_a_fixed_batch_of_one_is_freed(model):
-    classifier = OnnxClassifier(model, preprocess="unit")
+    classifier = on_cpu(model, preprocess="unit")
     assert (classifier.fixed_batch, classifier.batch_size) == (None, 4)
     assert classifier.notes[-1].startswith(FREED.format(1))
     assert classifier.provenance()["notes"] == list(classifier.notes)
@@ -75,7 +74,7 @@ def test_a_fixed_batch_of_one_is_freed(model):
 
 
 def test_a_fixed_batch_of_three_is_freed_if_another_is_wanted():
-    classifier = OnnxClassifier(build(batch=3, reshape=[3, 3]), preprocess="unit", batch_size=5)
+    classifier = on_cpu(build(batch=3, reshape=[3, 3]), preprocess="unit", batch_size=5)
     assert (classifier.fixed_batch, classifier.batch_size) == (None, 5)
     assert classifier.notes[-1].startswith(FREED.format(3))
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
@@ -122,14 +121,14 @@ def shares_its_shape():
 )
 @pytest.mark.parametrize("batch_size", ["auto", 4])
 def test_what_answers_otherwise_when_freed_is_looped(model, batch_size):
-    classifier = OnnxClassifier(model, preprocess="unit", batch_size=batch_size)
+    classifier = on_cpu(model, preprocess="unit", batch_size=batch_size)
     assert (classifier.fixed_batch, classifier.batch_size) == (1, 1)
     assert classifier.notes == ("the model takes exactly 1 image a run, and is run so",)
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
 
 def test_a_shape_that_is_used_elsewhere_is_left_alone():
-    classifier = OnnxClassifier(shares_its_shape(), preprocess="unit")
+    classifier = on_cpu(shares_its_shape(), preprocess="unit")
     assert classifier.fixed_batch == 1
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
@@ -139,7 +138,7 @@ def test_weights_in_another_file_are_not_patched(tmp_path, monkeypatch):
     path = tmp_path / "small.onnx"
     model = onnx.load_from_string(build(batch=1))
     onnx.save(model, path, save_as_external_data=True, location="small.data", size_threshold=0)
-    classifier = OnnxClassifier(path, preprocess="unit")
+    classifier = on_cpu(path, preprocess="unit")
     assert classifier.fixed_batch == 1
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 

@@ -31,6 +31,19 @@ X = images(7)
 HAS_CUDA = CUDA in ort.get_available_providers()
 needs_cpu_build = pytest.mark.skipif(HAS_CUDA, reason="this build of ONNX Runtime has CUDA")
 
+
+def is_cuda_there():
+    try:
+        OnnxClassifier(build(), device="cuda")
+    except DeviceError:
+        return False
+    return True
+
+
+CUDA_IS_THERE = is_cuda_there()
+needs_no_cuda = pytest.mark.skipif(CUDA_IS_THERE, reason="CUDA is really there")
+
+
 _TRY = """
 import json, sys
 from dccausal.onnx import OnnxClassifier
@@ -174,8 +187,16 @@ def test_cores_are_limited_by_the_control_group(tmp_path, files, quota):
 
 @needs_cpu_build
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:1"])
-def test_cuda_that_is_not_there_is_an_error(device):
+def test_cuda_that_is_not_built_in_is_an_error(device):
     with pytest.raises(DeviceError, match=rf"device '{device}' was asked for, but .* has only .*{CPU}.*gpu"):
+        OnnxClassifier(build(), device=device)
+
+
+@pytest.mark.skipif(not HAS_CUDA, reason="this build of ONNX Runtime has no CUDA")
+@needs_no_cuda
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:1"])
+def test_cuda_that_does_not_load_is_an_error(device):
+    with pytest.raises(DeviceError, match=rf"cuda:\d was asked for, but {CUDA} did not load .*are needed"):
         OnnxClassifier(build(), device=device)
 
 
@@ -210,7 +231,7 @@ def test_a_cuda_device_is_asked_for_with_its_options():
     assert (own.name, own.providers[0], own.may_fall_back) == ("cuda:2", (CUDA, {"device_id": "2"}), False)
 
 
-@needs_cpu_build
+@needs_no_cuda
 @pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
 def test_a_provider_that_does_not_load_is_an_error():
     wanted = Device("cuda:0", ((CUDA, {"device_id": 0}), CPU))
@@ -220,7 +241,7 @@ def test_a_provider_that_does_not_load_is_an_error():
         open_model(ort, ModelFile.read(build()), wanted, 1)
 
 
-@needs_cpu_build
+@needs_no_cuda
 @pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
 def test_auto_falls_back_and_says_so_once(caplog):
     wanted = Device("cuda:0", ((CUDA, {"device_id": 0}), CPU), may_fall_back=True)
@@ -292,7 +313,7 @@ def test_threads_may_share_a_bound_buffer():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not HAS_CUDA, reason="this build of ONNX Runtime has no CUDA")
+@pytest.mark.skipif(not CUDA_IS_THERE, reason="there is no CUDA here")
 def test_cuda_gives_the_cpus_scores():
     for model in (build(), build(batch=3), build(batch=1), build(dtype="float16"), build(layout="NHWC")):
         on_cuda = OnnxClassifier(model, device="cuda", preprocess="unit")

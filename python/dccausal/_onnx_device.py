@@ -136,15 +136,14 @@ def open_session(ort: Any, model: str | bytes, device: Device, threads: int) -> 
     options.inter_op_num_threads = 1
     options.intra_op_num_threads = 1 if device.cuda_index is not None else threads
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    if device.cuda_index is not None:
-        _preload_cuda(ort)
+    missing = _preload_cuda(ort) if device.cuda_index is not None else ""
     session = ort.InferenceSession(model, options, providers=list(device.providers), enable_fallback=0)
     session.disable_fallback()
     first = session.get_providers()[0]
     if first != device.provider:
         raise DeviceError(
             f"{device.name} was asked for, but {device.provider} did not load and ONNX Runtime chose "
-            f"{first}; the provider's libraries and its device are needed"
+            f"{first}{missing}; the provider's libraries and its device are needed"
         )
     if device.cuda_index is not None and not _has_cudnn():
         raise DeviceError(
@@ -154,15 +153,26 @@ def open_session(ort: Any, model: str | bytes, device: Device, threads: int) -> 
     return session
 
 
-def _preload_cuda(ort: Any) -> None:
-    """Load CUDA and cuDNN from the packages of the extra `gpu`; what ONNX Runtime prints goes to the log."""
+def _preload_cuda(ort: Any) -> str:
+    """
+    Load CUDA and cuDNN from the packages of the extra `gpu`.
+
+    Returns
+    -------
+    str
+        " (...)" with the libraries that were not found; what else ONNX Runtime prints goes to the log.
+
+    """
     preload = getattr(ort, "preload_dlls", None)
     if preload is None:
-        return
+        return ""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         preload()
-    for line in printed.getvalue().splitlines():
+    lines = printed.getvalue().splitlines()
+    for line in lines:
         _log.debug("onnxruntime: %s", line)
+    missing = [line.split(": ")[0] for line in lines if line.startswith("Failed to load ")]
+    return f" ({'; '.join(missing)})" if missing else ""
 
 
 def _has_cudnn() -> bool:
