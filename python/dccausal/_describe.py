@@ -59,6 +59,13 @@ def rows(explanation: Explanation) -> list[tuple[str, str]]:
     return result + [("note", note) for note in explanation.notes]
 
 
+def short_title(explanation: Explanation) -> str:
+    """Return the label in words, the first one where its name lists several."""
+    if explanation.name is None:
+        return explanation.title
+    return f"{explanation.name.split(',')[0]} ({explanation.label})"
+
+
 def outcome_text(explanation: Explanation) -> str:
     """Return the outcome as a sentence."""
     if explanation.outcome != "minimal":
@@ -93,7 +100,8 @@ def _cost(explanation: Explanation) -> str:
 def notebook_html(explanation: Explanation) -> str:
     """Return a fragment of HTML: the pictures side by side, and the sentences. It loads nothing."""
     source = explanation.source
-    heading = explanation.title if source is None else f"{explanation.title}: {PurePath(source).name}"
+    title = short_title(explanation)
+    heading = title if source is None else f"{title}: {PurePath(source).name}"
     figures = "".join(
         f'<figure style="margin:0"><img src="{_data_uri(image)}" alt="{_escape(text)}" width="{_THUMBNAIL}">'
         f"<figcaption>{_escape(text)}</figcaption></figure>"
@@ -117,7 +125,7 @@ def notebook_sheet(explanation: Explanation) -> Image.Image:
     kept = f"{explanation.size:.1%} kept ({explanation.outcome})"
     calls = f"{explanation.statistics.get('model_calls', 0):,} model calls"
     first, second = (image for image, _ in _pictures(explanation))
-    return contact_sheet([[(first, f"{explanation.title}{score}"), (second, f"{kept}, {calls}")]])
+    return contact_sheet([[(first, f"{short_title(explanation)}{score}"), (second, f"{kept}, {calls}")]])
 
 
 def _pictures(explanation: Explanation) -> list[tuple[Image.Image, str]]:

@@ -1,0 +1,281 @@
+"""
+The options of the command line, as one table.
+
+Their names are those of ``explain`` and ``OnnxClassifier``, so what was read is handed over by name. Typer is
+given this table, and any other source of options (a file, the environment) has to agree with it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dccausal._checks import finite_number, whole_number
+from dccausal.errors import OptionError
+
+Kind = type[str] | type[int] | type[float] | type[bool]
+Command = Callable[..., int]
+
+_MAX_SEED = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class CliOption:
+    """
+    An option.
+
+    Attributes
+    ----------
+    name
+        Name in Python; the flag is the same with hyphens.
+    kind
+        str, int, float, or bool: a switch, with a ``--no-`` form where the default is None.
+    help
+        A sentence or two.
+    panel
+        The group it is shown in.
+    metavar
+        What stands for the value in the help.
+    default
+        Value where it is not given; None leaves it to the library.
+    short
+        A flag of one letter.
+    at_least, at_most
+        Range of a number where nothing but this table checks it before the work (``check_ranges``).
+
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    panel: Literal["Model", "Explanation", "Running", "Output"]
+    metavar: str = ""
+    default: str | float | bool | None = None
+    short: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags, the long one first."""
+        long = "--" + self.name.replace("_", "-")
+        if self.kind is bool and self.default is None:
+            long += "/--no-" + long.removeprefix("--")
+        return (long,) if self.short is None else (long, self.short)
+
+
+MODEL = (
+    CliOption(
+        "model", str, "ONNX file. By default EfficientNet-Lite0 (ImageNet).", "Model", "FILE", short="-m"
+    ),
+    CliOption(
+        "preprocess",
+        str,
+        "Preset (imagenet, tf, unit, raw) or JSON file. By default from the model's metadata, or guessed.",
+        "Model",
+        "PRESET|FILE",
+    ),
+    CliOption("labels", str, "Text or JSON file of class names.", "Model", "FILE"),
+    CliOption("input", str, "Name of the model's input, where it has several.", "Model", "NAME"),
+    CliOption(
+        "output",
+        str,
+        "Name of the model's output, where it has several (results go to --out).",
+        "Model",
+        "NAME",
+    ),
+    CliOption(
+        "scores",
+        str,
+        "What the output is: logits, probabilities, sigmoid, binary. By default found out.",
+        "Model",
+        "KIND",
+        default="auto",
+    ),
+)
+EXPLANATION = (
+    CliOption(
+        "target",
+        str,
+        "Label to explain, by name or index. By default the top label.",
+        "Explanation",
+        "LABEL",
+        short="-t",
+    ),
+    CliOption(
+        "top_k",
+        int,
+        "The label counts as given if it is among this many best. By default 1, or the target's own rank.",
+        "Explanation",
+        "N",
+        at_least=1,
+    ),
+    CliOption(
+        "profile",
+        str,
+        "Named set of the seven options that follow: default, paper, quick.",
+        "Explanation",
+        "NAME",
+        default="default",
+    ),
+    CliOption("partitions", int, "Number of random partitions of the image.", "Explanation", "N"),
+    CliOption(
+        "world",
+        str,
+        "What else is masked while a part is refined: intact (nothing) or contingency.",
+        "Explanation",
+        "WORLD",
+    ),
+    CliOption(
+        "weighting", str, "How responsibility reaches the pixels: shares or leaf.", "Explanation", "NAME"
+    ),
+    CliOption(
+        "min_side",
+        float,
+        "Parts narrower than this share of the image are not refined.",
+        "Explanation",
+        "SHARE",
+    ),
+    CliOption(
+        "refine_equal",
+        bool,
+        "Whether parts are refined even where all four are equally responsible.",
+        "Explanation",
+    ),
+    CliOption(
+        "concentration",
+        int,
+        "Cuts are Beta(a, a) over a side: 1 is uniform, more is central.",
+        "Explanation",
+        "A",
+    ),
+    CliOption(
+        "grid", int, "Blocks a side of the lattice on which the explanation is minimal.", "Explanation", "N"
+    ),
+    CliOption(
+        "seed",
+        int,
+        "Seed of the random partitions.",
+        "Explanation",
+        "N",
+        default=0,
+        at_least=0,
+        at_most=_MAX_SEED,
+    ),
+    CliOption(
+        "min_confidence",
+        float,
+        "The explanation's score must be at least this share of the photograph's.",
+        "Explanation",
+        "SHARE",
+        default=0.0,
+        at_least=0,
+        at_most=1,
+    ),
+    CliOption(
+        "baseline",
+        str,
+        "What masked pixels are replaced by: a colour (grey, #rrggbb, 124,116,104), blur, or an image file.",
+        "Explanation",
+        "COLOUR|FILE",
+        default="grey",
+    ),
+)
+RUNNING = (
+    CliOption("device", str, "auto, cpu, cuda, cuda:1.", "Running", "DEVICE", default="auto"),
+    CliOption(
+        "providers", str, "ONNX Runtime's providers in place of --device, with commas.", "Running", "NAMES"
+    ),
+    CliOption(
+        "batch_size", int, "Masked images a run. By default it suits the device.", "Running", "N", at_least=1
+    ),
+    CliOption("in_flight", int, "Batches in the making at once.", "Running", "N", at_least=1, at_most=64),
+    CliOption(
+        "threads", int, "By default all cores that may be used.", "Running", "N", at_least=1, at_most=1024
+    ),
+    CliOption(
+        "max_calls",
+        int,
+        "Stop after this many model calls with the best so far.",
+        "Running",
+        "N",
+        at_least=20,
+    ),
+)
+JSON = CliOption(
+    "json", bool, "Print one JSON document a photograph, and nothing else.", "Output", default=False
+)
+OUTPUT = (
+    CliOption("quiet", bool, "Print errors only.", "Output", default=False, short="-q"),
+    CliOption("debug", bool, "Print the traceback of an error.", "Output", default=False),
+)
+
+
+def out(default: str, text: str) -> CliOption:
+    """Return the option --out, the folder of the results."""
+    return CliOption("out", str, text, "Output", "FOLDER", default=default, short="-o")
+
+
+def check_ranges(values: Mapping[str, Any]) -> None:
+    """
+    Check the numbers among the options.
+
+    Raises
+    ------
+    OptionError
+        If one is out of its range.
+
+    """
+    for option in (*EXPLANATION, *RUNNING):
+        value = values[option.name]
+        low, high = option.at_least, option.at_most
+        if value is None or low is None:
+            continue
+        if option.kind is int:
+            whole_number(option.name, value, int(low), None if high is None else int(high))
+        elif high is not None and not low <= finite_number(option.name, value) <= high:
+            raise OptionError(f"{option.name} is {value}; a number from {low} to {high} is needed")
+
+
+def give_signature(command: Command, options: Iterable[CliOption], images: str | None = None) -> Command:
+    """
+    Give a function of keywords the signature from which Typer reads a command.
+
+    Parameters
+    ----------
+    command
+        Called with a value for every option, and ``images`` (a list of str) if there are any.
+    options
+        What it takes.
+    images
+        Help for the positional arguments; None for a command without.
+
+    """
+    import typer
+
+    parameters = []
+    if images is not None:
+        argument = typer.Argument(help=images, metavar="IMAGE...", show_default=False)
+        parameters.append(_parameter("images", list[str], argument))
+    for option in options:
+        has_default = option.kind is not bool and option.default is not None
+        declared = typer.Option(
+            option.default,
+            *option.flags,
+            help=option.help,
+            metavar=option.metavar or None,
+            rich_help_panel=option.panel,
+            show_default=has_default,
+        )
+        annotation = option.kind if option.default is not None else option.kind | None
+        parameters.append(_parameter(option.name, annotation, declared))
+    described: Any = command
+    described.__signature__ = inspect.Signature(parameters, return_annotation=int)
+    described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
