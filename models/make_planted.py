@@ -3,8 +3,8 @@ Write small classifiers with a known causal structure as ONNX files, with an ima
 
     python models/make_planted.py [FOLDER] [--size 64] [--only NAME ...]
 
-Needs onnx and numpy. What they look for is in ``planted_scenes.py``; this file gives it the many forms that
-classifiers come in: layouts, types, batch sizes, kinds of scores.
+Needs onnx and numpy. What they look for is in ``planted_rules.py``, the images are in ``planted_scenes.py``;
+this file gives them the many forms that classifiers come in: layouts, types, batch sizes, kinds of scores.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from planted_scenes import RULES, THRESHOLD, Planted
+from planted_rules import RULES
+from planted_scenes import THRESHOLD, Planted
 from planted_scenes import plant as plant_scene
 
 _RED_LUMA = 76 / 255  # what ITU-R 601 makes of red

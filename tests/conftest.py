@@ -1,0 +1,40 @@
+"""What several test files need: classifiers with a known truth, the default model, the shared experiments."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from dccausal.default_model import default_model
+from planted import plant, write
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory):
+    """``planted(name, size=(64, 64), share=1.0)``: a ``Planted`` whose ``path`` and ``photo`` are files."""
+    folder = tmp_path_factory.mktemp("planted")
+
+    @cache
+    def get(name, size=(64, 64), share=1.0):
+        place = folder / f"{size[0]}x{size[1]}-{share}"
+        place.mkdir(exist_ok=True)
+        return write(plant(name, size, share), place)
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def default_model_path(tmp_path_factory):
+    """The default model, made anew in each session of tests."""
+    return default_model(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of models and photographs beside the repository; tests that need it are skipped without."""
+    folder = REPOSITORY.parent / "shared"
+    if not (folder / "models").is_dir():
+        pytest.skip(f"{folder} is not there")
+    return folder
