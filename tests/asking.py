@@ -14,7 +14,9 @@ from dccausal import _core
 Verdict = Callable[[NDArray[np.bool_]], tuple[bool, float]]
 
 
-def answer(inquiry: Any, verdict: Verdict, *, capacity: int = 16, in_flight: int = 1, newest_first: bool = False) -> int:
+def answer(
+    inquiry: Any, verdict: Verdict, *, capacity: int = 16, in_flight: int = 1, newest_first: bool = False
+) -> int:
     """Answer all questions, with several batches in flight if asked, and return how many there were."""
     pending: deque[Any] = deque()
     n = 0

@@ -11,7 +11,15 @@ from make_planted import plant
 
 from dccausal import ClassifierError, ImageError, OnnxClassifier, OptionError, Profile, explain
 
-MONOTONE = ["needs_a", "needs_a_and_b", "needs_four_corners", "a_or_b", "any_of_four", "two_of_three", "colour_anywhere"]
+MONOTONE = [
+    "needs_a",
+    "needs_a_and_b",
+    "needs_four_corners",
+    "a_or_b",
+    "any_of_four",
+    "two_of_three",
+    "colour_anywhere",
+]
 PROFILES = [Profile(), Profile(world="contingency", weighting="leaf", refine_equal=True)]
 
 
@@ -32,7 +40,10 @@ def test_planted_causes_are_explained_exactly(name, profile):
     assert found.label == planted.label
     assert is_one_of(found.kept, planted.explanations)
     inside = planted.pixels(planted.rule.letters if not planted.rule.anywhere else "AB")
-    if name not in {"a_or_b", "any_of_four", "two_of_three", "colour_anywhere"} or profile.world == "contingency":
+    if (
+        name not in {"a_or_b", "any_of_four", "two_of_three", "colour_anywhere"}
+        or profile.world == "contingency"
+    ):
         assert found.heatmap[inside].mean() > 2 * found.heatmap[~inside].mean()
 
 
@@ -41,7 +52,9 @@ def test_responsibilities_are_those_known_by_hand(name):
     """Where no cut goes through a box, a leaf of the whole image has the box's responsibility."""
     planted = scene(name)
     by_hand = sorted(set(planted.rule.responsibility.values()))
-    found = explain(planted.image, planted.scores, profile=Profile(weighting="leaf", min_side=1.0, partitions=40))
+    found = explain(
+        planted.image, planted.scores, profile=Profile(weighting="leaf", min_side=1.0, partitions=40)
+    )
     peak = found.statistics["heatmap_peak"]
     assert 0 < peak <= 1
     if name == "needs_a":
@@ -52,7 +65,17 @@ def test_responsibilities_are_those_known_by_hand(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["needs_a_and_b", "a_or_b", "nhwc", "float16", "uint8", "fixed_batch_1_reshape", "fixed_batch_4", "probabilities", "classes_1001"],
+    [
+        "needs_a_and_b",
+        "a_or_b",
+        "nhwc",
+        "float16",
+        "uint8",
+        "fixed_batch_1_reshape",
+        "fixed_batch_4",
+        "probabilities",
+        "classes_1001",
+    ],
 )
 def test_onnx_models_are_explained_like_their_functions(name, planted):
     written = planted(name)
@@ -182,7 +205,9 @@ def test_progress_tells_every_phase():
     planted = scene("needs_a")
     seen = []
     found = explain(planted.image, planted.scores, grid=8, progress=seen.append, batch_size=8)
-    assert [phase for i, phase in enumerate(p.phase for p in seen) if i == 0 or seen[i - 1].phase != phase] == [
+    assert [
+        phase for i, phase in enumerate(p.phase for p in seen) if i == 0 or seen[i - 1].phase != phase
+    ] == [
         "search",
         "growth",
         "shrinking",
@@ -190,7 +215,9 @@ def test_progress_tells_every_phase():
     ]
     calls = [p.n_calls for p in seen]
     assert calls == sorted(calls)
-    assert calls[-1] == found.statistics["model_calls"] == sum(found.statistics["model_calls_by_phase"].values())
+    assert (
+        calls[-1] == found.statistics["model_calls"] == sum(found.statistics["model_calls_by_phase"].values())
+    )
 
 
 @pytest.mark.parametrize("phase", ["search", "shrinking"])
@@ -218,7 +245,10 @@ def test_an_interrupt_gives_the_best_so_far(phase):
     ("answer", "text"),
     [
         (lambda images: np.full((len(images), 3), np.nan), "NaN or infinite scores for 2 of 2 images"),
-        (lambda images: np.ones((len(images), 3)) / 0.0 if len(images) > 2 else np.eye(3)[: len(images)], "infinite"),
+        (
+            lambda images: np.ones((len(images), 3)) / 0.0 if len(images) > 2 else np.eye(3)[: len(images)],
+            "infinite",
+        ),
         (lambda images: np.ones((len(images) - 1, 3)), r"returned \(1, 3\) float64 for 2 images"),
         (lambda images: np.ones((len(images), 3, 1)), r"returned \(2, 3, 1\) float64 for 2 images"),
         (lambda images: np.ones((len(images), 1)), "at least two columns"),
@@ -279,7 +309,9 @@ def test_images_that_cannot_be_cut():
 
 
 def test_a_classifier_must_be_one():
-    with pytest.raises(OptionError, match="classifier is int; the path of an ONNX file or a callable is needed"):
+    with pytest.raises(
+        OptionError, match="classifier is int; the path of an ONNX file or a callable is needed"
+    ):
         explain(np.zeros((8, 8, 3), np.uint8), 3)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
-from asking import answer, search
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import classifiers
 
+import reference
+from asking import answer, search
 from dccausal import _core
+from strategies import classifiers
 
 
 def extract(verdict, heat, cells, min_score=0.0, **how):
@@ -78,7 +78,9 @@ def test_batches_change_nothing(case, capacity, in_flight):
 def test_labels_without_scores_will_do():
     heat = np.arange(256, dtype=np.float32).reshape(16, 16)
     extraction = extract(lambda masked: (not masked[3:5, 3:5].any(), float("nan")), heat, 8)
-    assert extraction.kept().sum() == 16  # four blocks of two by two meet the region of two by two at odd offsets
+    assert (
+        extraction.kept().sum() == 16
+    )  # four blocks of two by two meet the region of two by two at odd offsets
 
 
 def test_a_floor_that_is_never_reached_stops():
@@ -127,6 +129,6 @@ def test_the_budget_counts_the_search_too():
 )
 def test_options_out_of_range(cells, min_score, shape, text):
     begun = search(reference.Options(height=16, width=16, partitions=1))
-    with pytest.raises(ValueError, match="^") as caught:
+    with pytest.raises(ValueError, match=r"^") as caught:
         _core.Extraction(begun, np.zeros(shape, np.float32), cells=cells, min_score=min_score)
     assert str(caught.value) == text

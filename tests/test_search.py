@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
-from asking import answer, search
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import classifiers, options
 
+import reference
+from asking import answer, search
 from dccausal import _core
+from strategies import classifiers, options
 
 PAPER = reference.Options(height=64, width=48, partitions=8)
 
@@ -149,7 +149,7 @@ def test_an_unfinished_search_has_a_heatmap():
     ],
 )
 def test_options_out_of_range(changes, text):
-    with pytest.raises(ValueError, match="^") as caught:
+    with pytest.raises(ValueError, match=r"^") as caught:
         search(PAPER, **changes)
     assert str(caught.value) == text
 

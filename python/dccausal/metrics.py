@@ -1,0 +1,262 @@
+"""Measures of explanations, each by its usual definition.
+
+Arrays are those of an ``Explanation``: ``kept`` bool (H, W), ``heatmap`` (H, W), ``ranking`` int64 (H * W,) of flat
+pixel indices, best first. Truth is a bool (H, W) array of the occlusion or of the object's box. Measures that ask the
+classifier are given ``image`` and ``baseline``, uint8 (H, W, 3), and call it with batches of at most ``batch_size``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal._checks import whole_number
+from dccausal.classifier import Classifier, classify
+from dccausal.errors import OptionError
+
+__all__ = [
+    "Curve",
+    "bootstrap_interval",
+    "deletion_curve",
+    "insertion_curve",
+    "iou",
+    "occlusion_covered",
+    "occlusion_share",
+    "pointing_game",
+    "retained_curve",
+    "robustness",
+    "size",
+]
+
+Pixels = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """
+    What the classifier says as pixels are inserted or deleted.
+
+    Attributes
+    ----------
+    shares
+        float64 (steps + 1,): share of the pixels inserted or deleted, from 0 to 1.
+    scores
+        float64 (steps + 1,): score of the label; NaN where the classifier gives labels only.
+    is_top
+        bool (steps + 1,): whether the label is the top one.
+
+    """
+
+    shares: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    is_top: Pixels
+
+    @property
+    def auc(self) -> float:
+        """Area under the scores by the trapezium rule, between 0 and the highest score."""
+        return float(np.trapezoid(self.scores, self.shares))
+
+
+def size(kept: Pixels) -> float:
+    """Return the share of the pixels that an explanation keeps, 0 to 1."""
+    return float(np.asarray(kept, dtype=bool).mean())
+
+
+def occlusion_covered(kept: Pixels, occlusion: Pixels) -> float:
+    """
+    Return the share of the occlusion that the explanation covers, ``|E and O| / |O|``; lower is better.
+
+    Raises
+    ------
+    OptionError
+        If the shapes differ or the occlusion is empty.
+
+    """
+    kept, occlusion = _same_shape(kept, occlusion)
+    if not occlusion.any():
+        raise OptionError("the occlusion has no pixel; at least one is needed to tell how much is covered")
+    return _count(kept & occlusion) / _count(occlusion)
+
+
+def occlusion_share(kept: Pixels, occlusion: Pixels) -> float:
+    """Return the share of the explanation that lies in the occlusion, ``|E and O| / |E|``; 0 if it is empty."""
+    kept, occlusion = _same_shape(kept, occlusion)
+    return _count(kept & occlusion) / max(_count(kept), 1)
+
+
+def iou(kept: Pixels, truth: Pixels) -> float:
+    """Return intersection over union of two sets of pixels, 0 to 1; 0 if both are empty."""
+    kept, truth = _same_shape(kept, truth)
+    return _count(kept & truth) / max(_count(kept | truth), 1)
+
+
+def pointing_game(heatmap: NDArray[Any], truth: Pixels) -> float:
+    """
+    Return whether the hottest point lies in the truth: 1 or 0 (Zhang et al. 2016, without a margin).
+
+    Where several pixels are the hottest, it is the share of them that lies in the truth: the chance that one
+    drawn among them would hit.
+    """
+    hottest, truth = _same_shape(heatmap == np.max(heatmap), truth)
+    return _count(hottest & truth) / _count(hottest)
+
+
+def insertion_curve(
+    classifier: Classifier,
+    image: NDArray[np.uint8],
+    baseline: NDArray[np.uint8],
+    ranking: NDArray[np.int64],
+    label: int,
+    *,
+    steps: int = 50,
+    batch_size: int = 32,
+) -> Curve:
+    """
+    Return the score of a label while the best-ranked pixels are inserted into the baseline (Petsiuk et al. 2018).
+
+    Raises
+    ------
+    OptionError
+        If an argument is out of its range.
+    ClassifierError
+        If the classifier's answer cannot be read.
+
+    """
+    return _curve(classifier, baseline, image, ranking, label, steps, batch_size)
+
+
+def deletion_curve(
+    classifier: Classifier,
+    image: NDArray[np.uint8],
+    baseline: NDArray[np.uint8],
+    ranking: NDArray[np.int64],
+    label: int,
+    *,
+    steps: int = 50,
+    batch_size: int = 32,
+) -> Curve:
+    """Return the score of a label while the best pixels are replaced by the baseline; see ``insertion_curve``."""
+    return _curve(classifier, image, baseline, ranking, label, steps, batch_size)
+
+
+def retained_curve(curves: Sequence[Curve]) -> NDArray[np.float64]:
+    """
+    Return the share of images whose best pixels alone give the label, for each share kept (paper, Fig. 6).
+
+    Parameters
+    ----------
+    curves
+        The insertion curve of each image, all with the same steps.
+
+    Returns
+    -------
+    NDArray
+        float64 (steps + 1,).
+
+    """
+    shares: NDArray[np.float64] = np.mean([curve.is_top for curve in curves], axis=0, dtype=np.float64)
+    return shares
+
+
+def robustness(
+    classifier: Classifier,
+    image: NDArray[np.uint8],
+    kept: Pixels,
+    label: int,
+    backgrounds: NDArray[np.uint8],
+    *,
+    batch_size: int = 32,
+) -> float:
+    """Return the share of other backgrounds, uint8 (n, H, W, 3), on which the explanation still gives the label."""
+    whole_number("batch_size", batch_size, 1)
+    if backgrounds.shape[1:] != image.shape or len(backgrounds) == 0:
+        raise OptionError(
+            f"backgrounds must be (n, {', '.join(map(str, image.shape))}), got {backgrounds.shape}"
+        )
+    n_kept = 0
+    for start in range(0, len(backgrounds), batch_size):
+        part = np.where(kept[None, ..., None], image[None], backgrounds[start : start + batch_size])
+        n_kept += int(_judge(classifier, part, label)[1].sum())
+    return n_kept / len(backgrounds)
+
+
+def bootstrap_interval(
+    values: Sequence[float] | NDArray[Any], *, level: float = 0.95, resamples: int = 4000, seed: int = 0
+) -> tuple[float, float]:
+    """
+    Return the percentile bootstrap interval of a mean (Efron 1979).
+
+    Give the differences of two methods, image by image, for a paired comparison.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or len(sample) == 0:
+        raise OptionError(f"values must be (n,) with n of at least 1, got {sample.shape}")
+    rng = np.random.default_rng(seed)
+    means = np.concatenate(
+        [sample[rng.integers(0, len(sample), (part, len(sample)))].mean(axis=1) for part in _parts(resamples)]
+    )
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _parts(n: int, most: int = 500) -> Iterator[int]:
+    yield from [most] * (n // most)
+    if n % most:
+        yield n % most
+
+
+def _curve(
+    classifier: Classifier,
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    ranking: NDArray[np.int64],
+    label: int,
+    steps: int,
+    batch_size: int,
+) -> Curve:
+    whole_number("steps", steps, 1)
+    whole_number("batch_size", batch_size, 1)
+    n_pixels = before.shape[0] * before.shape[1]
+    if before.shape != after.shape or before.ndim != 3 or ranking.shape != (n_pixels,):  # noqa: PLR2004
+        raise OptionError(
+            f"image, baseline and ranking are {before.shape}, {after.shape} and {ranking.shape}; "
+            "(H, W, 3), the same and (H * W,) are needed"
+        )
+    shares = np.linspace(0, 1, steps + 1)
+    counts = np.round(shares * n_pixels).astype(np.int64)
+    place = np.empty(n_pixels, dtype=np.int64)
+    place[ranking] = np.arange(n_pixels)
+    place = place.reshape(before.shape[:2])
+    scores, is_top = [], []
+    for start in range(0, len(counts), batch_size):
+        is_changed = place < counts[start : start + batch_size, None, None]
+        part_scores, part_top = _judge(classifier, np.where(is_changed[..., None], after, before), label)
+        scores.append(part_scores)
+        is_top.append(part_top)
+    return Curve(shares, np.concatenate(scores), np.concatenate(is_top))
+
+
+def _judge(
+    classifier: Classifier, images: NDArray[np.uint8], label: int
+) -> tuple[NDArray[np.float64], Pixels]:
+    answer = classify(classifier, images)
+    if answer.ndim == 1:
+        return np.full(len(answer), np.nan), answer == label
+    whole_number("label", label, 0, answer.shape[1] - 1)
+    return answer[:, label].astype(np.float64), answer.argmax(axis=1) == label
+
+
+def _count(pixels: Pixels) -> int:
+    return int(np.count_nonzero(pixels))
+
+
+def _same_shape(left: Any, right: Any) -> tuple[Pixels, Pixels]:
+    left, right = np.asarray(left, dtype=bool), np.asarray(right, dtype=bool)
+    if left.shape != right.shape or left.ndim != 2:  # noqa: PLR2004
+        raise OptionError(f"two boolean arrays (H, W) are needed, got {left.shape} and {right.shape}")
+    return left, right

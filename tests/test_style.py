@@ -1,0 +1,90 @@
+"""Rules of the house that a reader would otherwise have to check."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dccausal
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "python" / "dccausal"
+MODULES = sorted(PACKAGE.glob("*.py"))
+RUST = sorted((ROOT / "rust").glob("*.rs"))
+LIGHT = {"numpy", "PIL", "dccausal"} | set(sys.stdlib_module_names)
+
+
+def test_only_the_bindings_name_python():
+    for file in RUST:
+        if file.name != "py.rs":
+            assert not re.search(r"\b(pyo3|numpy)\b", file.read_text()), file.name
+
+
+def test_every_public_name_is_there_and_documented():
+    assert sorted(dccausal.__all__) == sorted(set(dccausal.__all__))
+    public = {name for name in vars(dccausal) if not name.startswith("_")}
+    modules = {path.stem for path in MODULES}
+    assert public - modules <= set(dccausal.__all__)
+    for name in dccausal.__all__:
+        assert getattr(dccausal, name).__doc__, name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_the_library_neither_asserts_nor_prints_nor_exits(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.Assert), f"{path.name}:{node.lineno}"
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"print", "sys.exit", "exit", "quit"} or path.stem.startswith(
+                ("cli", "_cli")
+            ), f"{path.name}:{node.lineno} calls {called}"
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"{path.name}:{node.lineno} has a bare except"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_modules_import_only_what_every_installation_has(path):
+    """Optional packages are imported inside functions."""
+    for node in ast.parse(path.read_text()).body:
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        assert all(name.partition(".")[0] in LIGHT for name in names), f"{path.name}:{node.lineno}"
+
+
+def test_importing_is_light():
+    code = "import sys, dccausal; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"onnxruntime", "onnx", "typer", "rich", "torch", "matplotlib", "PIL"} & set(loaded)
+
+
+def test_no_torch_anywhere():
+    for path in MODULES:
+        assert not re.search(r"^\s*(import|from) torch\b", path.read_text(), re.MULTILINE), path.name
+
+
+@pytest.mark.parametrize("path", [*MODULES, *RUST], ids=lambda path: path.name)
+def test_a_file_has_one_subject(path):
+    assert len(path.read_text().splitlines()) <= 600
+
+
+def test_the_project_speaks_of_itself_alone():
+    words = re.compile(
+        "/" + "work/|file" + "s.pythonhosted|index" + r"\.crates|deb" + r"\.debian\.org", re.IGNORECASE
+    )
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if tracked.returncode:
+        pytest.skip("not a checkout")
+    for name in tracked.stdout.split("\n"):
+        path = ROOT / name
+        if path.is_file() and path.suffix in {".py", ".pyi", ".rs", ".md", ".toml", ".yml", ".cff", ""}:
+            assert not words.search(path.read_text(errors="ignore")), name
