@@ -11,7 +11,7 @@ import numpy as np
 from dccausal._cli_explain import Interrupts, Run
 from dccausal._cli_options import JSON, MODEL
 from dccausal._cli_terminal import Terminal
-from dccausal._describe import score_text, short_title
+from dccausal._describe import printable, score_text, short_title
 from dccausal._files import check_writable, png_bytes, write_files
 from dccausal._pictures_sheet import contact_sheet
 from dccausal.demo import demo_occluded, demo_photo
@@ -51,7 +51,7 @@ def demo_command(**options: Any) -> int:
             f"{covered(explanations[1], box):.1%} of it is in the explanation."
         )
     if explanations:
-        terminal.result(f"All side by side: {out / SHEET}")
+        terminal.result(f"All side by side: {printable(str(out / SHEET))}")
     return run.exit_code
 
 

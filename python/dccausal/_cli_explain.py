@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dccausal._cli_options import check_ranges
+from dccausal._cli_options import EXPLANATION, MODEL, RUNNING, check_ranges
 from dccausal._cli_terminal import ProgressDisplay, Terminal, duration
+from dccausal._describe import printable
 from dccausal._files import check_writable
 from dccausal._result import RESULT_FILES, STALE_FILES, json_text, result_document
 from dccausal.baseline import make_baseline
-from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError
+from dccausal.errors import (
+    DccausalError,
+    DeviceError,
+    InputError,
+    OptionError,
+    OutputError,
+    RuntimeMissingError,
+)
 from dccausal.explain import explain
 from dccausal.image import load_photo
 from dccausal.onnx import OnnxClassifier
@@ -49,7 +57,7 @@ def explain_command(**options: Any) -> int:
 
     def show(explanation: Explanation, folder: Path) -> None:
         terminal.json(json_text({**result_document(explanation), "folder": folder}))
-        terminal.result(f"{explanation.summary()}\n  written   {folder}\n")
+        terminal.result(f"{explanation.summary()}\n  written   {printable(str(folder))}\n")
 
     with Interrupts() as interrupts:
         run = Run(options, terminal, interrupts, show)
@@ -228,6 +236,8 @@ class Run:
                 self.n_done += 1
             except KeyboardInterrupt:
                 self._interrupts.seen = True
+            except BrokenPipeError:  # whoever read the results has gone; Typer ends quietly
+                raise
             except Exception as error:  # noqa: BLE001  the other photographs are still to be explained
                 self._failed(image, error)
             if self._interrupts.seen:
@@ -254,9 +264,21 @@ class Run:
 
 def describe_error(error: BaseException) -> str:
     """Return an error as a sentence; those that are not dccausal's own are bugs."""
+    if isinstance(error, OptionError):
+        return _with_flag(str(error))
     if isinstance(error, DccausalError):
         return str(error)
     return (
         f"{type(error).__name__}: {error} (this is a bug in dccausal; "
         "--debug shows where, and a report would be welcome)"
     )
+
+
+def _with_flag(text: str) -> str:
+    """Name an option as the command line does, where a text begins with its name."""
+    name, _, rest = text.partition(" ")
+    for option in (*MODEL, *EXPLANATION, *RUNNING):
+        if name.rstrip(":") == option.name:
+            hint = " (the folder of the results is --out)" if name == "output" else ""
+            return f"{option.flags[0].partition('/')[0]} {rest}{hint}"
+    return text

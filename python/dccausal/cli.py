@@ -7,7 +7,6 @@ Exit codes: 0 all is well; 2 bad input, usage or environment; 1 any other failur
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,9 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report_usage(error)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
-    except BrokenPipeError:  # whoever read stdout has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:  # noqa: BLE001  this is where errors become lines
         return _report(error, is_debug="--debug" in argv)
     return result if isinstance(result, int) else 0
@@ -132,7 +128,7 @@ def _report_usage(error: Any) -> int:
     from dccausal._cli_terminal import Terminal
 
     command = error.ctx.command_path if getattr(error, "ctx", None) is not None else "dccausal"
-    Terminal().error(f"{error.format_message().rstrip('.')}; {command} --help tells what is possible")
+    Terminal().error(f"{error.format_message().rstrip('.')} ({command} --help tells what is possible)")
     return _BAD_USAGE
 
 
