@@ -1,0 +1,112 @@
+"""Measures on cases whose answers are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from planted import plant
+
+from dccausal import OptionError, metrics
+
+KEPT = np.zeros((4, 4), dtype=bool)
+KEPT[:2, :2] = True
+TRUTH = np.zeros((4, 4), dtype=bool)
+TRUTH[:1, :] = True
+
+
+def test_shares_of_sets():
+    assert metrics.size(KEPT) == 0.25
+    assert metrics.occlusion_covered(KEPT, TRUTH) == 0.5
+    assert metrics.occlusion_share(KEPT, TRUTH) == 0.5
+    assert metrics.iou(KEPT, TRUTH) == pytest.approx(2 / 6)
+    assert metrics.iou(KEPT, KEPT) == 1
+    empty = np.zeros_like(KEPT)
+    assert metrics.occlusion_share(empty, TRUTH) == metrics.iou(empty, empty) == 0
+
+
+def test_pointing_game_counts_ties_by_chance():
+    heat = np.zeros((4, 4))
+    heat[0, 0] = 1
+    assert metrics.pointing_game(heat, TRUTH) == 1
+    heat[3, 3] = 1
+    assert metrics.pointing_game(heat, TRUTH) == 0.5
+    assert metrics.pointing_game(np.ones((4, 4)), TRUTH) == 0.25
+
+
+def brightness(images):
+    """The score of label 1 is the share of white pixels."""
+    share = images.mean(axis=(1, 2, 3)) / 255
+    return np.stack([1 - share, share], axis=1)
+
+
+def test_curves_of_a_score_that_counts_pixels():
+    image, baseline = np.full((10, 10, 3), 255, np.uint8), np.zeros((10, 10, 3), np.uint8)
+    ranking = np.random.default_rng(0).permutation(100)
+    insertion = metrics.insertion_curve(brightness, image, baseline, ranking, 1, steps=20, batch_size=3)
+    deletion = metrics.deletion_curve(brightness, image, baseline, ranking, 1, steps=20)
+    np.testing.assert_allclose(insertion.scores, insertion.shares)
+    np.testing.assert_allclose(deletion.scores, 1 - deletion.shares)
+    assert insertion.auc == pytest.approx(0.5)
+    assert not insertion.is_top[:11].any()
+    assert insertion.is_top[11:].all()
+    assert len(insertion.shares) == 21
+
+
+def test_a_perfect_ranking_has_a_perfect_curve():
+    scene = plant("needs_a")
+
+    def probabilities(images):
+        return np.eye(2)[scene.scores(images).argmax(axis=1)]
+
+    inside = scene.pixels("A").ravel()
+    ranking = np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)])
+    grey = np.full_like(scene.image, 128)
+    best = metrics.insertion_curve(probabilities, scene.image, grey, ranking, 1, steps=64)
+    worst = metrics.insertion_curve(probabilities, scene.image, grey, ranking[::-1].copy(), 1, steps=64)
+    assert best.auc == pytest.approx(1 - 0.5 / 64)
+    assert worst.auc == pytest.approx(0.5 / 64)
+    np.testing.assert_allclose(metrics.retained_curve([best, worst])[[0, 1, 63, 64]], [0, 0.5, 0.5, 1])
+    deletion = metrics.deletion_curve(probabilities, scene.image, grey, ranking, 1, steps=64)
+    assert deletion.auc == pytest.approx(0.5 / 64)
+
+
+def test_labels_alone_give_curves_without_scores():
+    image, baseline = np.full((4, 4, 3), 255, np.uint8), np.zeros((4, 4, 3), np.uint8)
+    curve = metrics.insertion_curve(
+        lambda images: brightness(images).argmax(axis=1), image, baseline, np.arange(16), 1, steps=4
+    )
+    assert np.isnan(curve.scores).all()
+    assert curve.is_top.tolist() == [False, False, False, True, True]
+
+
+def test_robustness_is_the_share_of_backgrounds():
+    scene = plant("needs_a_and_b")
+    red, grey = np.full_like(scene.image, 0), np.full_like(scene.image, 128)
+    red[..., 0] = 255
+    assert metrics.robustness(scene.scores, scene.image, scene.pixels("AB"), 1, np.stack([grey, red])) == 1
+    assert metrics.robustness(scene.scores, scene.image, scene.pixels("A"), 1, np.stack([grey, red])) == 0.5
+
+
+def test_bootstrap_interval_covers_the_mean():
+    values = np.random.default_rng(1).normal(3, 1, 400)
+    low, high = metrics.bootstrap_interval(values)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+    assert metrics.bootstrap_interval([2.0, 2.0]) == (2.0, 2.0)
+    assert metrics.bootstrap_interval(values, seed=5) == metrics.bootstrap_interval(values, seed=5)
+
+
+def test_what_cannot_be_measured():
+    with pytest.raises(OptionError, match=r"got \(4, 4\) and \(2, 2\)"):
+        metrics.iou(KEPT, KEPT[:2, :2])
+    with pytest.raises(OptionError, match="the occlusion has no pixel"):
+        metrics.occlusion_covered(KEPT, np.zeros_like(KEPT))
+    image = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(OptionError, match="image, baseline and ranking are"):
+        metrics.insertion_curve(brightness, image, image, np.arange(15), 1)
+    with pytest.raises(OptionError, match="label is 2; a whole number from 0 to 1 is needed"):
+        metrics.insertion_curve(brightness, image, image, np.arange(16), 2)
+    with pytest.raises(OptionError, match=r"backgrounds must be \(n, 4, 4, 3\)"):
+        metrics.robustness(brightness, image, KEPT, 1, image)
+    with pytest.raises(OptionError, match=r"values must be \(n,\)"):
+        metrics.bootstrap_interval([])
