@@ -5,6 +5,8 @@ from typing import TypedDict, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Batch", "Canvas", "Extraction", "Renderer", "Search", "__version__", "is_debug_build"]
+
 __version__: str
 is_debug_build: bool
 
