@@ -6,12 +6,15 @@
 //! 1. *Growth.* Blocks are ranked by the heatmap, and the shortest prefix of the ranking that passes is sought, several
 //!    lengths at a time, zooming in.
 //! 2. *Shrinking*, coarse to fine. On each lattice, every group of kept blocks is left out alone; those that are not missed
-//!    are put in order, least harmful first, and as many as possible are dropped together.
-//! 3. *Confirmation.* On the finest lattice shrinking is repeated until leaving out any single block loses the label:
-//!    the set is 1-minimal. Since classifiers are not monotone, nothing less proves it.
+//!    are put in order, least harmful first, and as many as possible are dropped together. The rest of them are tried again;
+//!    a group that was missed is taken to be needed from then on.
+//! 3. *Confirmation.* On the finest lattice that is not enough, since classifiers are not monotone: all blocks are tried
+//!    again, until leaving out any single one loses the label. The set is 1-minimal.
 //!
 //! Each stage is written as a plain function that asks for verdicts. A function that lacks one stops there, leaves its
 //! questions in the queue, and is run again when the verdicts are in: what it asked before is known then.
+
+use std::collections::HashSet;
 
 use crate::error::{Error, require};
 use crate::evidence::{Batch, Evidence, Verdict};
@@ -47,6 +50,13 @@ pub enum Stage {
 /// Prefix lengths that growth asks for at once when it zooms in.
 const FAN: usize = 3;
 
+/// The kept blocks in one square of a lattice.
+#[derive(Clone, Debug)]
+struct Group {
+    key: usize,
+    blocks: Vec<usize>,
+}
+
 /// An extraction of one image's explanation.
 ///
 /// Call [`propose`](Self::propose) and [`submit`](Self::submit) until [`is_done`](Self::is_done).
@@ -66,6 +76,8 @@ pub struct Extraction {
     /// Sides of the groups of blocks, in blocks, coarse to fine; the last is 1.
     levels: Vec<usize>,
     level: usize,
+    /// The groups of the present lattice that were missed when they were left out, if of a larger set.
+    needed: HashSet<usize>,
     stage: Stage,
 }
 
@@ -93,6 +105,7 @@ impl Extraction {
             kept: vec![true; grid.n_blocks()],
             levels: levels(grid.n_rows().max(grid.n_columns())),
             level: 0,
+            needed: HashSet::new(),
             grown: None,
             stage: Stage::Growth,
             grid,
@@ -230,34 +243,33 @@ impl Extraction {
 
     /// Drops what is not needed on the present lattice; `None` while it waits for verdicts.
     fn shrink(&mut self) -> Option<()> {
-        let groups = self.groups();
-        let droppable = self.droppable(&groups)?;
+        let suspects: Vec<Group> =
+            self.groups().into_iter().filter(|group| !self.needed.contains(&group.key)).collect();
+        let droppable = self.droppable(&suspects)?;
         let is_finest = self.level + 1 == self.levels.len();
-        if droppable.is_empty() {
-            if is_finest {
-                self.stage = Stage::Minimal;
-            } else {
-                self.level += 1;
-            }
-            return Some(());
+        if !droppable.is_empty() {
+            self.kept = self.without_longest_prefix(&droppable)?;
+            let missed = suspects.iter().map(|group| group.key);
+            self.needed.extend(missed.filter(|key| droppable.iter().all(|group| group.key != *key)));
+        } else if !is_finest {
+            self.level += 1;
+            self.needed.clear();
+        } else if self.needed.is_empty() {
+            self.stage = Stage::Minimal;
+        } else {
+            self.needed.clear();
         }
-        self.kept = self.without_longest_prefix(&droppable)?;
         Some(())
     }
 
-    /// The groups of kept blocks that can be left out alone, least harmful first.
-    fn droppable(&mut self, groups: &[Vec<usize>]) -> Option<Vec<Vec<usize>>> {
-        let verdicts: Vec<_> = groups
-            .iter()
-            .map(|group| {
-                let smaller = self.without([group]);
-                self.ask(&smaller)
-            })
-            .collect();
+    /// The groups that can be left out alone, least harmful first.
+    fn droppable(&mut self, suspects: &[Group]) -> Option<Vec<Group>> {
+        let sets: Vec<_> = suspects.iter().map(|group| self.without(std::slice::from_ref(group))).collect();
+        let verdicts: Vec<_> = sets.iter().map(|set| self.ask(set)).collect();
         let verdicts: Vec<Verdict> = verdicts.into_iter().collect::<Option<_>>()?;
         let mut droppable: Vec<_> =
-            groups.iter().zip(verdicts).filter(|(_, verdict)| self.suffices(*verdict)).collect();
-        let best_place = |group: &[usize]| group.iter().map(|&block| self.rank[block]).min();
+            suspects.iter().zip(verdicts).filter(|(_, verdict)| self.suffices(*verdict)).collect();
+        let best_place = |group: &Group| group.blocks.iter().map(|&block| self.rank[block]).min();
         droppable.sort_by(|(left, left_verdict), (right, right_verdict)| {
             let by_score = right_verdict.score.total_cmp(&left_verdict.score);
             by_score.then_with(|| best_place(right).cmp(&best_place(left)))
@@ -266,7 +278,7 @@ impl Extraction {
     }
 
     /// The kept set without as many of the droppable groups, from the first on, as it can spare together.
-    fn without_longest_prefix(&mut self, droppable: &[Vec<usize>]) -> Option<Vec<bool>> {
+    fn without_longest_prefix(&mut self, droppable: &[Group]) -> Option<Vec<bool>> {
         let (mut passing, mut failing) = (1, droppable.len() + 1);
         let mut probe = droppable.len();
         while failing - passing > 1 {
@@ -282,23 +294,24 @@ impl Extraction {
         Some(self.without(&droppable[..passing]))
     }
 
-    fn without<'a>(&self, groups: impl IntoIterator<Item = &'a Vec<usize>>) -> Vec<bool> {
+    fn without(&self, groups: &[Group]) -> Vec<bool> {
         let mut kept = self.kept.clone();
-        groups.into_iter().flatten().for_each(|&block| kept[block] = false);
+        groups.iter().flat_map(|group| &group.blocks).for_each(|&block| kept[block] = false);
         kept
     }
 
     /// The kept blocks in the groups of the present lattice, in reading order.
-    fn groups(&self) -> Vec<Vec<usize>> {
+    fn groups(&self) -> Vec<Group> {
         let side = self.levels[self.level];
         let columns = self.grid.n_columns();
         let across = columns.div_ceil(side);
-        let mut groups = vec![Vec::new(); self.grid.n_rows().div_ceil(side) * across];
+        let n_groups = self.grid.n_rows().div_ceil(side) * across;
+        let mut groups: Vec<Group> = (0..n_groups).map(|key| Group { key, blocks: Vec::new() }).collect();
         for (block, _) in self.kept.iter().enumerate().filter(|(_, is_kept)| **is_kept) {
             let (row, column) = (block / columns, block % columns);
-            groups[row / side * across + column / side].push(block);
+            groups[row / side * across + column / side].blocks.push(block);
         }
-        groups.retain(|group| !group.is_empty());
+        groups.retain(|group| !group.blocks.is_empty());
         groups
     }
 

@@ -259,21 +259,29 @@ def grow(ranked: list[tuple[int, int]], score: Score) -> frozenset[tuple[int, in
 def shrink(
     kept: frozenset[tuple[int, int]], side: int, ranked: list[tuple[int, int]], score: Score
 ) -> frozenset[tuple[int, int]]:
-    """Drop groups of side x side blocks until none of them can go alone."""
+    """Drop groups of side x side blocks.
+
+    A group that was missed once is taken to be needed; single blocks are all tried again before that is believed.
+    """
     place = {block: i for i, block in enumerate(ranked)}
+    needed: set[tuple[int, int]] = set()
     while True:
         groups: dict[tuple[int, int], frozenset[tuple[int, int]]] = {}
         for row, column in sorted(kept):
             key = (row // side, column // side)
             groups[key] = groups.get(key, frozenset()) | {(row, column)}
         droppable = []
-        for key in sorted(groups):
+        for key in sorted(groups.keys() - needed):
             value = score(kept - groups[key])
             if value is not None:
                 least_harmful_first = (-value if value == value else 0.0, -min(place[b] for b in groups[key]))  # noqa: PLR0124
                 droppable.append((least_harmful_first, key))
         if not droppable:
-            return kept
+            if side > 1 or not needed:
+                return kept
+            needed = set()
+            continue
+        needed |= groups.keys() - {key for _, key in droppable}
         order = [groups[key] for _, key in sorted(droppable)]
         passing, failing = 1, len(order) + 1
         probe = len(order)
