@@ -1,19 +1,23 @@
-"""Between the core and the classifier: masked images are drawn, classified and judged, batch after batch."""
+"""Between jobs and the classifier: batches of what jobs ask are drawn, classified and handed back."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dccausal import _core
-from dccausal.classifier import Classifier, classify
+from dccausal._easel import Answer, Asked, Easel, HostEasel, HostSubject, Share, Subject
+from dccausal._gallery import Pictures
+from dccausal._job import Job
+from dccausal.classifier import Classifier
+from dccausal.errors import DccausalError
 from dccausal.onnx import OnnxClassifier
 
 # Images a batch for a classifier that does not say what suits it.
@@ -22,39 +26,67 @@ _BATCH = 32
 _BATCH_BYTES = 32 << 20
 _ALL_BYTES = 48 << 20
 
-Judge = Callable[[NDArray[Any]], tuple[NDArray[np.bool_], NDArray[np.float32]]]
+
+@dataclass(eq=False)
+class Task:
+    """
+    A job and its image ready to be drawn, or the error that ended it.
+
+    Attributes
+    ----------
+    index
+        Place of the image among others.
+    job, subject
+        None where the image could not be prepared.
+    error
+        Why there is no explanation.
+
+    """
+
+    index: int
+    job: Job | None
+    subject: Subject | None
+    error: DccausalError | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the task asks no more."""
+        return self.error is not None or self.job is None or self.job.is_done
+
+    def propose(self, capacity: int) -> Asked | None:
+        """Return the next questions, at most ``capacity``."""
+        return None if self.error is not None or self.job is None else self.job.propose(capacity)
+
+    def take(self, asked: Asked, answer: Answer) -> None:
+        """Hand the job its answer; an error of dccausal's ends this task and no other."""
+        if self.error is not None or self.job is None:
+            return
+        try:
+            if isinstance(asked, Pictures) and isinstance(answer, np.ndarray):
+                self.job.take_scores(asked, answer)
+            elif not isinstance(asked, Pictures) and isinstance(answer, tuple):
+                self.job.take_verdicts(asked, *answer)
+        except DccausalError as error:
+            self.error = error
 
 
-class Inquiry(Protocol):
-    """A search or an extraction: it proposes batches of questions and takes the verdicts."""
+class _Batch(NamedTuple):
+    """A batch in the making, and what will become of it."""
 
-    def propose(self, capacity: int) -> _core.Batch | None:
-        """Return the next questions, or None while there are none."""
-        ...
-
-    def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None:
-        """Take the verdicts on a batch."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Slot:
-    """A buffer for one batch in flight."""
-
-    tensor: NDArray[Any]
-    canvas: _core.Canvas
+    easel: Easel
+    tasks: Sequence[Task]
+    shares: Sequence[Share]
+    answers: Future[list[Answer]]
 
 
 class Asker:
     """
-    Asks a classifier about masked versions of one image.
+    Asks a classifier what jobs want to know, the questions of several jobs in one batch.
 
     Parameters
     ----------
     classifier
         An ``OnnxClassifier``, whose input tensor is drawn directly, or any ``Classifier``.
-    image, baseline
-        uint8 (H, W, 3): the image, and what masked pixels are replaced by.
     batch_size
         Questions a batch; None leaves it to the classifier.
     in_flight
@@ -67,98 +99,175 @@ class Asker:
     """
 
     def __init__(
-        self,
-        classifier: Classifier,
-        image: NDArray[np.uint8],
-        baseline: NDArray[np.uint8],
-        *,
-        batch_size: int | None,
-        in_flight: int | None,
-        threads: int,
+        self, classifier: Classifier, *, batch_size: int | None, in_flight: int | None, threads: int
     ) -> None:
-        """Encode the two images and allocate the buffers."""
-        self.n_calls = 0
-        self.model_seconds = 0.0
-        self._classifier = classifier
-        is_onnx = isinstance(classifier, OnnxClassifier)
-        pair = np.stack([image, baseline])
-        pair = classifier.encode(pair) if isinstance(classifier, OnnxClassifier) else pair
-        if batch_size is None:
-            fitting = max(1, _BATCH_BYTES // pair[0].nbytes)
-            batch_size = (
-                classifier.batch_size if isinstance(classifier, OnnxClassifier) else min(_BATCH, fitting)
-            )
-        if in_flight is None:
-            in_flight = 2 if is_onnx and 2 * batch_size * pair[0].nbytes <= _ALL_BYTES else 1
-        self.batch_size, self.in_flight = batch_size, in_flight
+        """Nothing is asked yet."""
+        self._classifier, self._threads = classifier, threads
+        self._batch_size = batch_size
+        if isinstance(classifier, OnnxClassifier):
+            self._batch_size = batch_size or classifier.batch_size
+            n_bytes = math.prod(classifier.size) * classifier.channels * classifier.dtype.itemsize
+            in_flight = in_flight or (2 if 2 * self._batch_size * n_bytes <= _ALL_BYTES else 1)
+        self.in_flight = in_flight or 1
+        self._easels: list[Easel] = [HostEasel(classifier) for _ in range(self.in_flight)]
+        self._free = deque(self._easels)
+        self._pending: deque[_Batch] = deque()
+        self._pool = ThreadPoolExecutor(1, "dccausal-classifier") if self.in_flight > 1 else None
 
-        is_planar = isinstance(classifier, OnnxClassifier) and classifier.layout == "NCHW"
-        planes, height, width = pair.shape[1:] if is_planar else (1, *pair.shape[1:3])
-        self._renderer = _core.Renderer(
-            _bytes(pair[0]),
-            _bytes(pair[1]),
-            height=height,
-            width=width,
-            planes=planes,
-            pixel_bytes=pair[0].nbytes // (planes * height * width),
-            threads=threads,
-        )
-        shape = (batch_size, *pair.shape[1:])
-        tensors = [np.empty(shape, dtype=pair.dtype) for _ in range(in_flight)]
-        self._slots = [_Slot(tensor, self._renderer.canvas(_bytes(tensor))) for tensor in tensors]
-        self._pool = ThreadPoolExecutor(1, "dccausal-classifier") if in_flight > 1 else None
+    def __enter__(self) -> Self:
+        """Return the asker itself."""
+        return self
 
-    def classify(self, images: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the checked answer for whole images (n, H, W, 3) uint8."""
-        images.flags.writeable = False
-        return self._timed(lambda: classify(self._classifier, images), len(images))
-
-    def answer(self, inquiry: Inquiry, judge: Judge, after_batch: Callable[[], None]) -> None:
-        """
-        Answer all that an inquiry asks, until it has no more questions.
-
-        Verdicts are handed over in the order in which the batches were proposed; ``after_batch`` is called after
-        each. Whatever the classifier raises passes through; the inquiry then keeps what it has.
-        """
-        free = deque(self._slots)
-        pending: deque[tuple[_core.Batch, _Slot, Future[NDArray[Any]] | NDArray[Any]]] = deque()
-        while True:
-            while free and (batch := inquiry.propose(self.batch_size)) is not None:
-                slot = free.popleft()
-                self._renderer.render(batch, slot.canvas)
-                pending.append((batch, slot, self._start(slot.tensor[: len(batch)])))
-            if not pending:
-                return
-            batch, slot, answer = pending.popleft()
-            rows = answer.result() if isinstance(answer, Future) else answer
-            inquiry.submit(batch.id, *judge(rows))
-            free.append(slot)
-            after_batch()
-
-    def close(self) -> None:
-        """Wait for what is still running; questions that were not begun are dropped."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what is still running; batches that were not begun are dropped."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _start(self, tensor: NDArray[Any]) -> Future[NDArray[Any]] | NDArray[Any]:
-        return self._pool.submit(self._run, tensor) if self._pool is not None else self._run(tensor)
+    @property
+    def is_free(self) -> bool:
+        """Whether another batch can be begun."""
+        return bool(self._free)
 
-    def _run(self, tensor: NDArray[Any]) -> NDArray[Any]:
-        classifier = self._classifier
-        if isinstance(classifier, OnnxClassifier):
-            return self._timed(lambda: classifier.run(tensor), len(tensor))
-        view = tensor.view()
-        view.flags.writeable = False
-        return self._timed(lambda: classify(classifier, view), len(tensor))
+    @property
+    def is_busy(self) -> bool:
+        """Whether a batch is in the making."""
+        return bool(self._pending)
 
-    def _timed(self, call: Callable[[], NDArray[Any]], n: int) -> NDArray[Any]:
-        start = time.perf_counter()
-        answer = call()
-        self.model_seconds += time.perf_counter() - start
-        self.n_calls += n
-        return answer
+    def task(self, job: Job) -> Task:
+        """Return the job with its image ready to be drawn."""
+        view = job.view
+        subject = HostSubject(self._classifier, view.image, view.baseline, self._threads)
+        return Task(view.index, job, subject)
+
+    def capacity(self, n_bytes: int) -> int:
+        """Return the number of questions that a batch of images of so many bytes takes."""
+        return self._batch_size or min(_BATCH, max(1, _BATCH_BYTES // n_bytes))
+
+    def begin(self, tasks: Iterable[Task]) -> bool:
+        """
+        Draw a batch of what the tasks ask and start it; False if they ask nothing.
+
+        The first tasks come first. The others are looked at only while there is room left, and have to wait if
+        their images have another shape.
+        """
+        chosen: list[Task] = []
+        shares: list[Share] = []
+        n, capacity = 0, 1
+        for task in tasks:
+            subject = task.subject
+            if subject is None or (shares and subject.shape != shares[0].subject.shape):
+                continue
+            capacity = self.capacity(subject.n_bytes)
+            asked = task.propose(capacity - n)
+            if asked is not None and task.job is not None:
+                chosen.append(task)
+                shares.append(Share(subject, asked, n, task.job.target))
+                n += len(asked)
+            if n == capacity:
+                break
+        if not shares:
+            return False
+        easel = self._free.popleft()
+        easel.draw(shares, capacity)
+        self._pending.append(_Batch(easel, chosen, shares, self._start(easel, chosen, shares)))
+        return True
+
+    def finish(self) -> None:
+        """
+        Wait for the oldest batch and hand out its answers.
+
+        Where the classifier fails on a batch of several images, it is asked about each alone, so that the
+        others do not suffer from it.
+        """
+        batch = self._pending.popleft()
+        try:
+            answers = batch.answers.result()
+        except DccausalError as error:
+            self._ask_alone(batch, error)
+        else:
+            for task, share, answer in zip(batch.tasks, batch.shares, answers, strict=True):
+                task.take(share.asked, answer)
+        self._free.append(batch.easel)
+
+    def drop(self) -> None:
+        """Forget all batches in the making, once they do not run any more."""
+        for batch in self._pending:
+            batch.answers.cancel()
+        self._pending.clear()
+        if self._pool is not None:
+            self._pool.submit(lambda: None).result()
+        self._free = deque(self._easels)
+
+    def _ask_alone(self, batch: _Batch, error: DccausalError) -> None:
+        for task, share in zip(batch.tasks, batch.shares, strict=True):
+            if len(batch.tasks) == 1:
+                task.error = error
+                return
+            try:
+                (answer,) = self._start(batch.easel, [task], [share]).result()
+            except DccausalError as own:
+                task.error = own
+            else:
+                task.take(share.asked, answer)
+
+    def _start(self, easel: Easel, tasks: Sequence[Task], shares: Sequence[Share]) -> Future[list[Answer]]:
+        if self._pool is not None:
+            return self._pool.submit(_run, easel, tasks, shares)
+        answers: Future[list[Answer]] = Future()
+        try:
+            answers.set_result(_run(easel, tasks, shares))
+        except DccausalError as error:
+            answers.set_exception(error)
+        return answers
 
 
-def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return the memory of a C-contiguous array as bytes, without a copy."""
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+def _run(easel: Easel, tasks: Sequence[Task], shares: Sequence[Share]) -> list[Answer]:
+    """Have a batch answered, and share out what it cost."""
+    start = time.perf_counter()
+    answers = easel.answer(shares)
+    seconds = time.perf_counter() - start
+    n = sum(len(share.asked) for share in shares)
+    for task, share in zip(tasks, shares, strict=True):
+        if task.job is not None:
+            task.job.account(len(share.asked), seconds * len(share.asked) / n)
+    return answers
+
+
+def work(asker: Asker, active: list[Task], intake: Callable[[bool], Task | None]) -> Iterator[Task]:
+    """
+    Work on tasks until all are done, and hand out each as it is finished.
+
+    Parameters
+    ----------
+    asker
+        Asks the classifier.
+    active
+        The tasks begun and not handed out yet, oldest first; changed in place, so that it holds after an
+        interrupt.
+    intake
+        Returns the next task, None if there is none (yet). It is called where a batch has room left, with True
+        where there is nothing else to do than to wait for it.
+
+    """
+
+    def tasks(*, may_wait: bool) -> Iterator[Task]:
+        yield from list(active)
+        while (task := intake(may_wait)) is not None:
+            active.append(task)
+            yield task
+
+    while True:
+        while asker.is_free and asker.begin(tasks(may_wait=False)):
+            pass
+        if not asker.is_busy:
+            asker.begin(tasks(may_wait=True))
+        if asker.is_busy:
+            asker.finish()
+        done = [task for task in active if task.is_done]
+        for task in done:
+            yield task
+            active.remove(task)
+        if not (active or done or asker.is_busy):
+            return

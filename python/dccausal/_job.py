@@ -1,20 +1,29 @@
-"""One explanation in the making: the phases, what is known so far, and what it cost."""
+"""
+One explanation in the making: what to ask next, what is known so far, and what it cost.
+
+A job asks nothing itself. Like the core, it proposes questions and takes the answers, so that one loop serves the
+search of one image and those of many.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _core
-from dccausal._asking import Asker
+from dccausal._gallery import Gallery, Pictures
 from dccausal._verdicts import Target, choose_target
 from dccausal.explanation import Outcome
+from dccausal.preprocess import Placement
 from dccausal.profiles import Profile
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Phase = Literal["check", "search", "growth", "shrinking", "verification"]
 PHASES: tuple[Phase, ...] = ("check", "search", "growth", "shrinking", "verification")
@@ -44,6 +53,8 @@ class Progress:
         Model calls to expect at the end of the search; None while that is not known, and after it.
     seconds
         Time since the start.
+    index
+        Place of the image among those of ``explain_many``; 0 for ``explain``.
 
     """
 
@@ -51,49 +62,90 @@ class Progress:
     n_calls: int
     n_expected: int | None
     seconds: float
+    index: int = 0
+
+
+Asked = _core.Batch | Pictures
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """
+    What the classifier sees of a photograph.
+
+    Attributes
+    ----------
+    image, baseline
+        uint8 (H, W, 3): what it sees, and what masked pixels are replaced by.
+    photo, placement
+        The photograph, and where the image lies in it.
+    source
+        The path of the photograph, if it has one.
+    index
+        Its place among others.
+
+    """
+
+    image: NDArray[np.uint8]
+    baseline: NDArray[np.uint8]
+    photo: Image.Image
+    placement: Placement
+    source: str | None = None
+    index: int = 0
 
 
 class Job:
     """
-    The steps of one explanation; what they find is kept in attributes, so that a job may be cut short.
+    The explanation of one image as a state machine: propose, have the classifier answer, take, until it is done.
+
+    What is known is kept in attributes, so that a job may be cut short. ``account`` may be called from another
+    thread than the rest.
 
     Parameters
     ----------
-    asker
-        Asks the classifier about the image.
-    image, baseline
-        uint8 (H, W, 3).
-    settings, seed, min_confidence, max_calls, progress
+    view
+        The image.
+    settings, seed, top_k, min_confidence, max_calls, progress
         As in ``explain``.
+    label
+        The index of the label to explain; None for the top one.
+    multi_label
+        Whether the scores are independent of each other.
 
     """
 
     def __init__(
         self,
-        asker: Asker,
-        image: NDArray[np.uint8],
-        baseline: NDArray[np.uint8],
+        view: View,
         settings: Profile,
         *,
         seed: int,
+        label: int | None,
+        top_k: int | None,
+        multi_label: bool,
         min_confidence: float,
         max_calls: int | None,
         progress: Callable[[Progress], object] | None,
     ) -> None:
-        """Take what the steps need."""
-        height, width = image.shape[:2]
+        """Begin with the intact image and the blank one."""
+        height, width = view.image.shape[:2]
         self._started = time.perf_counter()
-        self._asker, self._image, self._baseline = asker, image, baseline
+        self.view = view
         self._settings, self._seed, self._min_confidence = settings, seed, min_confidence
+        self._wanted = (label, top_k, multi_label)
         self._budget = None if max_calls is None else max_calls - _CHECKS
         self._progress = progress
+        self._gallery: Gallery | None = Gallery(np.stack([view.image, view.baseline]))
         self._search: _core.Search | None = None
         self._extraction: _core.Extraction | None = None
         self._calls: dict[Phase, int] = dict.fromkeys(PHASES, 0)
         self._seconds: dict[Phase, float] = dict.fromkeys(PHASES, 0.0)
         self._marks = (0, self._started)
         self._blank: tuple[bool, float] = (False, float("nan"))
+        self.n_calls = 0
+        self.model_seconds = 0.0
         self.phase: Phase = "check"
+        self.is_done = False
         self.target = Target(0, 1, float("nan"))
         self.outcome: Outcome = "sufficient"
         self.notes: list[str] = []
@@ -102,43 +154,71 @@ class Job:
         self.kept = np.ones((height, width), dtype=bool)
         self.explanation_score = float("nan")
 
-    def check(self, target: int | None, top_k: int | None, *, multi_label: bool) -> None:
-        """Ask about the intact image and the blank one, and fix the label to explain."""
-        answer = self._asker.classify(np.stack([self._image, self._baseline]))
-        needs_scores = self._min_confidence > 0
-        self.target = choose_target(
-            answer[:1], target, top_k, multi_label=multi_label, needs_scores=needs_scores
-        )
-        is_passing, scores = self.target.judge(answer)
-        self._blank = (bool(is_passing[1]), float(scores[1]))
-        if self._blank[0] and not scores[1] < self._floor():
-            self.outcome = "trivial"
-            self.kept = np.zeros_like(self.kept)
-            self.notes.append(
-                "The label stays with everything masked: masking changes nothing, so nothing in the image "
-                "can be told to be its cause. Another baseline may tell more."
-            )
+    def propose(self, capacity: int) -> Asked | None:
+        """Return the next questions, at most ``capacity``; None while it waits for answers, or at the end."""
+        inquiry = self._gallery or self._extraction or self._search
+        return None if inquiry is None or self.is_done else inquiry.propose(capacity)
 
-    def run(self) -> None:
-        """Search for responsibilities, then extract the explanation; nothing to do where it is trivial."""
-        if self.outcome == "trivial":
+    def take_scores(self, pictures: Pictures, answer: NDArray[Any]) -> None:
+        """
+        Take the classifier's checked answer on whole images.
+
+        Raises
+        ------
+        OptionError, ClassifierError
+            If it does not go with the label to explain (see ``choose_target``).
+
+        """
+        gallery = self._gallery
+        if gallery is None:
             return
-        self._extract(self._find_responsibilities())
+        gallery.submit(pictures, answer)
+        if not gallery.is_done:
+            return
+        if self.phase == "check":
+            self._take_check(gallery.answer())
+        else:
+            self._take_verification(gallery.answer())
 
-    def verify(self) -> None:
-        """Ask once more about the explanation itself, drawn by other means than during the search."""
-        self._enter("verification")
-        explanation = np.where(self.kept[..., None], self._image, self._baseline)
-        answer = self._asker.classify(explanation[None])
-        is_passing, scores = self.target.judge(answer)
-        self.explanation_score = float(scores[0])
-        if not is_passing[0] or scores[0] < self._floor() * (1 - _ROUNDING):
-            self.outcome = "insufficient"
-            self.notes.append(
-                "The last check failed: with everything else masked the classifier does not give the label. "
-                "Its answers differ from call to call."
-            )
-        self._enter("verification")
+    def take_verdicts(
+        self, batch: _core.Batch, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]
+    ) -> None:
+        """Take the verdicts on masked images, and go on to the next phase where this one has all it needs."""
+        search, extraction = self._search, self._extraction
+        if extraction is not None:
+            extraction.submit(batch.id, is_passing, scores)
+            if self.phase == "growth" and extraction.stage != "growth":
+                self._enter("shrinking")
+            self._report(None)
+            if extraction.is_done:
+                self._end_extraction(extraction)
+        elif search is not None:
+            search.submit(batch.id, is_passing, scores)
+            self._report(search.progress)
+            if search.is_done:
+                self._begin_extraction(search)
+
+    def account(self, n_calls: int, seconds: float) -> None:
+        """Take note of what a run of the model cost."""
+        self.n_calls += n_calls
+        self.model_seconds += seconds
+
+    def cut_short(self) -> bool:
+        """
+        Leave off where it stands and verify what is known; False if that is nothing.
+
+        Questions in flight must have ended, and are forgotten.
+        """
+        if self.phase == "check":
+            return False
+        if self.phase != "verification":
+            self.notes.append(f"Interrupted during {self.phase}: this is the best that was known by then.")
+        if self._extraction is not None:
+            self._take_kept(self._extraction)
+        elif self._search is not None:
+            self._take_heatmap(self._search)
+        self._begin_verification()
+        return True
 
     def statistics(self) -> dict[str, Any]:
         """Return the counts and times of all phases, as plain values."""
@@ -162,15 +242,35 @@ class Job:
             "grown_size": float(grown.mean()) if grown is not None else None,
             "seconds": time.perf_counter() - self._started,
             "seconds_by_phase": dict(self._seconds),
-            "model_seconds": self._asker.model_seconds,
+            "model_seconds": self.model_seconds,
         }
 
-    def _find_responsibilities(self) -> _core.Search:
+    def _take_check(self, answer: NDArray[Any]) -> None:
+        """Fix the label to explain, and end where masking changes nothing."""
+        label, top_k, multi_label = self._wanted
+        needs_scores = self._min_confidence > 0
+        self.target = choose_target(
+            answer[:1], label, top_k, multi_label=multi_label, needs_scores=needs_scores
+        )
+        is_passing, scores = self.target.judge(answer)
+        self._blank = (bool(is_passing[1]), float(scores[1]))
+        if self._blank[0] and not scores[1] < self._floor():
+            self.outcome = "trivial"
+            self.kept = np.zeros_like(self.kept)
+            self.notes.append(
+                "The label stays with everything masked: masking changes nothing, so nothing in the image "
+                "can be told to be its cause. Another baseline may tell more."
+            )
+            self._begin_verification()
+        else:
+            self._begin_search()
+
+    def _begin_search(self) -> None:
         self._enter("search")
         settings = self._settings
         height, width = self.kept.shape
         budget = None if self._budget is None else max(1, int(self._budget * _SEARCH_SHARE))
-        self._search = search = _core.Search(
+        self._search = _core.Search(
             height,
             width,
             partitions=settings.partitions,
@@ -185,58 +285,76 @@ class Job:
             intact=(True, self.target.score),
             blank=self._blank,
         )
-        try:
-            self._asker.answer(search, self.target.judge, lambda: self._report(search.progress))
-        finally:
-            self._take_heatmap(search.heatmap())
-        return search
+        self._gallery = None
+        if self._search.is_done:
+            self._begin_extraction(self._search)
 
-    def _extract(self, search: _core.Search) -> None:
+    def _begin_extraction(self, search: _core.Search) -> None:
+        self._take_heatmap(search)
         self._enter("growth")
-        self._extraction = extraction = _core.Extraction(
+        self._extraction = _core.Extraction(
             search,
             self.heatmap,
             cells=self._settings.grid,
             min_score=self._floor(),
             max_calls=self._budget,
         )
+        if self._extraction.is_done:
+            self._end_extraction(self._extraction)
 
-        def after_batch() -> None:
-            if self.phase == "growth" and extraction.stage != "growth":
-                self._enter("shrinking")
-            self._report(None)
-
-        try:
-            self._asker.answer(extraction, self.target.judge, after_batch)
-        finally:
-            self.kept = extraction.kept()
-        if extraction.stage == "minimal":
-            self.outcome = "minimal"
-        elif self._budget is not None:
+    def _end_extraction(self, extraction: _core.Extraction) -> None:
+        self._take_kept(extraction)
+        if self.outcome != "minimal" and self._budget is not None:
             self.notes.append("The budget of model calls ran out before the explanation was minimal.")
+        self._begin_verification()
 
-    def _take_heatmap(self, mean: NDArray[np.float32]) -> None:
+    def _begin_verification(self) -> None:
+        """Ask once more about the explanation itself, drawn by other means than during the search."""
+        self._enter("verification")
+        explanation = np.where(self.kept[..., None], self.view.image, self.view.baseline)
+        self._gallery = Gallery(explanation[None])
+
+    def _take_verification(self, answer: NDArray[Any]) -> None:
+        is_passing, scores = self.target.judge(answer)
+        self.explanation_score = float(scores[0])
+        if not is_passing[0] or scores[0] < self._floor() * (1 - _ROUNDING):
+            self.outcome = "insufficient"
+            self.notes.append(
+                "The last check failed: with everything else masked the classifier does not give the label. "
+                "Its answers differ from call to call."
+            )
+        self._enter("verification")
+        self.is_done = True
+
+    def _take_heatmap(self, search: _core.Search) -> None:
+        mean = search.heatmap()
         self.heatmap_peak = float(mean.max())
         if self.heatmap_peak > 0:
             self.heatmap = mean / np.float32(self.heatmap_peak)
+
+    def _take_kept(self, extraction: _core.Extraction) -> None:
+        self.kept = extraction.kept()
+        if extraction.stage == "minimal":
+            self.outcome = "minimal"
 
     def _floor(self) -> float:
         return self._min_confidence * self.target.score if self._min_confidence > 0 else 0.0
 
     def _enter(self, phase: Phase) -> None:
         """Close the account of the present phase and open the next."""
-        n_calls, now = self._asker.n_calls, time.perf_counter()
-        self._calls[self.phase] += n_calls - self._marks[0]
+        now = time.perf_counter()
+        self._calls[self.phase] += self.n_calls - self._marks[0]
         self._seconds[self.phase] += now - self._marks[1]
-        self._marks = (n_calls, now)
+        self._marks = (self.n_calls, now)
         self.phase = phase
         self._report(None)
 
     def _report(self, done: float | None) -> None:
         if self._progress is None:
             return
-        n_calls = self._asker.n_calls
+        n_calls = self.n_calls
         expected = (
             None if done is None or done < _ENOUGH_TO_EXTRAPOLATE else max(n_calls, int(n_calls / done))
         )
-        self._progress(Progress(self.phase, n_calls, expected, time.perf_counter() - self._started))
+        seconds = time.perf_counter() - self._started
+        self._progress(Progress(self.phase, n_calls, expected, seconds, self.view.index))

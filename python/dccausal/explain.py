@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal import _core
-from dccausal._asking import Asker
-from dccausal._checks import finite_number, one_of, whole_number
-from dccausal._job import Job, Progress
-from dccausal._runtime import count_cores
-from dccausal.baseline import make_baseline
-from dccausal.classifier import Classifier, resolve_label
-from dccausal.errors import ImageError, OptionError
+from dccausal._asking import Asker, Task, work
+from dccausal._job import Progress
+from dccausal._plan import Plan
+from dccausal.classifier import Classifier
 from dccausal.explanation import Explanation
-from dccausal.image import load_photo
-from dccausal.onnx import OnnxClassifier
-from dccausal.preprocess import Placement
 from dccausal.profiles import Profile, Weighting, World
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.baseline import Baseline
-
-_MIN_CALLS = 20
-_MAX_SEED = (1 << 64) - 1
-# A side of fewer pixels cannot be cut; one of more does not fit the core's numbers.
-_SIDES = (2, 65535)
 
 
 def explain(
@@ -139,138 +126,43 @@ def explain(
     ('minimal', 1, 0.015625)
 
     """
-    settings = Profile.of(
-        profile,
+    plan = Plan.of(
+        classifier,
+        target=target,
+        top_k=top_k,
+        profile=profile,
         partitions=partitions,
+        seed=seed,
         world=world,
         weighting=weighting,
         min_side=min_side,
         refine_equal=refine_equal,
         concentration=concentration,
         grid=grid,
-    )
-    _check_options(seed, top_k, min_confidence, max_calls, on_interrupt)
-    threads = count_cores() if threads is None else whole_number("threads", threads, 1, 1024)
-    in_flight = None if in_flight is None else whole_number("in_flight", in_flight, 1, 64)
-    batch_size = None if batch_size is None else whole_number("batch_size", batch_size, 1, 65536)
-    photo = load_photo(image)
-    if isinstance(classifier, str | os.PathLike):
-        classifier = OnnxClassifier(classifier)
-    if not callable(classifier):
-        raise OptionError(
-            f"classifier is {type(classifier).__name__}; the path of an ONNX file or a callable is needed"
-        )
-    names = getattr(classifier, "names", None)
-    index = resolve_label(target, names, getattr(classifier, "n_classes", None))
-    x, placement = _see(photo, classifier)
-    masking = make_baseline(baseline, x)
-    asker = Asker(classifier, x, masking, batch_size=batch_size, in_flight=in_flight, threads=threads)
-    job = Job(
-        asker,
-        x,
-        masking,
-        settings,
-        seed=seed,
         min_confidence=min_confidence,
+        baseline=baseline,
         max_calls=max_calls,
+        threads=threads,
+        in_flight=in_flight,
+        batch_size=batch_size,
         progress=progress,
+        on_interrupt=on_interrupt,
     )
-    try:
-        job.check(index, top_k, multi_label=bool(getattr(classifier, "multi_label", False)))
+    with plan.asker() as asker:
+        job = plan.prepare(image)
+        task = asker.task(job)
         try:
-            job.run()
+            _finish(asker, task)
         except KeyboardInterrupt:
-            if on_interrupt == "raise":
+            asker.drop()
+            if on_interrupt == "raise" or not job.cut_short():
                 raise
-            job.notes.append(f"Interrupted during {job.phase}: this is the best that was known by then.")
-        job.verify()
-    finally:
-        asker.close()
-    provenance = {
-        **_versions(),
-        "classifier": _provenance_of(classifier),
-        "seed": seed,
-        "profile": profile if isinstance(profile, str) else "custom",
-        **settings.to_dict(),
-        "target": target,
-        "top_k": job.target.top_k,
-        "min_confidence": min_confidence,
-        "baseline": _describe(baseline),
-        "max_calls": max_calls,
-        "threads": threads,
-        "in_flight": asker.in_flight,
-        "batch_size": asker.batch_size,
-    }
-    return Explanation(
-        heatmap=job.heatmap,
-        kept=job.kept,
-        label=job.target.label,
-        name=names[job.target.label] if names is not None else None,
-        score=job.target.score,
-        explanation_score=job.explanation_score,
-        outcome=job.outcome,
-        notes=tuple(job.notes),
-        image=x,
-        baseline=masking,
-        photo=photo,
-        placement=placement,
-        source=os.fspath(image) if isinstance(image, str | os.PathLike) else None,
-        provenance=provenance,
-        statistics=job.statistics(),
-    )
+            _finish(asker, task)
+        return plan.explanation(job, asker)
 
 
-def _check_options(
-    seed: int, top_k: int | None, min_confidence: float, max_calls: int | None, on_interrupt: str
-) -> None:
-    whole_number("seed", seed, 0, _MAX_SEED)
-    if top_k is not None:
-        whole_number("top_k", top_k, 1)
-    if not 0 <= finite_number("min_confidence", min_confidence) <= 1:
-        raise OptionError(f"min_confidence is {min_confidence}; a share from 0 to 1 is needed")
-    if max_calls is not None:
-        whole_number("max_calls", max_calls, _MIN_CALLS)
-    one_of("on_interrupt", on_interrupt, ("return", "raise"))
-
-
-def _see(photo: Image.Image, classifier: Classifier) -> tuple[NDArray[np.uint8], Placement]:
-    """Return what the classifier sees of a photograph, and where that lies in it."""
-    if isinstance(classifier, OnnxClassifier):
-        x, placement = classifier.prepare(photo)
-    else:
-        x = np.array(photo, dtype=np.uint8)
-        width, height = photo.size
-        placement = Placement(photo_size=(width, height), box=(0.0, 0.0, float(width), float(height)))
-    low, high = _SIDES
-    if not all(low <= side <= high for side in x.shape[:2]):
-        raise ImageError(
-            f"the image is {x.shape[1]} x {x.shape[0]} pixels; sides of {low} to {high} are needed to cut it"
-        )
-    return x, placement
-
-
-def _provenance_of(classifier: Classifier) -> dict[str, Any]:
-    if isinstance(classifier, OnnxClassifier):
-        return classifier.provenance()
-    kind = classifier if hasattr(classifier, "__qualname__") else type(classifier)
-    return {"runtime": "callable", "name": f"{kind.__module__}.{kind.__qualname__}"}
-
-
-def _versions() -> dict[str, str]:
-    from PIL import __version__ as pillow
-
-    return {
-        "dccausal": _core.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "pillow": pillow,
-        "platform": platform.platform(),
-    }
-
-
-def _describe(baseline: Baseline) -> Any:
-    if isinstance(baseline, str | os.PathLike):
-        return os.fspath(baseline)
-    if isinstance(baseline, tuple | list):
-        return [int(channel) for channel in baseline]
-    return "image"
+def _finish(asker: Asker, task: Task) -> None:
+    for _ in work(asker, [task], lambda _: None):
+        pass
+    if task.error is not None:
+        raise task.error

@@ -1,0 +1,246 @@
+"""What the options of ``explain`` come to, once they are checked: how each image is to be explained."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal import _core
+from dccausal._asking import Asker
+from dccausal._checks import finite_number, one_of, whole_number
+from dccausal._job import Job, Progress, View
+from dccausal._runtime import count_cores
+from dccausal.baseline import make_baseline
+from dccausal.classifier import Classifier, resolve_label
+from dccausal.errors import ImageError, OptionError
+from dccausal.explanation import Explanation
+from dccausal.image import load_photo
+from dccausal.onnx import OnnxClassifier
+from dccausal.preprocess import Placement
+from dccausal.profiles import Profile, Weighting, World
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from dccausal.baseline import Baseline
+
+    Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+
+_MIN_CALLS = 20
+_MAX_SEED = (1 << 64) - 1
+# A side of fewer pixels cannot be cut; one of more does not fit the core's numbers.
+_SIDES = (2, 65535)
+
+
+class Options(TypedDict, total=False):
+    """The options of ``explain``, which says what they mean."""
+
+    target: int | str | None
+    top_k: int | None
+    profile: Profile | str
+    partitions: int | None
+    seed: int
+    world: World | None
+    weighting: Weighting | None
+    min_side: float | None
+    refine_equal: bool | None
+    concentration: int | None
+    grid: int | None
+    min_confidence: float
+    baseline: Baseline
+    max_calls: int | None
+    threads: int | None
+    in_flight: int | None
+    batch_size: int | None
+    progress: Callable[[Progress], object] | None
+    on_interrupt: Literal["return", "raise"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """
+    How images are to be explained.
+
+    Attributes
+    ----------
+    classifier
+        What is to be explained.
+    settings
+        The profile with all that replaces its values.
+    label
+        The index of the label to explain; None for the top one.
+    threads
+        Threads that draw masked images.
+    options
+        All options as they were given.
+
+    """
+
+    classifier: Classifier
+    settings: Profile
+    label: int | None
+    threads: int
+    options: Options
+
+    @classmethod
+    def of(cls, classifier: str | os.PathLike[str] | Classifier, **options: Unpack[Options]) -> Self:
+        """
+        Check the options of ``explain``, all of which are to be given, and load the model.
+
+        Raises
+        ------
+        OptionError, ModelError, RuntimeMissingError, DeviceError
+            As in ``explain``.
+
+        """
+        names = ("partitions", "world", "weighting", "min_side", "refine_equal", "concentration", "grid")
+        settings = Profile.of(options["profile"], **{name: options.get(name) for name in names})
+        _check(options)
+        threads = options["threads"]
+        threads = count_cores() if threads is None else whole_number("threads", threads, 1, 1024)
+        if isinstance(classifier, str | os.PathLike):
+            classifier = OnnxClassifier(classifier)
+        if not callable(classifier):
+            raise OptionError(
+                f"classifier is {type(classifier).__name__}; the path of an ONNX file or a callable is needed"
+            )
+        label = resolve_label(
+            options["target"], getattr(classifier, "names", None), getattr(classifier, "n_classes", None)
+        )
+        return cls(classifier, settings, label, threads, options)
+
+    def asker(self) -> Asker:
+        """Return what asks the classifier; it is to be entered."""
+        batch_size, in_flight = self.options["batch_size"], self.options["in_flight"]
+        return Asker(self.classifier, batch_size=batch_size, in_flight=in_flight, threads=self.threads)
+
+    def prepare(self, image: Photo, index: int = 0) -> Job:
+        """
+        Load an image and return its job, yet to be begun.
+
+        Raises
+        ------
+        ImageError, OptionError
+            If the image or the baseline cannot be used.
+
+        """
+        photo = load_photo(image)
+        x, placement = _see(photo, self.classifier)
+        baseline = make_baseline(self.options["baseline"], x)
+        source = os.fspath(image) if isinstance(image, str | os.PathLike) else None
+        return Job(
+            View(x, baseline, photo, placement, source, index),
+            self.settings,
+            seed=self.options["seed"],
+            label=self.label,
+            top_k=self.options["top_k"],
+            multi_label=bool(getattr(self.classifier, "multi_label", False)),
+            min_confidence=self.options["min_confidence"],
+            max_calls=self.options["max_calls"],
+            progress=self.options["progress"],
+        )
+
+    def explanation(self, job: Job, asker: Asker) -> Explanation:
+        """Return what came out of a job that is done."""
+        view, label = job.view, job.target.label
+        names = getattr(self.classifier, "names", None)
+        return Explanation(
+            heatmap=job.heatmap,
+            kept=job.kept,
+            label=label,
+            name=names[label] if names is not None else None,
+            score=job.target.score,
+            explanation_score=job.explanation_score,
+            outcome=job.outcome,
+            notes=tuple(job.notes),
+            image=view.image,
+            baseline=view.baseline,
+            photo=view.photo,
+            placement=view.placement,
+            source=view.source,
+            provenance=self._provenance(job, asker),
+            statistics=job.statistics(),
+        )
+
+    def _provenance(self, job: Job, asker: Asker) -> dict[str, Any]:
+        profile, options = self.options["profile"], self.options
+        return {
+            **_versions(),
+            "classifier": _provenance_of(self.classifier),
+            "seed": options["seed"],
+            "profile": profile if isinstance(profile, str) else "custom",
+            **self.settings.to_dict(),
+            "target": options["target"],
+            "top_k": job.target.top_k,
+            "min_confidence": options["min_confidence"],
+            "baseline": _describe(options["baseline"]),
+            "max_calls": options["max_calls"],
+            "threads": self.threads,
+            "in_flight": asker.in_flight,
+            "batch_size": asker.capacity(job.view.image.nbytes),
+        }
+
+
+def _check(options: Options) -> None:
+    whole_number("seed", options["seed"], 0, _MAX_SEED)
+    if options["top_k"] is not None:
+        whole_number("top_k", options["top_k"], 1)
+    min_confidence = options["min_confidence"]
+    if not 0 <= finite_number("min_confidence", min_confidence) <= 1:
+        raise OptionError(f"min_confidence is {min_confidence}; a share from 0 to 1 is needed")
+    if options["max_calls"] is not None:
+        whole_number("max_calls", options["max_calls"], _MIN_CALLS)
+    one_of("on_interrupt", options["on_interrupt"], ("return", "raise"))
+    if options["in_flight"] is not None:
+        whole_number("in_flight", options["in_flight"], 1, 64)
+    if options["batch_size"] is not None:
+        whole_number("batch_size", options["batch_size"], 1, 65536)
+
+
+def _see(photo: Image.Image, classifier: Classifier) -> tuple[NDArray[np.uint8], Placement]:
+    """Return what the classifier sees of a photograph, and where that lies in it."""
+    if isinstance(classifier, OnnxClassifier):
+        x, placement = classifier.prepare(photo)
+    else:
+        x = np.array(photo, dtype=np.uint8)
+        width, height = photo.size
+        placement = Placement(photo_size=(width, height), box=(0.0, 0.0, float(width), float(height)))
+    low, high = _SIDES
+    if not all(low <= side <= high for side in x.shape[:2]):
+        raise ImageError(
+            f"the image is {x.shape[1]} x {x.shape[0]} pixels; sides of {low} to {high} are needed to cut it"
+        )
+    return x, placement
+
+
+def _provenance_of(classifier: Classifier) -> dict[str, Any]:
+    if isinstance(classifier, OnnxClassifier):
+        return classifier.provenance()
+    kind = classifier if hasattr(classifier, "__qualname__") else type(classifier)
+    return {"runtime": "callable", "name": f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def _versions() -> dict[str, str]:
+    from PIL import __version__ as pillow
+
+    return {
+        "dccausal": _core.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pillow": pillow,
+        "platform": platform.platform(),
+    }
+
+
+def _describe(baseline: Baseline) -> Any:
+    if isinstance(baseline, str | os.PathLike):
+        return os.fspath(baseline)
+    if isinstance(baseline, tuple | list):
+        return [int(channel) for channel in baseline]
+    return "image"
