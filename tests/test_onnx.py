@@ -447,7 +447,9 @@ def test_a_wrong_number_of_names():
         load(labels=["a", "b", "c"])
     classifier = load(metadata={"names": json.dumps(["a", "b", "c"])})
     assert classifier.names is None
-    assert classifier.notes == ("the model's metadata names 3 classes, but it has 4: the names are not used",)
+    assert classifier.notes == (
+        "the model's metadata names 3 classes, but the model has 4: the names are not used",
+    )
 
 
 # Models that are refused

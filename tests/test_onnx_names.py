@@ -128,4 +128,4 @@ def test_names_that_do_not_fit():
         settle_names(("cat",), None, 2, is_binary=False)
     names, note = settle_names(None, NAMES, 4, is_binary=False)
     assert names is None
-    assert note == "the model's metadata names 3 classes, but it has 4: the names are not used"
+    assert note == "the model's metadata names 3 classes, but the model has 4: the names are not used"

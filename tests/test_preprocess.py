@@ -127,7 +127,7 @@ def test_a_large_photograph_is_filled_in_every_row():
 @given(
     st.tuples(st.integers(2, 60), st.integers(2, 60)),
     st.tuples(st.integers(2, 24), st.integers(2, 24)),
-    st.sampled_from(["squash", "crop", "pad"]),
+    st.sampled_from(["squash", "crop", "squash-crop", "pad"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_every_photograph_can_be_prepared_and_laid_back(photo_size, size, geometry):
@@ -228,7 +228,7 @@ def test_one_number_stands_for_three_channels():
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"geometry": "stretch"}, "geometry is 'stretch'; one of squash, crop, pad is needed"),
+        ({"geometry": "stretch"}, "geometry is 'stretch'; one of squash, crop, squash-crop, pad is needed"),
         ({"interpolation": "cubic"}, "interpolation is 'cubic'; one of nearest, "),
         ({"channel_order": "GBR"}, "channel_order is 'GBR'; one of RGB, BGR is needed"),
         ({"layout": "CHW"}, "layout is 'CHW'; one of NCHW, NHWC is needed"),

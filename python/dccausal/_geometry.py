@@ -136,3 +136,15 @@ def centre(photo: tuple[int, int], size: tuple[int, int], ratio: float) -> tuple
     step_x, step_y = photo[0] / whole_w, photo[1] / whole_h
     right, bottom = min(photo[0], (left + width) * step_x), min(photo[1], (top + height) * step_y)
     return left * step_x, top * step_y, right, bottom
+
+
+def squashed_centre(
+    photo: tuple[int, int], size: tuple[int, int], ratio: float
+) -> tuple[float, float, float, float]:
+    """Return the box of a photograph (width, height) that resizing both sides and cutting the centre leave."""
+    height, width = size
+    whole_h, whole_w = math.floor(height / ratio), math.floor(width / ratio)
+    left, top = (whole_w - width) // 2, (whole_h - height) // 2
+    step_x, step_y = photo[0] / whole_w, photo[1] / whole_h
+    right, bottom = min(photo[0], (left + width) * step_x), min(photo[1], (top + height) * step_y)
+    return left * step_x, top * step_y, right, bottom

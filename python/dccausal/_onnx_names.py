@@ -57,10 +57,15 @@ def names_in_metadata(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def settle_names(
-    given: tuple[str, ...] | None, found: tuple[str, ...] | None, n_classes: int, *, is_binary: bool
+    given: tuple[str, ...] | None,
+    found: tuple[str, ...] | None,
+    n_classes: int,
+    *,
+    is_binary: bool,
+    source: str = "the model's metadata",
 ) -> tuple[tuple[str, ...] | None, str | None]:
     """
-    Return a name for each class, and a sentence if those found in the model had to be left out.
+    Return a name for each class, and a sentence if those found in ``source`` had to be left out.
 
     1000 names for 1001 classes (TensorFlow's ImageNet models) get "background" in front; a single name for a
     binary model gets its negation.
@@ -84,7 +89,7 @@ def settle_names(
         )
     return (
         None,
-        f"the model's metadata names {len(names)} classes, but it has {n_classes}: the names are not used",
+        f"{source} names {len(names)} classes, but the model has {n_classes}: the names are not used",
     )
 
 

@@ -13,6 +13,7 @@ from dccausal._onnx_device import brief
 from dccausal._onnx_metadata import guess_preprocess
 from dccausal._onnx_model import ImageInput, ModelFile, image_inputs
 from dccausal._onnx_scores import ScoreKind, as_rows, choose_output, tell_scores
+from dccausal._sidecar import Sidecar
 from dccausal.errors import ClassifierError, ModelError
 from dccausal.preprocess import Preprocess
 
@@ -21,13 +22,14 @@ _N_TRIED = 4
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; None leaves it to the model."""
+    """What the user asked for, None leaving it to the model; and what the files beside the model tell."""
 
     input_name: str | None
     output_name: str | None
     scores: str
     preprocess: Preprocess | None
     n_names: int | None
+    sidecar: Sidecar
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def read_model(session: Any, file: ModelFile, request: Request) -> Reading:
     metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
     failure: ModelError | None = None
     for image in ways:
-        preprocess, reason = (given, "given") if given else guess_preprocess(metadata, image)
+        preprocess, reason = (given, "given") if given else guess_preprocess(metadata, image, request.sidecar)
         preprocess.check_dtype(image.dtype)
         try:
             return _try(session, file, request, _Way(image, preprocess, reason))
@@ -129,6 +131,10 @@ def _try(session: Any, file: ModelFile, request: Request, way: _Way) -> Reading:
     if fixed is not None:
         rows = run_in_chunks(session, image.name, name, tensors, fixed)
     kind = tell_scores(request.scores, file.graph.final_op(name) if file.graph else None, rows)
+    if request.scores == "auto" and kind.name == "logits" and request.sidecar.is_multi_label:
+        kind = ScoreKind(
+            "sigmoid", "sigmoid", "config.json beside the model says that its labels are several"
+        )
     if not np.isfinite(kind.apply(rows)).all():
         raise ClassifierError(
             f"{file.what} gives NaN or infinite scores for random images; finite scores are needed"

@@ -13,11 +13,12 @@ from dccausal._checks import whole_number
 from dccausal._onnx_device import Provider, choose_device
 from dccausal._onnx_engine import Runner
 from dccausal._onnx_load import open_model, settle_batch
-from dccausal._onnx_model import ModelFile
+from dccausal._onnx_model import ModelFile, describe
 from dccausal._onnx_names import Labels, names_in_metadata, read_labels, settle_names
 from dccausal._onnx_scores import SCORES, Scores
 from dccausal._onnx_trial import Request, read_model
 from dccausal._runtime import count_cores, find_runtime
+from dccausal._sidecar import read_sidecar
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
 from dccausal.preprocess import Layout, Placement, Preprocess
@@ -51,10 +52,11 @@ class OnnxClassifier:
         that, the last batch filled up, unless its batch dimension can be freed (see ``notes``).
     preprocess
         A ``Preprocess``, the name of a preset, a dict or the path of a JSON file of one. By default the
-        model's metadata tells, or it is guessed; ``preprocess_reason`` says which.
+        model's metadata tells, or a file that its exporter wrote beside it (preprocessor_config.json,
+        config.json), or it is guessed; ``preprocess_reason`` says which.
     labels
         Class names: a sequence, a mapping from index, or the path of a text or JSON file. By default from
-        metadata.
+        metadata, or from config.json beside the model.
     input, output
         Names, for models with several. By default the first output like (images, classes).
     scores
@@ -81,6 +83,10 @@ class OnnxClassifier:
         Columns of the scores.
     names : tuple[str, ...] or None
         A name for each class.
+    names_reason : str or None
+        Where they come from.
+    inputs, outputs : tuple[str, ...]
+        The model's own, in words: name, type and shape.
     scores : str
         The kind of output: "logits", "probabilities", "sigmoid" or "binary".
     scores_reason : str
@@ -153,17 +159,25 @@ class OnnxClassifier:
         file = ModelFile.read(model)
 
         opened = open_model(ort, file, chosen, self.threads)
+        sidecar = read_sidecar(file.path)
         found = names_in_metadata(opened.session.get_modelmeta().custom_metadata_map)
+        names_source = "the model's metadata" if found else "config.json beside the model"
+        found = found or sidecar.names
         n_names = len(names or found or ()) or None
-        request = Request(input, output, scores, settings, n_names)
+        request = Request(input, output, scores, settings, n_names, sidecar)
         reading = read_model(opened.session, file, request)
         batch = settle_batch(opened, file, reading, rows)
         is_binary = reading.kind.name == "binary"
         self.n_classes = 2 if is_binary else reading.n_columns
-        self.names, names_note = settle_names(names, found, self.n_classes, is_binary=is_binary)
+        self.names, names_note = settle_names(
+            names, found, self.n_classes, is_binary=is_binary, source=names_source
+        )
+        self.names_reason = None if self.names is None else "given" if names else names_source
         self.notes = tuple(note for note in (opened.note, *reading.notes, batch.note, names_note) if note)
         self.batch_size, self.fixed_batch = batch.rows, batch.fixed
 
+        self.inputs = tuple(describe(node) for node in opened.session.get_inputs())
+        self.outputs = tuple(describe(node) for node in opened.session.get_outputs())
         self.path, self.sha256 = file.path, file.sha256()
         self.size, self.channels = reading.size, reading.channels
         self.layout: Layout = reading.image.layout

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dccausal._checks import finite_number, whole_numbers
 from dccausal._encode import affine, luma
-from dccausal._geometry import Placement, centre, fit
+from dccausal._geometry import Placement, centre, fit, squashed_centre
 from dccausal.errors import OptionError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PRESETS", "Placement", "Preprocess"]
 
-Geometry = Literal["squash", "crop", "pad"]
+Geometry = Literal["squash", "crop", "squash-crop", "pad"]
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 ChannelOrder = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
@@ -53,9 +53,10 @@ class Preprocess:
     geometry
         "squash" resizes both sides to ``size`` whatever the proportions, so that the whole photograph is
         seen; "crop" resizes the short side to ``size / crop_ratio`` and cuts out the centre, as torchvision
-        does; "pad" fits the long side and fills the rest with ``pad_colour``.
+        does; "squash-crop" resizes both sides to ``size / crop_ratio`` and cuts out the centre (DeiT, BEiT);
+        "pad" fits the long side and fills the rest with ``pad_colour``.
     crop_ratio
-        Share of the resized short side that "crop" keeps, in (0, 1].
+        Share of the resized short side (or of both sides) that cutting out keeps, in (0, 1].
     pad_colour
         (r, g, b) of the borders that "pad" adds, 0..255.
     interpolation
@@ -214,6 +215,8 @@ class Preprocess:
             box = (0.0, 0.0, float(photo.width), float(photo.height))
             if self.geometry == "crop":
                 box = centre(photo.size, size, self.crop_ratio)
+            elif self.geometry == "squash-crop":
+                box = squashed_centre(photo.size, size, self.crop_ratio)
             canvas = photo.resize((width, height), resample, box=box)
         return np.array(canvas, dtype=np.uint8), Placement(photo_size=photo.size, box=box)
 
