@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -91,25 +93,45 @@ def test_explaining_a_photograph_writes_its_files_and_a_summary(folder):
     assert "model.onnx: 64 x 64, 2 classes (logits), on cpu" in done.stderr
 
 
-def test_the_result_is_confirmed_without_dccausal(folder):
+@pytest.mark.parametrize("model", ["needs_a_and_b", "nhwc", "classes_1001_nhwc_probabilities", "float16"])
+def test_the_result_is_confirmed_without_dccausal(tmp_path, planted, model):
     """As docs/result-schema.md tells: from kept.png, result.json and the photograph."""
-    assert _explain(folder).returncode == 0
-    there = folder / "explanations" / "photo"
+    scene = planted(model)
+    done = _explain(tmp_path, photo=scene.photo, model=scene.path)
+    assert done.returncode == 0, done.stderr
+    there = tmp_path / "explanations" / scene.photo.stem
     result = json.loads((there / "result.json").read_text())
-    settings = result["provenance"]["classifier"]["preprocess"]
-    with Image.open(folder / result["image"]["path"]) as photo, Image.open(there / "kept.png") as mask:
+    classifier = result["provenance"]["classifier"]
+    settings = classifier["preprocess"]
+    with Image.open(result["image"]["path"]) as photo, Image.open(there / "kept.png") as mask:
         x, kept = np.asarray(photo.convert("RGB")), np.asarray(mask) == 255
-    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    assert hashlib.sha256(x.tobytes()).hexdigest() == result["image"]["sha256"]
+    session = onnxruntime.InferenceSession(scene.path)
 
     def label(shown):
         masked = np.where(shown[..., None], x, np.array(result["baseline"]["colour"], np.uint8))
         tensor = (masked * settings["scale"] - settings["mean"]) / settings["std"]
-        tensor = tensor.astype(np.float32).transpose(2, 0, 1)[None]
+        tensor = tensor.astype(classifier["precision"])[None]
+        tensor = tensor if classifier["layout"] == "NHWC" else tensor.transpose(0, 3, 1, 2)
         return session.run(None, {session.get_inputs()[0].name: tensor})[0][0].argmax()
 
     assert 0 < kept.mean() < 0.5
     assert label(kept) == label(np.ones_like(kept)) == result["label"]
     assert label(~kept) != result["label"]
+
+
+def test_statistics_are_as_documented(folder):
+    assert _explain(folder).returncode == 0
+    result = json.loads((folder / "explanations" / "photo" / "result.json").read_text())
+    document = (Path(__file__).parents[1] / "docs" / "result-schema.md").read_text()
+    rows = re.findall(r"^\| `statistics\.(\w+)` \| ([^|]+) \|", document, flags=re.MULTILINE)
+    kinds = {"integer": int, "number": float, "object": dict, "list or null": list}
+    assert len(rows) > 5
+    for key, kind in rows:
+        assert type(result["statistics"][key]) is kinds[kind.strip()], key
+    by_phase = result["statistics"]["model_calls_by_phase"]
+    assert list(by_phase) == ["check", "search", "growth", "shrinking", "verification"]
+    assert sum(by_phase.values()) == result["statistics"]["model_calls"]
 
 
 def test_two_runs_give_the_same_heatmap(folder):
@@ -277,13 +299,13 @@ def test_one_bad_photograph_does_not_stop_the_others(folder):
 )
 def test_bad_options_are_one_line_before_any_work(folder, arguments, text):
     before = _names(folder)
-    done = _explain(folder, *arguments)
+    done = _explain(folder, "photo.png", *arguments)  # two photographs: told once for both
     assert done.returncode == 2
     assert done.stdout == ""
-    error = done.stderr.splitlines()[-1]
+    *lines, error = done.stderr.splitlines()
     assert error.startswith("error: ")
     assert text in error
-    assert all(line.startswith("model.onnx: 64 x 64") for line in done.stderr.splitlines()[:-1])
+    assert all(line.startswith("model.onnx: 64 x 64") for line in lines)
     assert _names(folder) == before
 
 
@@ -343,6 +365,14 @@ def test_any_file_name_will_do(folder, name):
     done = _run("explain", "-m", "model.onnx", "--", f"x{name}", cwd=folder)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+    assert ("[red]" in done.stderr) == ("[red]" in name)
+
+
+def test_names_that_the_terminal_cannot_show_are_no_error(folder):
+    (folder / "photo.png").rename(folder / "\u732b.png")
+    done = _explain(folder, photo="\u732b.png", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("\\u732b.png\n")
 
 
 def test_a_reader_that_has_gone_is_no_traceback(folder):

@@ -149,7 +149,7 @@ def test_summary_says_all_that_matters_on_one_screen():
 def test_summary_of_labels_alone_has_no_scores():
     text = _make(score=math.nan, explanation_score=math.nan, name=None, source=None).summary()
     assert "nan" not in text
-    assert text.startswith("an image\n  label     label 3\n")
+    assert text.startswith("an image\n  label     3\n")
 
 
 def test_summary_cannot_steer_a_terminal():

@@ -109,11 +109,11 @@ class ProgressDisplay:
         """Show how far the explanation has come."""
         calls, rate, left = describe_progress(progress)
         if self._bar is not None:
+            self._bar.tasks[0].total = progress.n_expected  # update() cannot make a total unknown again
             self._bar.update(
                 self._task,
                 description=f"{self._title}: {progress.phase}",
                 completed=progress.n_calls,
-                total=progress.n_expected,
                 calls=calls,
                 rate=rate,
                 left=left,

@@ -45,17 +45,18 @@ def summary(explanation: Explanation) -> str:
 def rows(explanation: Explanation) -> list[tuple[str, str]]:
     """Return what there is to say, as (heading, sentence)."""
     n_kept, n_pixels = int(explanation.kept.sum()), explanation.kept.size
-    with_score = f", score {score_text(explanation.explanation_score)} with the rest masked"
-    if math.isnan(explanation.explanation_score):
-        with_score = ""
+    label = str(explanation.label) if explanation.name is None else explanation.title
+    kept = f"{explanation.size:.1%} of the pixels ({n_kept:,} of {n_pixels:,})"
+    if not math.isnan(explanation.score):
+        label += f", score {score_text(explanation.score)}"
+    if not math.isnan(explanation.explanation_score):
+        kept += f", score {score_text(explanation.explanation_score)} with the rest masked"
     result = [
-        ("label", f"{explanation.title}, score {score_text(explanation.score)}"),
-        ("kept", f"{explanation.size:.1%} of the pixels ({n_kept:,} of {n_pixels:,}){with_score}"),
+        ("label", label),
+        ("kept", kept),
         ("outcome", outcome_text(explanation)),
         ("cost", _cost(explanation)),
     ]
-    if math.isnan(explanation.score):
-        result[0] = ("label", explanation.title)
     return result + [("note", note) for note in explanation.notes]
 
 
