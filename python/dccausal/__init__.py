@@ -17,6 +17,7 @@ from dccausal.errors import (
 from dccausal.explain import explain
 from dccausal.explanation import Explanation
 from dccausal.image import load_photo
+from dccausal.many import explain_many
 from dccausal.onnx import OnnxClassifier
 from dccausal.preprocess import Placement, Preprocess
 from dccausal.profiles import PROFILES, Profile
@@ -41,5 +42,6 @@ __all__ = [
     "RuntimeMissingError",
     "__version__",
     "explain",
+    "explain_many",
     "load_photo",
 ]

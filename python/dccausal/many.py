@@ -1,0 +1,200 @@
+"""Many images: their searches share the batches, so that these are full even where one image asks little."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+
+import numpy as np
+
+from dccausal._asking import Asker, Task, work
+from dccausal._checks import one_of, whole_number
+from dccausal._plan import Options, Plan
+from dccausal.baseline import make_baseline
+from dccausal.classifier import Classifier
+from dccausal.errors import DccausalError
+from dccausal.explain import explain
+from dccausal.explanation import Explanation
+from dccausal.onnx import OnnxClassifier
+
+if TYPE_CHECKING:
+    from dccausal._plan import Photo
+
+# What the images in flight may take; there are from 2 to 8 of them, and 4 where their size is not known.
+_BYTES = 32 << 20
+_FEW, _SOME, _MANY = 2, 4, 8
+
+
+def explain_many(
+    images: Iterable[Photo],
+    classifier: str | os.PathLike[str] | Classifier,
+    *,
+    in_flight_images: int | None = None,
+    on_error: Literal["return", "raise"] = "return",
+    **options: Unpack[Options],
+) -> Iterator[tuple[int, Explanation | DccausalError]]:
+    """
+    Explain what a classifier says about many images.
+
+    A search asks its questions in rounds, and the last batch of a round is seldom full; the steps towards a
+    minimal explanation ask only a few questions at a time. Here the questions of the next images fill the rest
+    of such a batch. Every explanation is the one that ``explain`` gives, to the last bit, as long as the
+    classifier gives an image the same scores whatever else is in the batch.
+
+    Parameters
+    ----------
+    images
+        Photographs as ``explain`` takes them. The iterable is read as images are begun, and by this thread.
+    classifier
+        As for ``explain``; it is loaded once.
+    in_flight_images
+        At most this many images are taken from ``images`` and not yet handed out, 1 to 1024. By default 2 to
+        8, as many as fit into 32 MiB; 4 for a classifier that is no ``OnnxClassifier``. A new one is begun only
+        where a batch has room left, the oldest comes first.
+    on_error
+        What becomes of an image that cannot be explained: "return" its error in place of an explanation, or
+        "raise" it, which ends the iteration.
+    options
+        All keyword options of ``explain``, with the same defaults. ``max_calls`` is for each image. What
+        ``progress`` is given tells the image by its ``index``. After Ctrl-C, "return" hands out the best of the
+        images in flight and ends; those that had not been begun are left out.
+
+    Returns
+    -------
+    Iterator
+        Pairs of the image's place in ``images``, from 0, and its explanation or error, in the order in which
+        they are finished. An iterator that is left early is to be closed (``contextlib.closing``) to stop at
+        once.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range; at once, before any image is read.
+    ModelError, RuntimeMissingError, DeviceError
+        If the model cannot be loaded; at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dccausal.many import explain_many
+    >>> photos = np.zeros((3, 64, 64, 3), np.uint8)
+    >>> photos[:, 40:48, 8:16, 0] = 255
+    >>> def classify(images):
+    ...     return (images[:, 40:48, 8:16, 0].mean(axis=(1, 2)) > 200).astype(int)
+    >>> for index, explanation in explain_many(photos, classify, grid=8):
+    ...     print(index, explanation.outcome, float(explanation.size))
+    0 minimal 0.015625
+    1 minimal 0.015625
+    2 minimal 0.015625
+
+    """
+    one_of("on_error", on_error, ("return", "raise"))
+    defaults: dict[str, Any] = explain.__kwdefaults__ or {}
+    unknown = options.keys() - defaults.keys()
+    if unknown:
+        raise TypeError(f"explain_many() got unexpected options: {', '.join(sorted(unknown))}")
+    if in_flight_images is not None:
+        whole_number("in_flight_images", in_flight_images, 1, 1024)
+    chosen: Any = {**defaults, **options}
+    plan = Plan.of(classifier, **chosen)
+    if isinstance(plan.classifier, OnnxClassifier):
+        make_baseline(plan.options["baseline"], np.zeros((*plan.classifier.size, 3), dtype=np.uint8))
+    most = in_flight_images or _default_in_flight(plan.classifier)
+    return _explanations(plan, iter(images), most, is_raising=on_error == "raise")
+
+
+def _default_in_flight(classifier: Classifier) -> int:
+    if not isinstance(classifier, OnnxClassifier):
+        return _SOME
+    n_pixels = classifier.size[0] * classifier.size[1]
+    # The image and the baseline, as pixels and as the model's numbers.
+    n_bytes = 2 * n_pixels * (3 + classifier.channels * classifier.dtype.itemsize)
+    return min(_MANY, max(_FEW, _BYTES // n_bytes))
+
+
+def _explanations(
+    plan: Plan, images: Iterator[Photo], most: int, *, is_raising: bool
+) -> Iterator[tuple[int, Explanation | DccausalError]]:
+    active: list[Task] = []
+
+    def outcome(task: Task) -> tuple[int, Explanation | DccausalError]:
+        if task.job is not None and task.error is None:
+            return task.index, plan.explanation(task.job, asker)
+        if is_raising or task.error is None:
+            raise task.error or DccausalError("the image was not prepared")
+        return task.index, task.error
+
+    with plan.asker() as asker, _Intake(plan, asker, images, active, most) as intake:
+        try:
+            for task in work(asker, active, intake.take):
+                yield outcome(task)
+        except KeyboardInterrupt:
+            asker.drop()
+            if plan.options["on_interrupt"] == "raise":
+                raise
+            active[:] = [task for task in active if task.is_done or (task.job and task.job.cut_short())]
+            for task in work(asker, active, lambda _: None):
+                yield outcome(task)
+
+
+class _Intake:
+    """
+    Prepares images, one ahead in a thread of its own, so that decoding photographs keeps nothing waiting.
+
+    Parameters
+    ----------
+    plan, asker
+        Make a task of an image.
+    images
+        Where they come from.
+    active
+        The tasks begun and not handed out yet.
+    most
+        How many these and the one being prepared may be together.
+
+    """
+
+    def __init__(
+        self, plan: Plan, asker: Asker, images: Iterator[Photo], active: list[Task], most: int
+    ) -> None:
+        self._plan, self._asker, self._images, self._active, self._most = plan, asker, images, active, most
+        self._n_taken = 0
+        self._ahead: Future[Task] | None = None
+        self._pool = ThreadPoolExecutor(1, "dccausal-photo")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def take(self, may_wait: bool) -> Task | None:  # noqa: FBT001  work() says what it is
+        """Return the next task, None if there is none or it is not ready and may not be waited for."""
+        self._look_ahead()
+        if self._ahead is None or not (may_wait or self._ahead.done()):
+            return None
+        task = self._ahead.result()
+        self._ahead = None
+        self._look_ahead(n_more=1)
+        return task
+
+    def _look_ahead(self, n_more: int = 0) -> None:
+        if self._ahead is not None or len(self._active) + n_more >= self._most:
+            return
+        try:
+            image = next(self._images)
+        except StopIteration:
+            return
+        index, self._n_taken = self._n_taken, self._n_taken + 1
+        self._ahead = self._pool.submit(self._prepare, image, index)
+
+    def _prepare(self, image: Photo, index: int) -> Task:
+        try:
+            return self._asker.task(self._plan.prepare(image, index))
+        except DccausalError as error:
+            return Task(index, None, None, error)
