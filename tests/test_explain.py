@@ -276,7 +276,7 @@ def test_classifiers_that_do_not_answer(answer, text):
         ({"top_k": 2}, "top_k is 2; with 2 classes every answer would pass"),
         ({"min_confidence": 1.5}, "min_confidence is 1.5; a share from 0 to 1 is needed"),
         ({"max_calls": 5}, "max_calls is 5; a whole number of at least 20 is needed"),
-        ({"profile": "best"}, "profile is 'best'; one of paper, quick, default is needed"),
+        ({"profile": "best"}, "profile is 'best'; one of paper, default, quick is needed"),
         ({"on_interrupt": "stop"}, "on_interrupt is 'stop'; one of return, raise is needed"),
         ({"target": 7}, "target is 7; a label from 0 to 1 is needed"),
         ({"target": "cat"}, "classifier's names are unknown; an index is needed"),
