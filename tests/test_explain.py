@@ -231,14 +231,14 @@ def test_an_interrupt_gives_the_best_so_far(phase):
 
     assert threading.current_thread() is threading.main_thread()
     seen = []
-    found = explain(planted.image, planted.scores, grid=16, progress=interrupt)
+    found = explain(planted.image, planted.scores, profile="paper", grid=16, progress=interrupt)
     assert found.outcome == "sufficient"
     assert f"Interrupted during {phase}" in found.notes[0]
     assert planted.is_kept(found.kept)
     assert found.heatmap.any()
     seen = []
     with pytest.raises(KeyboardInterrupt):
-        explain(planted.image, planted.scores, grid=16, progress=interrupt, on_interrupt="raise")
+        explain(planted.image, planted.scores, profile="paper", progress=interrupt, on_interrupt="raise")
 
 
 @pytest.mark.parametrize(
