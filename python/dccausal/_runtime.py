@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import math
 import os
 from pathlib import Path
@@ -57,9 +56,11 @@ def find_runtime() -> Any:
 
 
 def _version(distribution: str) -> str | None:
+    from importlib import metadata  # takes longer than the rest of this package's modules together
+
     try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return None
 
 
