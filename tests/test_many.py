@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import time
 import tracemalloc
 
 import numpy as np
@@ -227,7 +228,10 @@ def test_a_fault_of_the_iterable_passes_through():
 def test_progress_tells_the_image():
     planted = plant("needs_a")
     seen = []
+    start = time.perf_counter()
     found = dict(explain_many([planted.image] * 3, planted.scores, progress=seen.append, **OPTIONS))
+    seconds = time.perf_counter() - start
+    assert 0 < sum(found[i].statistics["model_seconds"] for i in range(3)) < seconds
     for i in range(3):
         own = [p for p in seen if p.index == i]
         assert own[-1].n_calls == found[i].statistics["model_calls"]

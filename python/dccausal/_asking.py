@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from dccausal._compose import Composer, DeviceEasel, DeviceSubject, find_composer
 from dccausal._easel import Answer, Asked, Easel, HostEasel, HostSubject, Share, Subject
 from dccausal._gallery import Pictures
 from dccausal._job import Job
@@ -83,6 +84,8 @@ class Asker:
     """
     Asks a classifier what jobs want to know, the questions of several jobs in one batch.
 
+    Batches are drawn in the host's memory, or by CUDA where it runs the model.
+
     Parameters
     ----------
     classifier
@@ -104,12 +107,15 @@ class Asker:
         """Nothing is asked yet."""
         self._classifier, self._threads = classifier, threads
         self._batch_size = batch_size
+        self._composer: Composer | None = None
         if isinstance(classifier, OnnxClassifier):
             self._batch_size = batch_size or classifier.batch_size
+            self._composer = find_composer(classifier._runner)  # noqa: SLF001  its other half
             n_bytes = math.prod(classifier.size) * classifier.channels * classifier.dtype.itemsize
-            in_flight = in_flight or (2 if 2 * self._batch_size * n_bytes <= _ALL_BYTES else 1)
+            fits = self._composer is not None or 2 * self._batch_size * n_bytes <= _ALL_BYTES
+            in_flight = in_flight or (2 if fits else 1)
         self.in_flight = in_flight or 1
-        self._easels: list[Easel] = [HostEasel(classifier) for _ in range(self.in_flight)]
+        self._easels = [self._easel() for _ in range(self.in_flight)]
         self._free = deque(self._easels)
         self._pending: deque[_Batch] = deque()
         self._pool = ThreadPoolExecutor(1, "dccausal-classifier") if self.in_flight > 1 else None
@@ -138,7 +144,11 @@ class Asker:
     def task(self, job: Job) -> Task:
         """Return the job with its image ready to be drawn."""
         view = job.view
-        subject = HostSubject(self._classifier, view.image, view.baseline, self._threads)
+        subject: Subject = (
+            HostSubject(self._classifier, view.image, view.baseline, self._threads)
+            if self._composer is None
+            else DeviceSubject(self._composer, view.image, view.baseline)
+        )
         return Task(view.index, job, subject)
 
     def capacity(self, n_bytes: int) -> int:
@@ -199,6 +209,9 @@ class Asker:
         if self._pool is not None:
             self._pool.submit(lambda: None).result()
         self._free = deque(self._easels)
+
+    def _easel(self) -> Easel:
+        return HostEasel(self._classifier) if self._composer is None else DeviceEasel(self._composer)
 
     def _ask_alone(self, batch: _Batch, error: DccausalError) -> None:
         for task, share in zip(batch.tasks, batch.shares, strict=True):

@@ -130,7 +130,7 @@ class HostEasel:
             else:
                 # The last image of a batch has the rest of the rows too: alone, it finds them again.
                 stop = capacity if share is shares[-1] else share.stop
-                canvas = self._canvas(share.subject, share.start, share.stop, stop)
+                canvas = self._canvas(share, stop)
                 share.subject.renderer.render(share.asked, canvas)
 
     def answer(self, shares: Sequence[Share]) -> list[Answer]:
@@ -152,14 +152,14 @@ class HostEasel:
             rows = classify(self._classifier, tensor)
         return [_read(share, rows[share.start - start : share.stop - start]) for share in shares]
 
-    def _canvas(self, subject: HostSubject, start: int, needed: int, stop: int) -> _core.Canvas:
-        """Return a canvas over the rows from ``start``: an old one that reaches far enough, or a new one."""
+    def _canvas(self, share: Share, stop: int) -> _core.Canvas:
+        """Return a canvas over a share's rows: an old one that reaches far enough, or a new one up to ``stop``."""
         for old in self._canvases:
-            if old.subject is subject and old.start == start and needed <= old.stop <= stop:
+            if old.subject is share.subject and old.start == share.start and share.stop <= old.stop:
                 return old.canvas
-        self._forget(start, stop)
-        canvas = subject.renderer.canvas(as_bytes(self._tensor[start:stop]))
-        self._canvases.append(_Canvas(subject, start, stop, canvas))
+        self._forget(share.start, stop)
+        canvas: _core.Canvas = share.subject.renderer.canvas(as_bytes(self._tensor[share.start : stop]))
+        self._canvases.append(_Canvas(share.subject, share.start, stop, canvas))
         return canvas
 
     def _forget(self, start: int, stop: int) -> None:

@@ -24,6 +24,15 @@ _FATAL = 4  # everything less is raised as an exception too, and would be printe
 
 _MAX_TEXT = 300
 
+# ONNX Runtime's arena, CUDA, cuBLAS and cuDNN, in this order.
+_OUT_OF_MEMORY = (
+    "Failed to allocate memory",
+    "smaller than requested bytes",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
 _CUDA_OPTIONS = {
     # An exhaustive search would be repeated for every new shape and gives other kernels from run to run.
     "cudnn_conv_algo_search": "HEURISTIC",
@@ -182,6 +191,12 @@ def _has_cudnn() -> bool:
     except OSError:
         return False
     return True
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error of ONNX Runtime's says that a device's memory was too small."""
+    text = str(error)
+    return any(sign in text for sign in _OUT_OF_MEMORY)
 
 
 def brief(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._onnx_device import brief
+from dccausal._onnx_device import brief, is_out_of_memory
 from dccausal._onnx_load import Batch, Opened
 from dccausal._onnx_scores import as_rows
 from dccausal._onnx_trial import Reading, pad
 from dccausal.errors import ClassifierError
+
+_log = logging.getLogger("dccausal")
 
 
 class HostEngine:
@@ -37,7 +41,7 @@ class HostEngine:
 
 class BoundEngine:
     """
-    Runs on one input buffer that stays on the device and is bound once, with a batch of always the same size.
+    Runs on an input buffer that stays on the device, with a batch of always the same size.
 
     A batch reaches the buffer by ``fill`` (a copy from the host) or by whatever else writes to ``buffer``;
     ``compute`` runs the model on what is there. One thread at a time.
@@ -45,61 +49,88 @@ class BoundEngine:
 
     def __init__(self, opened: Opened, reading: Reading, rows: int, device: tuple[str, int]) -> None:
         """
-        Allocate the buffer and bind it.
+        Allocate the buffer.
 
         Parameters
         ----------
         opened, reading
             The session, and what its input and output mean.
         rows
-            The number of images of a batch.
+            The number of images that the buffer takes.
         device
             ONNX Runtime's name and number of the device: ("cuda", 0), or ("cpu", 0).
 
         """
         image = reading.image
-        shape = image.shape(rows, reading.size, reading.channels)
-        self._session = opened.session
+        self.shape = image.shape(rows, reading.size, reading.channels)
+        self.buffer = opened.ort.OrtValue.ortvalue_from_shape_and_type(self.shape, image.dtype, *device)
+        self._session, self._device = opened.session, device
+        self._image, self._output_name = image, reading.output_name
+        self._row_bytes = image.dtype.itemsize * math.prod(self.shape[1:])
         self._lock = threading.Lock()
-        self.buffer = opened.ort.OrtValue.ortvalue_from_shape_and_type(shape, image.dtype, *device)
         self._binding = self._session.io_binding()
-        self._binding.bind_ortvalue_input(image.name, self.buffer)
-        self._binding.bind_output(reading.output_name, "cpu")
+
+    def address(self, row: int) -> int:
+        """Return where in the device's memory a row begins."""
+        return int(self.buffer.data_ptr()) + row * self._row_bytes
 
     def fill(self, tensor: NDArray[Any]) -> None:
-        """Copy a whole batch from the host into the buffer."""
+        """Copy a whole buffer from the host."""
         self.buffer.update_inplace(tensor)
 
-    def compute(self) -> NDArray[Any]:
-        """Run the model on the buffer and return the output, copied to the host."""
+    def compute(self, start: int, n: int, where: str = "cpu") -> Any:
+        """
+        Run the model on ``n`` rows of the buffer.
+
+        Returns
+        -------
+        OrtValue
+            The output, valid until the next run; ``where`` is the kind of memory that it lies in.
+
+        """
+        shape = [n, *self.shape[1:]]
+        self._binding.bind_input(
+            self._image.name, *self._device, self._image.dtype.type, shape, self.address(start)
+        )
+        self._binding.bind_output(self._output_name, where, self._device[1] if where != "cpu" else 0)
         self._session.run_with_iobinding(self._binding)
-        answer: NDArray[Any] = self._binding.get_outputs()[0].numpy()
-        return answer.copy()  # the next run writes to the same memory
+        return self._binding.get_outputs()[0]
 
     def __call__(self, tensor: NDArray[Any]) -> NDArray[Any]:
-        """Return the output for a C-contiguous tensor of exactly the batch's shape and dtype."""
+        """Return the output for a C-contiguous tensor of exactly the buffer's shape and dtype."""
         with self._lock:
             self.fill(tensor)
-            return self.compute()
+            answer: NDArray[Any] = self.compute(0, self.shape[0]).numpy()
+            return answer.copy()  # the next run writes to the same memory
 
 
 class Runner:
-    """A model's scores for tensors of any length, made of runs of the right one."""
+    """
+    A model's scores for tensors of any length, made of runs of the right one.
+
+    Attributes
+    ----------
+    opened, reading
+        The session, and what its input and output mean.
+    rows
+        Images a run; less than at first where the device's memory was too small.
+    place
+        ONNX Runtime's name and number of the device where batches are best composed; None where that is the
+        host's memory.
+    composer
+        Place for a ``Composer`` of this model, once there is one.
+
+    """
 
     def __init__(self, batch: Batch, reading: Reading) -> None:
         """Take the session with its batch size, and what its input and output mean."""
-        device = batch.opened.device
-        is_bound = device.cuda_index is not None
-        self._reading = reading
-        self._rows = batch.rows
-        # A bound buffer has one length; so has a model with a fixed batch.
-        self._is_padded = is_bound or batch.fixed is not None
-        self._device = device.name
-        self._engine: Callable[[NDArray[Any]], NDArray[Any]] = (
-            BoundEngine(batch.opened, reading, batch.rows, ("cuda", device.cuda_index or 0))
-            if is_bound
-            else HostEngine(batch.opened, reading)
-        )
+        self.opened, self.reading, self.rows = batch.opened, reading, batch.rows
+        index = batch.opened.device.cuda_index
+        self.place: tuple[str, int] | None = None if index is None else ("cuda", index)
+        self.composer: Any = None
+        self._is_fixed = batch.fixed is not None
+        self._device = batch.opened.device.name
+        self._engine: Callable[[NDArray[Any]], NDArray[Any]] | None = self._open_engine()
 
     def __call__(self, tensor: NDArray[Any]) -> NDArray[np.float32]:
         """
@@ -112,24 +143,69 @@ class Runner:
 
         """
         if len(tensor) == 0:
-            n_columns = self._reading.n_columns
-            return self._reading.kind.apply(np.empty((0, n_columns), dtype=np.float32))
-        parts = [self._run(tensor[i : i + self._rows]) for i in range(0, len(tensor), self._rows)]
+            return self.scores(np.empty((0, self.reading.n_columns), dtype=np.float32), 0)
+        parts, start = [], 0
+        while start < len(tensor):
+            part = tensor[start : start + self.rows]
+            try:
+                parts.append(self._run(part))
+            except Exception as error:
+                if not self.halve(error):
+                    raise self.failure(error, len(part)) from error
+            else:
+                start += len(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _run(self, part: NDArray[Any]) -> NDArray[np.float32]:
-        n_run = self._rows if self._is_padded else len(part)
-        try:
-            output = self._engine(np.ascontiguousarray(pad(part, n_run)))
-        except Exception as error:
-            raise ClassifierError(
-                f"the model failed on {len(part)} images on {self._device}: {brief(error)}; scores are needed"
-            ) from error
-        rows = as_rows(output, n_run)
-        n_columns = self._reading.n_columns
+    def scores(self, output: Any, n_run: int, n: int | None = None) -> NDArray[np.float32]:
+        """
+        Return the scores of the first ``n`` of ``n_run`` images from the model's output.
+
+        Raises
+        ------
+        ClassifierError
+            If it has another shape than at load.
+
+        """
+        rows = as_rows(output, n_run) if n_run else output
+        n_columns = self.reading.n_columns
         if rows is None or rows.shape[1] != n_columns:
             raise ClassifierError(
                 f"the model returned {output.shape} {output.dtype} for {n_run} images; "
                 f"({n_run}, {n_columns}) is needed"
             )
-        return self._reading.kind.apply(rows[: len(part)])
+        return self.reading.kind.apply(rows[:n])
+
+    def halve(self, error: Exception) -> bool:
+        """Run half as many images from now on if ``error`` says that memory ran out; False if it does not."""
+        if self._is_fixed or self.rows == 1 or not is_out_of_memory(error):
+            return False
+        self.rows //= 2
+        self._engine = None
+        _log.warning(
+            "%s has not enough memory for %d images a run; going on with %d",
+            self._device,
+            2 * self.rows,
+            self.rows,
+        )
+        return True
+
+    def failure(self, error: Exception, n: int) -> ClassifierError:
+        """Return ONNX Runtime's error on ``n`` images as one of dccausal's."""
+        if isinstance(error, ClassifierError):
+            return error
+        return ClassifierError(
+            f"the model failed on {n} images on {self._device}: {brief(error)}; scores are needed"
+        )
+
+    def _open_engine(self) -> HostEngine | BoundEngine:
+        index = self.opened.device.cuda_index
+        if index is None:
+            return HostEngine(self.opened, self.reading)
+        return BoundEngine(self.opened, self.reading, self.rows, ("cuda", index))
+
+    def _run(self, part: NDArray[Any]) -> NDArray[np.float32]:
+        self._engine = self._engine or self._open_engine()
+        # A bound buffer has one length; so has a model with a fixed batch.
+        is_padded = self._is_fixed or isinstance(self._engine, BoundEngine)
+        n_run = self.rows if is_padded else len(part)
+        return self.scores(self._engine(np.ascontiguousarray(pad(part, n_run))), n_run, len(part))

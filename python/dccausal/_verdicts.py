@@ -51,6 +51,13 @@ class Target:
             is_passing = rank_of(answer, self.label) <= self.top_k
         return is_passing, scores.astype(np.float32)
 
+    def judge_ranks(
+        self, ranks: NDArray[np.float32], scores: NDArray[np.float32]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Return the same where only the label's rank, 1 for the best, and its score are known, each (n,)."""
+        is_passing = scores >= _THRESHOLD if self.top_k is None else ranks <= self.top_k
+        return is_passing, np.ascontiguousarray(scores, dtype=np.float32)
+
 
 def choose_target(
     answer: NDArray[Any], target: int | None, top_k: int | None, *, multi_label: bool, needs_scores: bool
