@@ -257,7 +257,9 @@ def test_wrong_settings_are_refused(values, text):
 
 
 def test_what_is_no_settings_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="'resnet' is no preset; one of imagenet, tf, unit, raw is needed"):
+    with pytest.raises(
+        OptionError, match="'resnet' is no preset; one of imagenet, tf, unit, raw, caffe is needed"
+    ):
         Preprocess.preset("resnet")
     with pytest.raises(OptionError, match="'resnet' is no preset and no file that can be read"):
         Preprocess.of("resnet")

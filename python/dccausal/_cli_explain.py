@@ -99,9 +99,23 @@ def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClass
         from dccausal.default_model import default_model
 
         model = default_model(progress=terminal.note)
+    classifier = open_classifier({**options, "model": model})
+    height, width = classifier.size
+    name = classifier.path.name if classifier.path is not None else "model"
+    terminal.note(
+        f"{name}: {width} x {height}, {classifier.n_classes} classes ({classifier.scores}), "
+        f"on {classifier.device}; preprocessing: {classifier.preprocess_reason}"
+    )
+    for note in classifier.notes:
+        terminal.note(f"note: {note}")
+    return classifier
+
+
+def open_classifier(options: Mapping[str, Any]) -> OnnxClassifier:
+    """Return the classifier that the options name."""
     providers = options["providers"]
-    classifier = OnnxClassifier(
-        model,
+    return OnnxClassifier(
+        options["model"],
         device=options["device"],
         providers=None if providers is None else [name.strip() for name in providers.split(",")],
         batch_size=options["batch_size"] or "auto",
@@ -112,15 +126,6 @@ def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClass
         scores=options["scores"],
         threads=options["threads"],
     )
-    height, width = classifier.size
-    name = classifier.path.name if classifier.path is not None else "model"
-    terminal.note(
-        f"{name}: {width} x {height}, {classifier.n_classes} classes ({classifier.scores}), "
-        f"on {classifier.device}; preprocessing: {classifier.preprocess_reason}"
-    )
-    for note in classifier.notes:
-        terminal.note(f"note: {note}")
-    return classifier
 
 
 def read_baseline(text: str) -> Baseline:

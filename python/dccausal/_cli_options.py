@@ -73,7 +73,7 @@ MODEL = (
     CliOption(
         "preprocess",
         str,
-        "Preset (imagenet, tf, unit, raw) or JSON file. By default from the model's metadata, or guessed.",
+        "Preset (imagenet, tf, unit, raw, caffe) or JSON file. By default told by the model or found out.",
         "Model",
         "PRESET|FILE",
     ),

@@ -1,5 +1,5 @@
 """
-The command line: ``dccausal explain``, ``dccausal demo``.
+The command line: ``dccausal explain``, ``dccausal inspect``, ``dccausal demo``.
 
 Exit codes: 0 all is well; 2 bad input, usage or environment; 1 any other failure; 130 interrupted.
 """
@@ -61,6 +61,7 @@ def build_app() -> Any:
     """Return the Typer application."""
     import typer
 
+    from dccausal import _cli_inspect as inspecting
     from dccausal import _cli_options as cli
 
     app = typer.Typer(
@@ -97,6 +98,12 @@ def build_app() -> Any:
     table = (*cli.MODEL, *cli.EXPLANATION, *cli.RUNNING, folder, cli.JSON, *cli.OUTPUT)
     cli.give_signature(explain, table, "Photographs: JPEG, PNG, WebP, ...")
     app.command(help="Explain what a model says about photographs.", epilog=_EPILOG)(explain)
+
+    def inspect(**options: Any) -> int:
+        _log(is_debug=options["debug"])
+        return inspecting.inspect_command(**options)
+
+    app.command(help=inspecting.HELP)(inspecting.declare(inspect))
 
     def demo(**options: Any) -> int:
         _log(is_debug=options["debug"])

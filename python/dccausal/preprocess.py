@@ -112,7 +112,10 @@ class Preprocess:
     @classmethod
     def preset(cls, name: str) -> Preprocess:
         """
-        Return one of ``PRESETS``: "imagenet" (mean and std), "tf" (-1..1), "unit" (0..1), "raw" (0..255).
+        Return one of ``PRESETS``.
+
+        They are "imagenet" (mean and std), "tf" (-1..1), "unit" (0..1), "raw" (0..255) and "caffe" (BGR, 0..255
+        less the mean, as Keras' ResNet50 and VGG).
 
         Raises
         ------
@@ -299,4 +302,5 @@ PRESETS: dict[str, Preprocess] = {
     "tf": Preprocess(scale=1.0, mean=(127.5,) * 3, std=(127.5,) * 3),
     "unit": Preprocess(),
     "raw": Preprocess(scale=1.0),
+    "caffe": Preprocess(scale=1.0, mean=(103.939, 116.779, 123.68), channel_order="BGR"),
 }

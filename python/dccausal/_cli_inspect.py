@@ -1,0 +1,184 @@
+"""The command ``inspect``: what was understood of a model, and what it says of a photograph, before any work."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dccausal._cli_explain import open_classifier
+from dccausal._cli_options import JSON, MODEL, OUTPUT, RUNNING, CliOption, Command, give_signature
+from dccausal._cli_terminal import Terminal
+from dccausal._describe import printable, score_text
+from dccausal._model_card import Candidate, check_photo, facts, measure_throughput
+from dccausal._result import json_text
+from dccausal._runtime import find_runtime
+from dccausal.image import load_photo
+from dccausal.preprocess import PRESETS, Preprocess
+
+if TYPE_CHECKING:
+    from dccausal.onnx import OnnxClassifier
+
+SCHEMA = "dccausal.model"
+SCHEMA_VERSION = 1
+HELP = "Show what is understood of a model: input, output, names, preprocessing and why, speed."
+
+_WIDTH, _HEADING = 100, 15
+_N_NAMES = 3
+
+_JSON = replace(JSON, help="Print one JSON document, and nothing else.")
+_CHECK = CliOption(
+    "check",
+    str,
+    "Photograph: its best labels under each plausible preprocessing, side by side.",
+    "Output",
+    "IMAGE",
+)
+_SPEED = CliOption("speed", bool, "Whether to measure images a second. By default yes.", "Output")
+_RUNNING = ("device", "providers", "batch_size", "threads")
+
+
+def declare(command: Command) -> Command:
+    """Give the command its argument MODEL and its options."""
+    import typer
+
+    options = [option for option in MODEL if option.name != "model"]
+    options += [option for option in RUNNING if option.name in _RUNNING]
+    give_signature(command, (*options, _CHECK, _SPEED, _JSON, OUTPUT[-1]))
+    described: Any = command
+    argument = typer.Argument(help="ONNX file.", metavar="MODEL", show_default=False)
+    model = inspect.Parameter("model", inspect.Parameter.KEYWORD_ONLY, default=argument, annotation=str)
+    signature = described.__signature__
+    described.__signature__ = signature.replace(parameters=[model, *signature.parameters.values()])
+    described.__annotations__ = {"model": str, **described.__annotations__}
+    return command
+
+
+def inspect_command(**options: Any) -> int:
+    """Print what is understood of ``model``; return the exit code."""
+    terminal = Terminal(is_json=options["json"], is_debug=options["debug"])
+    photo = None if options["check"] is None else load_photo(options["check"])
+    classifier = open_classifier(options)
+    candidates = [] if photo is None else check_photo(classifier, photo)
+    speed = []
+    if options["speed"] is not False:
+        speed = measure_throughput(classifier, lambda n: open_classifier({**options, "batch_size": n}))
+    providers = find_runtime().get_available_providers()
+    if options["json"]:
+        terminal.json(json_text(document(classifier, providers, speed, candidates)))
+        return 0
+    terminal.result(text(classifier, providers, speed))
+    if candidates:
+        _write_table(candidates, options["check"])
+    return 0
+
+
+def document(
+    classifier: OnnxClassifier,
+    providers: Sequence[str],
+    speed: Sequence[tuple[int, float]],
+    candidates: Sequence[Candidate],
+) -> dict[str, Any]:
+    """Return the same for machines; docs/result-schema.md describes it."""
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        **facts(classifier),
+        "available_providers": list(providers),
+        "throughput": [{"batch_size": n, "images_per_second": rate} for n, rate in speed],
+        "check": [
+            {
+                "title": candidate.title,
+                "preprocess": candidate.preprocess.to_dict(),
+                "best": [
+                    {"label": label, "name": name, "score": score} for label, name, score in candidate.best
+                ],
+            }
+            for candidate in candidates
+        ],
+    }
+
+
+def text(classifier: OnnxClassifier, providers: Sequence[str], speed: Sequence[tuple[int, float]]) -> str:
+    """Return what is understood of a model in a few lines."""
+    height, width = classifier.size
+    batch = "any number of images a run"
+    if classifier.fixed_batch is not None:
+        batch = f"exactly {classifier.fixed_batch} a run"
+    rows = [
+        ("input", f"{'; '.join(classifier.inputs)}"),
+        ("", f"{classifier.layout}, {width} x {height}, {classifier.channels} channels, {batch}"),
+        ("output", "; ".join(classifier.outputs)),
+        ("", f"{classifier.n_classes} classes, {classifier.scores}: {classifier.scores_reason}"),
+        ("names", _names(classifier)),
+        ("preprocessing", describe_preprocess(classifier.preprocess)),
+        ("", f"because: {classifier.preprocess_reason}"),
+        ("device", f"{classifier.device} ({classifier.provider}); there are {', '.join(providers)}"),
+    ]
+    if speed:
+        rates = ", ".join(f"{rate:,.0f} in batches of {n}" for n, rate in speed)
+        rows.append(("images a second", rates))
+    rows += [("note", note) for note in classifier.notes]
+    lines = [printable(str(classifier.path))]
+    for heading, sentence in rows:
+        wrapped = textwrap.wrap(printable(sentence), _WIDTH - _HEADING - 4) or [""]
+        lines += [f"  {heading if i == 0 else '':<{_HEADING}}  {part}" for i, part in enumerate(wrapped)]
+    return "\n".join(lines)
+
+
+def describe_preprocess(settings: Preprocess) -> str:
+    """Return settings in words."""
+    size = settings.size
+    geometry: Mapping[str, str] = {
+        "squash": "whole photograph, both sides resized",
+        "crop": f"short side resized, centre cut out ({settings.crop_ratio:.4g} of it)",
+        "squash-crop": f"both sides resized, centre cut out ({settings.crop_ratio:.4g} of them)",
+        "pad": "whole photograph, padded",
+    }
+    to_size = "" if size is None else f" to {size[1]} x {size[0]}"
+    factor = "1/255" if abs(settings.scale * 255 - 1) < 1e-6 else f"{settings.scale:.6g}"  # noqa: PLR2004
+    return (
+        f"{geometry[settings.geometry]}{to_size}, {settings.interpolation}; "
+        f"{settings.channel_order}, (pixel * {factor} - {_triple(settings.mean)}) / {_triple(settings.std)}"
+    )
+
+
+def _triple(values: tuple[float, float, float]) -> str:
+    shown = [f"{value:.6g}" for value in values]
+    return shown[0] if len(set(shown)) == 1 else f"({', '.join(shown)})"
+
+
+def _names(classifier: OnnxClassifier) -> str:
+    if classifier.names is None:
+        return "none; --labels FILE gives them"
+    shown = ", ".join(name.split(",")[0] for name in classifier.names[:_N_NAMES])
+    return f"{shown}{', ...' if len(classifier.names) > _N_NAMES else ''} ({classifier.names_reason})"
+
+
+def _write_table(candidates: Sequence[Candidate], photo: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(printable(f"{photo} under each plausible preprocessing")), title_justify="left")
+    for candidate in candidates:
+        title = candidate.title if candidate.title not in PRESETS else f"--preprocess {candidate.title}"
+        table.add_column(Text(title), ratio=1)
+    for rank in range(max(len(candidate.best) for candidate in candidates)):
+        cells = []
+        for candidate in candidates:
+            label, name, score = candidate.best[rank]
+            shown = str(label) if name is None else f"{printable(name.split(',')[0])} ({label})"
+            cells.append(Text(f"{score_text(score)} {shown}"))
+        table.add_row(*cells)
+    console = Console(file=sys.stdout, highlight=False)
+    console.print()
+    console.print(table)
+    console.print(
+        Text(
+            "Right is the column whose labels are in the picture. If that is not the first, give its option."
+        )
+    )
