@@ -22,7 +22,7 @@ from dccausal import (
 )
 from planted import plant
 
-OPTIONS = {"partitions": 8, "grid": 8, "world": "contingency"}
+OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 
 
 def variations(planted, n=6):

@@ -55,20 +55,19 @@ class Composer:
         self.runner, self.reading = runner, reading
         self.place: tuple[str, int] = runner.place or ("cpu", 0)
         self.n_mask_bytes = math.ceil(math.prod(reading.size) / 8)
-        self._heads: dict[str, Any] = {}
+        self._heads: dict[tuple[str, int], Any] = {}
         shape = reading.image.shape(1, reading.size, reading.channels)[1:]
         self.drawing = self._open(compose_graph(shape, reading.image.layout, reading.image.dtype.name))
         self._ort_value = opened.ort.OrtValue
 
-    def head(self, kind: str) -> Any:
-        """Return the session that reads scores from an output of this type, "tensor(float)" for one."""
-        if kind not in self._heads:
-            scores = self.reading.kind
-            graph = head_graph(
-                _TYPES[kind], self.reading.n_columns, scores.activation, is_binary=scores.name == "binary"
-            )
-            self._heads[kind] = self._open(graph)
-        return self._heads[kind]
+    def head(self, kind: str, rank: int) -> Any:
+        """Return the session that reads scores from an output of a type, "tensor(float)" for one, and a rank."""
+        if (kind, rank) not in self._heads:
+            scores, n_columns = self.reading.kind, self.reading.n_columns
+            is_binary = scores.name == "binary"
+            graph = head_graph(_TYPES[kind], rank, n_columns, scores.activation, is_binary=is_binary)
+            self._heads[kind, rank] = self._open(graph)
+        return self._heads[kind, rank]
 
     def on_device(self, tensor: NDArray[Any]) -> Any:
         """Return a copy of an array in the device's memory, as an OrtValue."""
@@ -256,7 +255,7 @@ class DeviceEasel:
         return np.empty((0, n_columns), dtype=np.float32), found
 
     def _read(self, output: Any, labels: NDArray[np.int64]) -> NDArray[np.float32]:
-        head = self._composer.head(output.data_type())
+        head = self._composer.head(output.data_type(), len(output.shape()))
         binding = head.io_binding()
         binding.bind_ortvalue_input("output", output)
         binding.bind_cpu_input("labels", labels)

@@ -72,16 +72,16 @@ def compose_graph(shape: tuple[int, ...], layout: str, dtype: str) -> bytes:
     return _model("compose", nodes, inputs, [("batch", dtype, ("n", *shape))], constants)
 
 
-def head_graph(dtype: str, n_columns: int, activation: str, *, is_binary: bool) -> bytes:
+def head_graph(dtype: str, rank: int, n_columns: int, activation: str, *, is_binary: bool) -> bytes:
     """
     Return the graph that reads scores.
 
     Parameters
     ----------
-    dtype
-        Name of the type of the model's output.
+    dtype, rank
+        Name of the type of the model's output, and its number of dimensions.
     n_columns
-        Columns of the output.
+        Numbers a row.
     activation
         "softmax", "sigmoid" or "none".
     is_binary
@@ -90,9 +90,9 @@ def head_graph(dtype: str, n_columns: int, activation: str, *, is_binary: bool) 
     Returns
     -------
     bytes
-        A model from ``output`` (n, n_columns) and ``labels`` int64 (n,) to ``found`` float32 (n, 3): the score
-        of the row's label, its rank (1 for the best; among equal scores the first comes first), and the number
-        of scores that are not finite.
+        A model from ``output`` (n, ...) with n_columns numbers a row, and ``labels`` int64 (n,), to ``found``
+        float32 (n, 3): the score of the row's label, its rank (1 for the best; among equal scores the first
+        comes first), and the number of scores that are not finite.
 
     """
     n_classes = 2 if is_binary else n_columns
@@ -138,7 +138,10 @@ def head_graph(dtype: str, n_columns: int, activation: str, *, is_binary: bool) 
         ("ReduceSum", ["bad", "axis"], "n_bad", {"keepdims": 1}),
         ("Concat", ["own", "rank", "n_bad"], "found", {"axis": 1}),
     ]
-    inputs: list[Value] = [("output", dtype, ("n", "columns")), ("labels", "int64", ("n",))]
+    inputs: list[Value] = [
+        ("output", dtype, [f"side_{axis}" for axis in range(rank)]),
+        ("labels", "int64", ("n",)),
+    ]
     return _model("head", nodes, inputs, [("found", "float32", ("n", 3))], constants)
 
 
@@ -180,9 +183,6 @@ def _tensor(name: str, array: NDArray[np.generic]) -> bytes:
 
 
 def _value(name: str, dtype: str, shape: Sequence[int | str]) -> bytes:
-    sides = b"".join(
-        write_bytes(1, write_bytes(2, side.encode()) if isinstance(side, str) else write_int(1, side))
-        for side in shape
-    )
-    tensor = write_int(1, _TYPES[dtype]) + write_bytes(2, sides)
+    sides = (write_bytes(2, side.encode()) if isinstance(side, str) else write_int(1, side) for side in shape)
+    tensor = write_int(1, _TYPES[dtype]) + write_bytes(2, b"".join(write_bytes(1, side) for side in sides))
     return write_bytes(1, name.encode()) + write_bytes(2, write_bytes(1, tensor))

@@ -179,13 +179,10 @@ class Runner:
         """Run half as many images from now on if ``error`` says that memory ran out; False if it does not."""
         if self._is_fixed or self.rows == 1 or not is_out_of_memory(error):
             return False
-        self.rows //= 2
+        before, self.rows = self.rows, self.rows // 2
         self._engine = None
         _log.warning(
-            "%s has not enough memory for %d images a run; going on with %d",
-            self._device,
-            2 * self.rows,
-            self.rows,
+            "%s has not enough memory for %d images a run; going on with %d", self._device, before, self.rows
         )
         return True
 
