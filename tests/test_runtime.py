@@ -22,6 +22,7 @@ from dccausal._onnx_load import open_model
 from dccausal._onnx_model import ModelFile
 from dccausal._onnx_trial import Request, read_model
 from dccausal._runtime import count_cores, find_runtime
+from dccausal._sidecar import Sidecar
 from dccausal.errors import DeviceError, ModelError, OptionError
 from dccausal.onnx import OnnxClassifier
 from dccausal.preprocess import Preprocess
@@ -288,7 +289,7 @@ def test_a_bound_buffer_gives_the_same_bytes(dtype, layout):
     file = ModelFile.read(build(dtype=dtype, layout=layout, gain=1 / 255 if dtype == "uint8" else 1))
     opened = open_model(ort, file, choose_device([CPU], "cpu", None), 1)
     preset = Preprocess.preset("raw" if dtype == "uint8" else "unit")
-    reading = read_model(opened.session, file, Request(None, None, "auto", preset, None, None))
+    reading = read_model(opened.session, file, Request(None, None, "auto", preset, None, Sidecar({})))
     host, bound = HostEngine(opened, reading), BoundEngine(opened, reading, len(X), ("cpu", 0))
     for batch in (X, X[::-1], images(7, seed=9)):
         tensor = reading.encode(batch)
@@ -303,7 +304,7 @@ def test_a_bound_buffer_gives_the_same_bytes(dtype, layout):
 def test_threads_may_share_a_bound_buffer():
     file = ModelFile.read(build())
     opened = open_model(ort, file, choose_device([CPU], "cpu", None), 1)
-    reading = read_model(opened.session, file, Request(None, None, "auto", None, None, None))
+    reading = read_model(opened.session, file, Request(None, None, "auto", None, None, Sidecar({})))
     bound = BoundEngine(opened, reading, len(X), ("cpu", 0))
     tensors = [reading.encode(images(7, seed=seed)) for seed in range(8)]
     alone = [bound(tensor).tobytes() for tensor in tensors]
