@@ -85,6 +85,17 @@ def test_the_head_reads_scores_as_the_host_does(name, activation, dtype):
     assert not found[:, 2].any()
 
 
+@pytest.mark.parametrize("top_k", [None, 1, 3])
+def test_ranks_are_judged_like_scores(top_k):
+    scores = np.random.default_rng(1).random((50, 6), dtype=np.float32)
+    target = Target(4, top_k, 0.5)
+    passing, own = target.judge(scores)
+    again, same = target.judge_ranks(rank_of(scores, 4).astype(np.float32), scores[:, 4])
+    np.testing.assert_array_equal(passing, again)
+    np.testing.assert_array_equal(own, same)
+    assert 0 < passing.sum() < 50
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_the_head_counts_scores_that_are_not_finite(bad):
     output = np.zeros((3, 4), np.float32)
@@ -114,7 +125,7 @@ def test_the_graphs_are_valid(graph):
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_both_easels_draw_and_read_the_same(dtype, layout):
     model = build(dtype=dtype, layout=layout, gain=1 / 255 if dtype == "uint8" else 1)
-    classifier = on_cpu(model, preprocess="raw" if dtype == "uint8" else "unit", batch_size=8)
+    classifier = on_cpu(model, preprocess="raw" if dtype == "uint8" else "unit", batch_size=3)
     classifier._runner.place = ("cpu", 0)
     composer = find_composer(classifier._runner)
     pictures = images(4, seed=2)
@@ -131,9 +142,9 @@ def test_both_easels_draw_and_read_the_same(dtype, layout):
         ]
         answers = []
         for i, easel in enumerate((host, device)):
-            shares, start = [], 0
+            shares, start = [], 0  # each about another label, three images a run
             for subject, questions in parts:
-                shares.append(Share(subject[i], questions, start, Target(2, 2, 0.5)))
+                shares.append(Share(subject[i], questions, start, Target(len(shares), 2, 0.5)))
                 start += len(questions)
             easel.draw(shares, 8)
             answers.append([*easel.answer(shares), *easel.answer(shares[1:2])])
@@ -222,12 +233,12 @@ import dataclasses, logging, sys
 sys.path[:0] = sys.argv[1:3]
 import numpy as np
 import onnxruntime as ort
-from dccausal import OnnxClassifier, explain
+from dccausal import ClassifierError, OnnxClassifier, explain
 
 place = ("cpu", 0) if sys.argv[4] == "composed" else None
 expected = explain(sys.argv[5], OnnxClassifier(sys.argv[3], device="cpu"), partitions=8, grid=8)
 memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
-ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"max_mem": 2 << 20, "arena_extend_strategy": 1}))
+ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"max_mem": int(sys.argv[6]), "arena_extend_strategy": 1}))
 options = ort.SessionOptions()
 options.add_session_config_entry("session.use_env_allocators", "1")
 options.log_severity_level = 4
@@ -237,7 +248,10 @@ narrow = ort.InferenceSession(sys.argv[3], options, providers=["CPUExecutionProv
 runner.opened = dataclasses.replace(runner.opened, session=narrow)
 runner.place = place
 runner._engine = None
-found = explain(sys.argv[5], classifier, partitions=8, grid=8)
+try:
+    found = explain(sys.argv[5], classifier, partitions=8, grid=8)
+except ClassifierError as error:
+    sys.exit(str(error))
 assert (runner.composer is not None) == (place is not None)
 assert runner.rows == 4, runner.rows
 assert found.heatmap.tobytes() == expected.heatmap.tobytes()
@@ -246,12 +260,23 @@ assert found.statistics["model_calls"] == expected.statistics["model_calls"]
 """
 
 
+def run_with_memory(written, kind, n_bytes):
+    """In a process of its own, whose arena holds so much: the model needs 256 KiB an image."""
+    here = str(Path(__file__).parent)
+    files = [str(written.path), kind, str(written.photo)]
+    command = [sys.executable, "-c", MEMORY, here, here, *files, str(n_bytes)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("kind", ["host", "composed"])
 def test_too_little_memory_halves_the_batch_and_changes_no_result(kind, planted):
-    """In a process of its own, whose arena holds 2 MiB: the model needs more for more than 7 images."""
-    written = planted("needs_a_and_b")
-    here = str(Path(__file__).parent)
-    command = [sys.executable, "-c", MEMORY, here, here, str(written.path), kind, str(written.photo)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = run_with_memory(planted("needs_a_and_b"), kind, 2 << 20)
     assert run.returncode == 0, run.stderr
     assert "not enough memory for 37 images a run; going on with 18" in run.stderr
+
+
+@pytest.mark.parametrize("kind", ["host", "composed"])
+def test_too_little_memory_for_a_single_image_is_said(kind, planted):
+    run = run_with_memory(planted("needs_a_and_b"), kind, 128 << 10)
+    assert run.returncode == 1
+    assert "the model failed on 1 images on cpu" in run.stderr

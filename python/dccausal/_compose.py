@@ -186,11 +186,10 @@ class DeviceEasel:
         return answers
 
     def open(self, capacity: int) -> BoundEngine:
-        """Return the model with a buffer of at least ``capacity`` rows, and of those of a run."""
-        rows = max(capacity, self._runner.rows)
-        if self._engine is None or self._engine.shape[0] < rows:
-            self._engine = None  # its memory is given back first
+        """Return the model with its buffer: at first one of ``capacity`` rows, or of those of a run."""
+        if self._engine is None:
             opened, reading = self._runner.opened, self._runner.reading
+            rows = max(capacity, self._runner.rows)
             self._engine = BoundEngine(opened, reading, rows, self._composer.place)
         return self._engine
 
@@ -246,8 +245,7 @@ class DeviceEasel:
         output = self.open(1).compute(first, n, self._composer.place[0])
         n_columns = runner.reading.n_columns
         found = np.empty((0, 3), dtype=np.float32)
-        shape = output.shape()
-        if math.prod(shape) == n * n_columns and (n == 1 or shape[0] == n):
+        if math.prod(output.shape()) == n * n_columns:
             found = self._read(output, labels)[used]
         if is_whole or len(found) == 0 or found[:, 2].any():
             # What is wrong with the scores, if anything, is said as it is on the host.

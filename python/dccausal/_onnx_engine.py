@@ -87,7 +87,14 @@ class BoundEngine:
         OrtValue
             The output, valid until the next run; ``where`` is the kind of memory that it lies in.
 
+        Raises
+        ------
+        ValueError
+            If the buffer does not have these rows.
+
         """
+        if start < 0 or start + n > self.shape[0]:
+            raise ValueError(f"rows {start} to {start + n} were asked for; the buffer has {self.shape[0]}")
         shape = [n, *self.shape[1:]]
         self._binding.bind_input(
             self._image.name, *self._device, self._image.dtype.type, shape, self.address(start)
