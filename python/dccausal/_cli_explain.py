@@ -52,6 +52,10 @@ _EXPLAIN = (
 
 def explain_command(**options: Any) -> int:
     """Explain the photographs ``images``; return the exit code."""
+    from dccausal import _cli_folder
+
+    if _cli_folder.is_run(options):
+        return _cli_folder.run_command(**options)
     terminal = Terminal(is_quiet=options["quiet"], is_json=options["json"], is_debug=options["debug"])
     started = time.monotonic()
 

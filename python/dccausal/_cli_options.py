@@ -207,6 +207,16 @@ RUNNING = (
 JSON = CliOption(
     "json", bool, "Print one JSON document a photograph, and nothing else.", "Output", default=False
 )
+RUN = (
+    CliOption("recursive", bool, "Search the folders in a folder too.", "Output", default=False, short="-r"),
+    CliOption(
+        "resume",
+        bool,
+        "Continue the run in --out where it was cut off; begin it if there is none.",
+        "Output",
+        default=False,
+    ),
+)
 OUTPUT = (
     CliOption("quiet", bool, "Print errors only.", "Output", default=False, short="-q"),
     CliOption("debug", bool, "Print the traceback of an error.", "Output", default=False),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,13 +103,35 @@ def write_files(
             path.unlink(missing_ok=True)
         for path, written in temporary.items():
             written.replace(path)
-        _sync_folder(folder)
+        sync_folder(folder)
     except OSError as error:
         raise _not_written(folder, error) from error
     finally:
         for written in temporary.values():
             with contextlib.suppress(OSError):
                 written.unlink(missing_ok=True)
+
+
+def remove_files(folder: str | os.PathLike[str], names: Sequence[str]) -> None:
+    """
+    Remove files from a folder, last names first, with what a killed process left of them; and an empty folder.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be removed.
+
+    """
+    folder = Path(folder)
+    try:
+        for name in reversed(names):
+            (folder / name).unlink(missing_ok=True)
+            for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
+                left.unlink(missing_ok=True)
+    except OSError as error:
+        raise _not_written(folder, error) from error
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def png_bytes(image: Image.Image) -> bytes:
@@ -136,7 +159,7 @@ def _write_through(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Bring the new names to the disk, where the system can (Windows cannot open a folder)."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

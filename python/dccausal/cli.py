@@ -18,7 +18,8 @@ _BAD_USAGE, _INTERRUPTED = 2, 130
 _EPILOG = (
     "Each photograph gets a folder of its own, OUT/NAME (NAME-2 where two have the same name), with "
     "overlay.png, explanation.png, heatmap.npy, kept.png and result.json. Exit code: 0 fine, 2 bad input, "
-    "1 failure, 130 interrupted (the best so far is written)."
+    "1 failure, 130 interrupted (the best so far is written). Folders and patterns make a run: OUT/results.jsonl "
+    "has a line a photograph, OUT/images/NAME the files, and --resume continues where it was cut off."
 )
 
 
@@ -95,8 +96,8 @@ def build_app() -> Any:
         return explain_command(**options)
 
     folder = cli.out("explanations", "Folder of the results.")
-    table = (*cli.MODEL, *cli.EXPLANATION, *cli.RUNNING, folder, cli.JSON, *cli.OUTPUT)
-    cli.give_signature(explain, table, "Photographs: JPEG, PNG, WebP, ...")
+    table = (*cli.MODEL, *cli.EXPLANATION, *cli.RUNNING, folder, *cli.RUN, cli.JSON, *cli.OUTPUT)
+    cli.give_signature(explain, table, "Photographs (JPEG, PNG, WebP, ...), folders of them, or patterns.")
     app.command(help="Explain what a model says about photographs.", epilog=_EPILOG)(explain)
 
     def inspect(**options: Any) -> int:

@@ -1,0 +1,239 @@
+"""
+The command ``explain`` for folders: a run that can be left alone, and continued wherever it was cut off.
+
+The order of what is written is the promise: first the files of a photograph, result.json last, then its line in
+the table. So a photograph that is in the table is complete, and one that is not is explained anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dccausal import errors
+from dccausal._cli_explain import (
+    _EXPLAIN,
+    _PROFILE,
+    FINE,
+    INTERRUPTED,
+    Interrupts,
+    describe_error,
+    exit_code_of,
+    load_classifier,
+    plan_folders,
+    read_baseline,
+)
+from dccausal._cli_options import check_ranges
+from dccausal._cli_run_display import RunDisplay
+from dccausal._cli_terminal import Terminal, duration
+from dccausal._describe import printable
+from dccausal._files import check_writable, remove_files, sync_folder
+from dccausal._result import RESULT_FILES, STALE_FILES, json_text
+from dccausal._run_images import collect, is_many
+from dccausal._run_manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
+from dccausal._run_table import ResultTable, row_of
+from dccausal.baseline import make_baseline
+from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError
+from dccausal.many import explain_many
+from dccausal.profiles import Profile
+
+if TYPE_CHECKING:
+    from dccausal.explanation import Explanation
+    from dccausal.onnx import OnnxClassifier
+
+TABLE = "results.jsonl"
+IMAGES = "images"
+
+# Of the options of explain, those that decide the results. Threads and batches do not.
+_DECIDING = tuple(name for name in _EXPLAIN if name not in ("threads", "in_flight"))
+# Failures that are not the photograph's: the run stops, and --resume tries again.
+_STOPPING = (OutputError, DeviceError, RuntimeMissingError, BrokenPipeError, MemoryError)
+_N_LISTED = 5
+
+
+def is_run(options: Mapping[str, Any]) -> bool:
+    """Return whether the arguments ask for a run: a folder, a pattern, or a run to be resumed."""
+    return options["resume"] or options["recursive"] or any(is_many(image) for image in options["images"])
+
+
+def run_command(**options: Any) -> int:
+    """Explain all photographs into the folder ``out``; return the exit code."""
+    terminal = Terminal(is_quiet=options["quiet"], is_json=options["json"], is_debug=options["debug"])
+    out = Path(options["out"])
+    manifest = read_manifest(out)
+    if manifest is not None and not options["resume"]:
+        raise InputError(
+            f"{out} holds a run already; --resume continues it, and another --out begins a new one"
+        )
+    classifier, manifest = _prepare(options, terminal, out, manifest)
+    with Interrupts() as interrupts, _open_table(out, terminal) as table:
+        entries = manifest["images"]
+        done = {row["index"] for row in table.rows}
+        todo = [index for index in range(len(entries)) if index not in done]
+        if done:
+            terminal.note(f"resumed: {len(done)} of {len(entries)} photographs were done")
+        _check_reachable([entries[index]["path"] for index in todo], options)
+        started = time.monotonic()
+        run = _Run(out, entries, table, terminal, options["debug"])
+        try:
+            run.explain(todo, classifier, _explain_options(options))
+        except KeyboardInterrupt:
+            interrupts.seen = True
+        terminal.result(summary(table.rows, len(entries), out, time.monotonic() - started))
+        if interrupts.seen:
+            terminal.error("interrupted; the same command with --resume continues")
+            return INTERRUPTED
+        return max((_code_of(row) for row in table.rows), default=FINE, key=[FINE, 2, 1].index)
+
+
+def _prepare(
+    options: Mapping[str, Any], terminal: Terminal, out: Path, old: dict[str, Any] | None
+) -> tuple[OnnxClassifier, dict[str, Any]]:
+    """Check everything that concerns all photographs; return the model, and the manifest that holds."""
+    check_ranges(options)
+    Profile.of(options["profile"], **{name: options[name] for name in _PROFILE})
+    try:
+        check_writable(out, [MANIFEST, TABLE])
+    except OutputError as error:
+        raise InputError(str(error)) from error
+    images = collect(options["images"], out, recursive=options["recursive"])
+    classifier = load_classifier(options, terminal)
+    classifier.resolve_label(options["target"])
+    make_baseline(read_baseline(options["baseline"]), np.zeros((*classifier.size, 3), dtype=np.uint8))
+    folders = [f"{IMAGES}/{folder.name}" for folder in plan_folders(images, out)]
+    new = make_manifest(classifier, {name: options[name] for name in _DECIDING}, images, folders)
+    if old is None:
+        if (out / TABLE).exists():
+            raise InputError(f"{out / TABLE} is there without {MANIFEST}; another --out is needed")
+        write_manifest(out, new)
+        return classifier, new
+    check_same(out, old, new)
+    known = {entry["path"] for entry in old["images"]}
+    n_new = sum(entry["path"] not in known for entry in new["images"])
+    if n_new:
+        terminal.note(f"note: {n_new} photographs were not there when the run began; they are left out")
+    return classifier, old
+
+
+def _open_table(out: Path, terminal: Terminal) -> ResultTable:
+    table = ResultTable(out / TABLE)
+    if table.torn:
+        terminal.note(f"note: a line of {TABLE} was only half written; its photograph is explained anew")
+    return table
+
+
+def _check_reachable(paths: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Refuse to record every photograph as missing because the command is given in another folder."""
+    if paths and not any(Path(path).exists() for path in paths):
+        raise InputError(
+            f"none of the {len(paths)} photographs left is there ({paths[0]}, ...); the folder in which the "
+            f"run was begun is needed (it was begun with {' '.join(options['images'])} there)"
+        )
+
+
+def _explain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = {name: options[name] for name in _EXPLAIN}
+    return {**chosen, "baseline": read_baseline(options["baseline"]), "on_interrupt": "raise"}
+
+
+class _Run:
+    """The photographs of a run, their folders, and the table that they go to."""
+
+    def __init__(
+        self,
+        out: Path,
+        entries: Sequence[Mapping[str, str]],
+        table: ResultTable,
+        terminal: Terminal,
+        is_debug: bool,  # noqa: FBT001
+    ) -> None:
+        self._out, self._entries, self._table, self._terminal = out, entries, table, terminal
+        self._is_debug = is_debug
+
+    def explain(self, todo: Sequence[int], classifier: OnnxClassifier, options: Mapping[str, Any]) -> None:
+        """Explain the photographs of these places in the manifest, and record each."""
+        left = list(todo)
+        n_at_once: int | None = None
+        with RunDisplay(self._terminal, len(self._entries), len(self._entries) - len(todo)) as display:
+            while left:
+                paths = [self._entries[index]["path"] for index in left]
+                try:
+                    for index, result in _explained(left, paths, classifier, n_at_once, display, options):
+                        self._record(index, result)
+                        left = [other for other in left if other != index]
+                        display.done(self._entries[index]["path"])
+                except _STOPPING:
+                    raise
+                except Exception as error:  # noqa: BLE001  the other photographs are still to be explained
+                    if n_at_once is None:  # a bug; one at a time shows whose
+                        n_at_once = 1
+                        continue
+                    self._record(left[0], error)
+                    display.done(self._entries[left.pop(0)]["path"])
+
+    def _record(self, index: int, result: Explanation | Exception) -> None:
+        if isinstance(result, _STOPPING):
+            raise result
+        entry = self._entries[index]
+        folder = self._out / entry["folder"]
+        remove_files(folder, (*RESULT_FILES, *STALE_FILES))
+        if isinstance(result, Exception):
+            text = describe_error(result)
+            shown = text if entry["path"] in text else f"{entry['path']}: {text}"
+            self._terminal.error(shown, result)
+        else:
+            result.save(folder)
+            sync_folder(folder.parent)
+        row = row_of(index, entry["path"], entry["folder"], result)
+        self._table.append(row)
+        self._terminal.json(json_text(row))
+
+
+def _explained(
+    indices: Sequence[int],
+    paths: Sequence[str],
+    classifier: OnnxClassifier,
+    n_at_once: int | None,
+    display: RunDisplay,
+    options: Mapping[str, Any],
+) -> Iterator[tuple[int, Explanation | DccausalError]]:
+    indices = list(indices)
+    explained = explain_many(paths, classifier, in_flight_images=n_at_once, progress=display, **options)
+    with contextlib.closing(explained) as results:  # type: ignore[type-var]
+        for place, result in results:
+            yield indices[place], result
+
+
+def summary(rows: Sequence[Mapping[str, Any]], n_images: int, out: Path, seconds: float) -> str:
+    """Return what became of the photographs, in a few lines."""
+    explained = [row for row in rows if row["error"] is None]
+    failed = [row for row in rows if row["error"] is not None]
+    outcomes = Counter(row["outcome"] for row in explained)
+    parts = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.most_common())
+    lines = [f"{len(explained)} of {n_images} photographs explained{f' ({parts})' if parts else ''}"]
+    if explained:
+        size = statistics.median(row["size"] for row in explained)
+        n_calls = sum(row["model_calls"] or 0 for row in explained)
+        lines.append(f"  median     {size:.1%} of the pixels kept")
+        lines.append(f"  cost       {n_calls:,} model calls in all, {duration(seconds)} in this session")
+    if failed:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(row["error"] for row in failed).most_common())
+        lines.append(f"  failed     {len(failed)} ({kinds})")
+        lines += [f"             {printable(row['path'])}" for row in failed[:_N_LISTED]]
+        lines += ["             ..."] if len(failed) > _N_LISTED else []
+    lines.append(f"  written    {printable(str(out / TABLE))} and {printable(str(out / IMAGES))}")
+    return "\n".join(lines)
+
+
+def _code_of(row: Mapping[str, Any]) -> int:
+    if row["error"] is None:
+        return FINE
+    kind = getattr(errors, str(row["error"]), Exception)
+    return exit_code_of(kind("")) if isinstance(kind, type) and issubclass(kind, Exception) else 1

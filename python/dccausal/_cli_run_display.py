@@ -1,0 +1,103 @@
+"""How far a run over many photographs has come: a bar on a terminal, a line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from dccausal._cli_terminal import Terminal, duration
+from dccausal._describe import printable
+
+if TYPE_CHECKING:
+    from dccausal import Progress
+
+_PLAIN_EVERY_S = 10.0
+
+
+class RunDisplay:
+    """
+    A bar over all photographs.
+
+    Parameters
+    ----------
+    terminal
+        Where to write.
+    n_images
+        Photographs of the run.
+    n_before
+        Those that were done before this session, which say nothing about the rate.
+
+    """
+
+    def __init__(self, terminal: Terminal, n_images: int, n_before: int) -> None:
+        """Prepare the bar; it appears on entering."""
+        self._terminal, self._n_images, self._n_before = terminal, n_images, n_before
+        self._n_done, self._last = 0, ""
+        self._started = self._last_line = time.monotonic()
+        self._bar: Any = None
+        if not terminal.is_quiet and sys.stderr.isatty():
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                BarColumn(),
+                TextColumn("{task.description}", markup=False),
+                console=terminal.console,
+                transient=True,
+            )
+            self._task = self._bar.add_task(self._text(), total=n_images, completed=n_before)
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, _progress: Progress) -> None:
+        """Show that time passes; explanations call this as they go."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=self._text())
+        elif time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
+            self._last_line = time.monotonic()
+            self._terminal.note(self._text())
+
+    def done(self, path: str) -> None:
+        """Count a photograph."""
+        self._n_done += 1
+        self._last = path
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._n_before + self._n_done, description=self._text())
+
+    def _text(self) -> str:
+        text = describe_run(
+            self._n_before + self._n_done, self._n_images, self._n_done, time.monotonic() - self._started
+        )
+        return f"{text}, last {printable(self._last)}" if self._last else text
+
+
+def describe_run(n_finished: int, n_images: int, n_timed: int, seconds: float) -> str:
+    """
+    Return how far a run has come, its rate and the time left, in words.
+
+    Parameters
+    ----------
+    n_finished, n_images
+        Photographs that are done, and all of them.
+    n_timed, seconds
+        Those of this session, and its time.
+
+    """
+    text = f"{n_finished:,} of {n_images:,} photographs"
+    if not n_timed or seconds <= 0:
+        return text
+    left = duration((n_images - n_finished) * seconds / n_timed)
+    return f"{text}, {60 * n_timed / seconds:.1f} a minute, {left} left"

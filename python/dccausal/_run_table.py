@@ -1,0 +1,172 @@
+"""
+The table of a run: a line of JSON for each photograph, on the disk before the next is begun.
+
+A process may be killed, or the power fail, at any time. Then at most the last line is torn; opening the table
+again cuts it off. All lines before are whole, because each was brought to the disk on its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dccausal._files import npy_bytes
+from dccausal._result import json_text
+from dccausal.errors import InputError, OutputError
+from dccausal.explanation import Explanation
+
+COLUMNS = (
+    *("index", "path", "folder", "outcome", "label", "name", "score", "explanation_score", "size", "notes"),
+    *("photo_width", "photo_height", "model_calls", "questions", "seconds", "model_seconds"),
+    *("image_sha256", "heatmap_sha256", "error", "message"),
+)
+
+
+class ResultTable:
+    """
+    results.jsonl, open for appending by this process alone.
+
+    Parameters
+    ----------
+    path
+        The file; created where it is missing.
+
+    Attributes
+    ----------
+    rows
+        All rows, those of earlier processes first.
+    torn
+        Bytes of a torn last line that were cut off on opening.
+
+    Raises
+    ------
+    InputError
+        If another process has the table open, or a line in its middle is damaged.
+    OutputError
+        If the file cannot be written.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open, lock, read and mend the table."""
+        self.path = path
+        try:
+            self._file = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666
+            )
+        except OSError as error:
+            raise OutputError(
+                f"{path} cannot be written ({error.strerror}); a writable file is needed"
+            ) from error
+        try:
+            _lock(self._file, path)
+            content = path.read_bytes()
+            self.rows, whole = _read(content, path)
+            self.torn = len(content) - whole
+            if self.torn:
+                os.ftruncate(self._file, whole)
+                os.fsync(self._file)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """
+        Write a row and bring it to the disk.
+
+        Raises
+        ------
+        OutputError
+            If that fails; the table is then as it was.
+
+        """
+        line = (json_text(row) + "\n").encode("ascii")
+        before = os.fstat(self._file).st_size
+        try:
+            written = 0
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+            os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, before)
+            raise OutputError(f"{self.path} cannot be written ({error.strerror}); space is needed") from error
+        self.rows.append(dict(row))
+
+    def __enter__(self) -> Self:
+        """Return the table."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file, which frees the lock."""
+        os.close(self._file)
+
+
+def row_of(index: int, path: str, folder: str, result: Explanation | Exception) -> dict[str, Any]:
+    """Return the row of a photograph, with every column."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row.update(index=index, path=path, notes=[])
+    if isinstance(result, Exception):
+        row.update(error=type(result).__name__, message=str(result))
+        return row
+    row.update(
+        {name: getattr(result, name) for name in ("outcome", "label", "name", "score", "explanation_score")}
+    )
+    row.update(folder=folder, size=result.size, notes=list(result.notes))
+    row.update(photo_width=result.photo.width, photo_height=result.photo.height)
+    statistics = ("model_calls", "questions", "seconds", "model_seconds")
+    row.update({name: result.statistics.get(name) for name in statistics})
+    row.update(image_sha256=_sha256(result.image.data), heatmap_sha256=_sha256(npy_bytes(result.heatmap)))
+    return row
+
+
+def _read(content: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows, and the number of bytes that are whole lines."""
+    lines = content.splitlines(keepends=True)
+    rows: list[dict[str, Any]] = []
+    whole = 0
+    for i, line in enumerate(lines):
+        row = _row(line)
+        if row is None:
+            if i < len(lines) - 1:
+                raise InputError(
+                    f"{path}: line {i + 1} of {len(lines)} is damaged; a table that nothing else wrote to is needed"
+                )
+            break
+        rows.append(row)
+        whole += len(line)
+    return rows, whole
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("index"), int) else None
+
+
+def _sha256(content: Any) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _lock(file: int, path: Path) -> None:
+    """Take the file for this process; the system frees it when the process ends, however it ends."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"{path} is being written by another process; a run that is not under way is needed"
+        ) from error
+    except OSError:  # a file system without locks
+        return

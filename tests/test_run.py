@@ -1,0 +1,299 @@
+"""Runs over folders: killed at random points, they end as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dccausal._cli_run_display import describe_run
+from dccausal._run_images import collect, is_many
+from dccausal._run_table import COLUMNS, ResultTable, row_of
+from dccausal.errors import ImageError, InputError, OutputError
+
+_RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
+_TIMES = ("seconds", "model_seconds")
+_FILES = ["explanation.png", "heatmap.npy", "kept.png", "overlay.png", "result.json"]
+_FAST = ("--partitions", "4", "--device", "cpu", "--threads", "1")
+
+
+def _process(cwd, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", _RUN, "explain", *_FAST, *map(str, arguments), "-m", "model.onnx"],
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _explain(cwd, *arguments):
+    process = _process(cwd, *arguments)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def _rows(run):
+    return [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
+
+
+def _timeless(run):
+    rows = sorted(_rows(run), key=lambda row: row["index"])
+    return [{key: value for key, value in row.items() if key not in _TIMES} for row in rows]
+
+
+def _make(folder, planted, n, damaged=()):
+    """Write a model and photographs that differ, some of them damaged."""
+    scene = planted("needs_a_and_b")
+    shutil.copy(scene.path, folder / "model.onnx")
+    (folder / "photos" / "more").mkdir(parents=True)
+    with Image.open(scene.photo) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        path = folder / "photos" / ("more" if i % 3 == 2 else ".") / f"p{i:02d}.png"
+        noisy = np.clip(pixels + rng.integers(-3, 4, pixels.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(path)
+        if i in damaged:
+            content = path.read_bytes()
+            path.write_bytes([b"", b"no image", content[: len(content) // 2]][i % 3])
+    return folder
+
+
+@pytest.fixture
+def few(tmp_path, planted):
+    return _make(tmp_path, planted, 4, damaged=(1,))
+
+
+def test_a_run_killed_at_random_points_ends_as_an_undisturbed_one(tmp_path, planted):
+    """Thirty photographs, four of them damaged; SIGKILL until it is over."""
+    _make(tmp_path, planted, 30, damaged=(3, 10, 17, 29))
+    assert _explain(tmp_path, "photos", "--recursive", "--out", "calm")[0] == 2
+    killed = tmp_path / "killed"
+    table = killed / "results.jsonl"
+    rng = random.Random(7)  # noqa: S311
+    n_kills, seen = 0, []
+    for step in (0, 0, 5, 7, 6, 4):
+        process = _process(tmp_path, "photos", "--recursive", "--out", "killed", "--resume")
+        goal = step + (len(_lines(table)) if step else 0)
+        while process.poll() is None and len(_lines(table)) < goal:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 1.5) if step == 0 else rng.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        n_kills += process.returncode == -signal.SIGKILL
+        seen.append(len(_lines(table)))
+        for name in {row["folder"] for row in map(json.loads, _lines(table)) if row["folder"]}:
+            assert (killed / name / "result.json").exists()
+    assert n_kills >= 5
+    assert seen == sorted(seen)
+    assert 15 < seen[-1] < 30
+    with table.open("ab") as file:
+        file.write(b'{"index": 29, "path": "photos/mo')  # what a power cut may leave
+    code, out, err = _explain(tmp_path, "photos", "--recursive", "--out", "killed", "--resume")
+    assert code == 2, err
+    assert "only half written" in err
+    assert "26 of 30 photographs explained" in out
+    assert _timeless(killed) == _timeless(tmp_path / "calm")
+    assert len(_rows(killed)) == 30
+    for calm in sorted((tmp_path / "calm" / "images").iterdir()):
+        other = killed / "images" / calm.name
+        assert sorted(path.name for path in other.iterdir()) == _FILES
+        for name in _FILES[:-1]:
+            assert (other / name).read_bytes() == (calm / name).read_bytes()
+    assert len(list((killed / "images").iterdir())) == 26
+    assert not list(killed.rglob("*.tmp"))
+    again = table.read_bytes()
+    assert _explain(tmp_path, "photos", "--recursive", "--out", "killed", "--resume")[0] == 2
+    assert table.read_bytes() == again
+
+
+def _lines(table):
+    return (
+        [line for line in table.read_text().splitlines(keepends=True) if line[-1:] == "\n"]
+        if table.exists()
+        else []
+    )
+
+
+def test_a_run_writes_a_table_a_manifest_and_a_folder_each(few):
+    code, out, err = _explain(few, "photos", "--out", "run")
+    assert code == 2
+    rows = _timeless(few / "run")
+    assert [row["path"] for row in rows] == ["photos/p00.png", "photos/p01.png", "photos/p03.png"]
+    assert all(tuple(row) == COLUMNS for row in _rows(few / "run"))
+    assert rows[1]["error"] == "ImageError"
+    assert "not an image" in rows[1]["message"]
+    result = json.loads((few / "run" / rows[0]["folder"] / "result.json").read_text())
+    for key in ("outcome", "label", "name", "score", "explanation_score", "size", "notes"):
+        assert rows[0][key] == result[key]
+    assert rows[0]["heatmap_sha256"] == result["files"]["heatmap.npy"]
+    assert rows[0]["image_sha256"] == result["image"]["sha256"]
+    manifest = json.loads((few / "run" / "manifest.json").read_text())
+    assert [entry["path"] for entry in manifest["images"]] == [row["path"] for row in rows]
+    assert "2 of 3 photographs explained (2 minimal)" in out
+    assert "failed     1 (1 ImageError)" in out
+    assert err.count("error:") == 1
+
+
+def test_a_run_is_not_begun_twice_nor_continued_otherwise(few):
+    assert _explain(few, "photos", "--out", "run", "--seed", 1, "--resume")[0] == 2
+    code, _, err = _explain(few, "photos", "--out", "run", "--seed", 1)
+    assert (code, "run holds a run already; --resume continues it" in " ".join(err.split())) == (2, True)
+    (few / "names.txt").write_text("a\nb\n")
+    arguments = ["--out", "run", "--resume", "--seed", 2, "--preprocess", "tf", "--labels", "names.txt"]
+    code, _, err = _explain(few, "photos", *arguments)
+    text = " ".join(err.split())
+    assert code == 2
+    assert "--seed was 1 and is 2" in text
+    assert "preprocess scale was 0.00392" in text
+    assert "names_sha256 was" in text
+    assert "--baseline was" not in text
+    shutil.copy(few / "photos" / "p00.png", few / "photos" / "new.png")
+    code, out, err = _explain(few, "photos", "--out", "run", "--seed", 1, "--resume", "--batch-size", 7)
+    assert "1 photographs were not there when the run began" in err
+    assert "2 of 3 photographs explained" in out
+    (few / "model.onnx").write_bytes((few / "model.onnx").read_bytes() + b"\x82\x01\x00")
+    assert "model's sha256 was" in _explain(few, "photos", "--out", "run", "--seed", 1, "--resume")[2]
+
+
+def test_photographs_that_are_all_out_of_reach_are_not_recorded(few):
+    process = _process(few, "photos", "--out", few / "run")
+    process.communicate()
+    lines = (few / "run" / "results.jsonl").read_bytes().splitlines(keepends=True)
+    (few / "run" / "results.jsonl").write_bytes(lines[0])
+    (few / "else" / "photos").mkdir(parents=True)
+    shutil.copy(few / "model.onnx", few / "else")
+    shutil.copy(few / "photos" / "p00.png", few / "else" / "photos" / "q.png")
+    code, _, err = _explain(few / "else", "photos", "--out", few / "run", "--resume")
+    assert code == 2
+    assert "none of the 2 photographs left is there" in err
+    assert (few / "run" / "results.jsonl").read_bytes() == lines[0]
+
+
+def test_json_prints_the_rows(few):
+    _, out, _ = _explain(few, "photos", "--out", "run", "--json")
+    assert [json.loads(line) for line in out.splitlines()] == _rows(few / "run")
+
+
+def test_ctrl_c_leaves_no_unfinished_result(tmp_path, planted):
+    _make(tmp_path, planted, 6)
+    process = _process(tmp_path, "photos", "--out", "run", "--partitions", "4096")
+    table = tmp_path / "run" / "results.jsonl"
+    while not table.exists():
+        time.sleep(0.01)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "the same command with --resume continues" in err
+    assert "Traceback" not in err
+    assert all(row["outcome"] == "minimal" for row in _rows(tmp_path / "run"))
+
+
+# The table
+
+
+def _row(index):
+    return row_of(index, f"p{index}\udc80.png", "images/p", ImageError("it is\nbad"))
+
+
+def test_a_table_torn_anywhere_in_its_last_line_is_mended(tmp_path):
+    path = tmp_path / "results.jsonl"
+    with ResultTable(path) as table:
+        table.append(_row(0))
+        whole = path.read_bytes()
+        table.append(_row(1))
+    content = path.read_bytes()
+    for end in range(len(whole) + 1, len(content)):
+        for tail in (b"", b"\0" * 20, b"\0\n"):
+            path.write_bytes(content[:end] + tail)
+            with ResultTable(path) as table:
+                assert (table.rows, table.torn) == ([_row(0)], end - len(whole) + len(tail))
+                assert path.read_bytes() == whole
+                table.append(_row(1))
+            assert path.read_bytes() == content
+
+
+def test_a_table_damaged_in_its_middle_is_refused(tmp_path):
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(b'{"index": 0}\n{"inde\n{"index": 2}\n')
+    with pytest.raises(InputError, match="line 2 of 3 is damaged"):
+        ResultTable(path)
+    assert path.stat().st_size == 33
+
+
+def test_a_table_has_one_writer(tmp_path):
+    path = tmp_path / "results.jsonl"
+    with ResultTable(path), pytest.raises(InputError, match="is being written by another process"):
+        ResultTable(path)
+    ResultTable(path).__exit__(None, None, None)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+def test_a_full_disk_is_an_error_and_leaves_the_table_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "results.jsonl"
+    with ResultTable(path) as table:
+        table.append(_row(0))
+        whole, write = path.read_bytes(), os.write
+
+        def fill(file, line):
+            write(file, line[:10])
+            with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123
+                return full.write(line)
+
+        monkeypatch.setattr(os, "write", fill)
+        with pytest.raises(OutputError, match="No space left"):
+            table.append(_row(1))
+        assert path.read_bytes() == whole
+        assert len(table.rows) == 1
+
+
+# Which photographs
+
+
+def test_photographs_of_folders_patterns_and_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "b.JPG",
+        "a.png",
+        "notes.txt",
+        ".hidden.png",
+        "sub/c.webp",
+        "sub/run/images/x/overlay.png",
+        ".git/d.png",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    out = tmp_path / "sub" / "run"
+    assert collect(["."], out, recursive=False) == ["a.png", "b.JPG"]
+    assert collect([".", "./a.png"], out, recursive=True) == ["a.png", "b.JPG", "sub/c.webp"]
+    assert collect(["**/*.*"], out, recursive=False) == ["a.png", "b.JPG", "notes.txt", "sub/c.webp"]
+    assert collect(["missing.png", "sub"], out, recursive=False) == ["missing.png", "sub/c.webp"]
+    with pytest.raises(ImageError, match=r"\*.bmp matches no file"):
+        collect(["*.bmp"], out, recursive=False)
+    with pytest.raises(ImageError, match=r"holds no photographs; .* \(--recursive"):
+        collect(["sub/run"], tmp_path / "o", recursive=False)
+    (tmp_path / "[x].png").touch()
+    assert [is_many(name) for name in ("sub", "*.png", "a.png", "[x].png", "gone.png")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_how_far_a_run_is_in_words():
+    assert describe_run(50, 200, 40, 60) == "50 of 200 photographs, 40.0 a minute, 3 min 45 s left"
+    assert describe_run(10, 2000, 0, 5) == "10 of 2,000 photographs"
