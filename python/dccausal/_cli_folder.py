@@ -81,7 +81,7 @@ def run_command(**options: Any) -> int:
             terminal.note(f"resumed: {len(done)} of {len(entries)} photographs were done")
         _check_reachable([entries[index]["path"] for index in todo], options)
         started = time.monotonic()
-        run = _Run(out, entries, table, terminal, options["debug"])
+        run = _Run(out, entries, table, terminal)
         try:
             run.explain(todo, classifier, _explain_options(options))
         except KeyboardInterrupt:
@@ -152,10 +152,8 @@ class _Run:
         entries: Sequence[Mapping[str, str]],
         table: ResultTable,
         terminal: Terminal,
-        is_debug: bool,  # noqa: FBT001
     ) -> None:
         self._out, self._entries, self._table, self._terminal = out, entries, table, terminal
-        self._is_debug = is_debug
 
     def explain(self, todo: Sequence[int], classifier: OnnxClassifier, options: Mapping[str, Any]) -> None:
         """Explain the photographs of these places in the manifest, and record each."""
