@@ -62,7 +62,7 @@ def build_app() -> Any:
     """Return the Typer application."""
     import typer
 
-    from dccausal import _cli_inspect as inspecting
+    from dccausal import _cli_inspect_options as inspecting
     from dccausal import _cli_options as cli
 
     app = typer.Typer(
@@ -102,7 +102,9 @@ def build_app() -> Any:
 
     def inspect(**options: Any) -> int:
         _log(is_debug=options["debug"])
-        return inspecting.inspect_command(**options)
+        from dccausal._cli_inspect import inspect_command
+
+        return inspect_command(**options)
 
     app.command(help=inspecting.HELP)(inspecting.declare(inspect))
 
