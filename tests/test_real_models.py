@@ -15,7 +15,13 @@ from dccausal.demo import demo_occluded, demo_photo
 
 # Where the panda is in the packaged photograph: left, top, right, bottom in pixels.
 PANDA = (120, 30, 500, 360)
-SETTINGS = {"partitions": 8, "world": "contingency", "weighting": "leaf", "min_side": 0.25, "concentration": 4}
+SETTINGS = {
+    "partitions": 8,
+    "world": "contingency",
+    "weighting": "leaf",
+    "min_side": 0.25,
+    "concentration": 4,
+}
 
 
 def box_in_x(explanation, box):
@@ -98,8 +104,26 @@ def test_two_runs_of_the_command_line_write_the_same_bytes(default_model_path, t
     written = []
     for name in ("one", "two"):
         out = tmp_path / name
-        command = [sys.executable, "-m", "dccausal", "explain", str(photo), "--model", str(default_model_path)]
-        options = ["--partitions", "2", "--min-side", "0.4", "--max-calls", "120", "--out", str(out), "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "dccausal",
+            "explain",
+            str(photo),
+            "--model",
+            str(default_model_path),
+        ]
+        options = [
+            "--partitions",
+            "2",
+            "--min-side",
+            "0.4",
+            "--max-calls",
+            "120",
+            "--out",
+            str(out),
+            "--quiet",
+        ]
         subprocess.run([*command, *options], check=True, capture_output=True)
         (heatmap,) = out.rglob("heatmap.npy")
         (result,) = out.rglob("result.json")

@@ -92,7 +92,12 @@ PROFILES = {
     "paper": Profile(),
     # A better map for a third of the calls, as measured: see DESIGN.md.
     "default": Profile(
-        partitions=20, world="contingency", weighting="leaf", min_side=0.25, refine_equal=True, concentration=4
+        partitions=20,
+        world="contingency",
+        weighting="leaf",
+        min_side=0.25,
+        refine_equal=True,
+        concentration=4,
     ),
     "quick": Profile(
         partitions=8, world="contingency", weighting="leaf", min_side=0.25, refine_equal=True, concentration=4
