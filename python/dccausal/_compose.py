@@ -95,7 +95,8 @@ class Composer:
 
     def _open(self, graph: bytes) -> Any:
         opened = self.runner.opened
-        return open_session(opened.ort, graph, opened.device, opened.threads)
+        # One thread: on the CPU a second pool would take the cores from the model's.
+        return open_session(opened.ort, graph, opened.device, 1)
 
 
 def find_composer(runner: Runner) -> Composer | None:
