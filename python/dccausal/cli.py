@@ -62,6 +62,7 @@ def build_app() -> Any:
     """Return the Typer application."""
     import typer
 
+    from dccausal import _cli_evaluate_options as evaluating
     from dccausal import _cli_inspect_options as inspecting
     from dccausal import _cli_options as cli
 
@@ -107,6 +108,14 @@ def build_app() -> Any:
         return inspect_command(**options)
 
     app.command(help=inspecting.HELP)(inspecting.declare(inspect))
+
+    def evaluate(**options: Any) -> int:
+        _log(is_debug=options["debug"])
+        from dccausal._cli_evaluate import evaluate_command
+
+        return evaluate_command(**options)
+
+    app.command(help=evaluating.HELP, epilog=evaluating.EPILOG)(evaluating.declare(evaluate))
 
     def demo(**options: Any) -> int:
         _log(is_debug=options["debug"])

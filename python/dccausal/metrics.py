@@ -20,6 +20,7 @@ from dccausal.errors import OptionError
 
 __all__ = [
     "Curve",
+    "best_iou",
     "bootstrap_interval",
     "deletion_curve",
     "insertion_curve",
@@ -60,6 +61,15 @@ class Curve:
         """Area under the scores by the trapezium rule, between 0 and the highest score."""
         return float(np.trapezoid(self.scores, self.shares))
 
+    def relative_auc(self, score: float) -> float:
+        """
+        Area under the scores as shares of ``score``, the intact image's; NaN where that is not above 0.
+
+        Images of which the classifier is sure do not count more than others then. Above 1 where a part of the
+        image has a higher score than the whole.
+        """
+        return self.auc / score if score > 0 else float("nan")
+
 
 def size(kept: Pixels) -> float:
     """Return the share of the pixels that an explanation keeps, 0 to 1."""
@@ -94,6 +104,31 @@ def iou(kept: Pixels, truth: Pixels) -> float:
     return _count(kept & truth) / max(_count(kept | truth), 1)
 
 
+def best_iou(ranking: NDArray[np.int64], truth: Pixels) -> tuple[float, float]:
+    """
+    Return the highest intersection over union of the truth and the best-ranked pixels, and their share.
+
+    The number of pixels is chosen for the best result, so this tells how well the order of the pixels fits the
+    truth, whatever the size of an explanation.
+
+    Raises
+    ------
+    OptionError
+        If the ranking is not one of the truth's pixels.
+
+    """
+    inside = np.asarray(truth, dtype=bool).ravel()
+    if np.shape(ranking) != inside.shape or inside.size == 0:
+        raise OptionError(
+            f"ranking and truth are {np.shape(ranking)} and {np.shape(truth)}; (H * W,) and (H, W) are needed"
+        )
+    hits = np.cumsum(inside[ranking])
+    counts = np.arange(1, inside.size + 1)
+    ious = hits / (counts + np.count_nonzero(inside) - hits)
+    best = int(ious.argmax())
+    return float(ious[best]), float(counts[best] / inside.size)
+
+
 def pointing_game(heatmap: NDArray[Any], truth: Pixels) -> float:
     """
     Return whether the hottest point lies in the truth: 1 or 0 (Zhang et al. 2016, without a margin).
@@ -113,10 +148,28 @@ def insertion_curve(
     label: int,
     *,
     steps: int = 50,
+    shares: Sequence[float] | None = None,
     batch_size: int = 32,
 ) -> Curve:
     """
     Return the score of a label while the best-ranked pixels are inserted into the baseline (Petsiuk et al. 2018).
+
+    Parameters
+    ----------
+    classifier
+        Is asked about ``steps`` + 1 images, or one for each of ``shares``.
+    image, baseline
+        uint8 (H, W, 3).
+    ranking
+        int64 (H * W,), best first.
+    label
+        Index of the label.
+    steps
+        Equal steps from 0 to all of the pixels.
+    shares
+        Shares of the pixels in place of equal steps, each from 0 to 1.
+    batch_size
+        Images a call.
 
     Raises
     ------
@@ -126,7 +179,8 @@ def insertion_curve(
         If the classifier's answer cannot be read.
 
     """
-    return _curve(classifier, baseline, image, ranking, label, steps, batch_size)
+    points = _points(steps, shares)
+    return _exchange(classifier, baseline, image, ranking, label, points, batch_size)
 
 
 def deletion_curve(
@@ -137,10 +191,12 @@ def deletion_curve(
     label: int,
     *,
     steps: int = 50,
+    shares: Sequence[float] | None = None,
     batch_size: int = 32,
 ) -> Curve:
     """Return the score of a label while the best pixels are replaced by the baseline; see ``insertion_curve``."""
-    return _curve(classifier, image, baseline, ranking, label, steps, batch_size)
+    points = _points(steps, shares)
+    return _exchange(classifier, image, baseline, ranking, label, points, batch_size)
 
 
 def retained_curve(curves: Sequence[Curve]) -> NDArray[np.float64]:
@@ -210,16 +266,25 @@ def _parts(n: int, most: int = 500) -> Iterator[int]:
         yield n % most
 
 
-def _curve(
+def _points(steps: int, shares: Sequence[float] | None) -> NDArray[np.float64]:
+    if shares is None:
+        return np.linspace(0, 1, whole_number("steps", steps, 1) + 1)
+    points = np.asarray(shares, dtype=np.float64)
+    if points.ndim != 1 or points.size == 0 or not ((points >= 0) & (points <= 1)).all():
+        raise OptionError(f"shares is {shares!r}; numbers from 0 to 1 are needed")
+    return points
+
+
+def _exchange(
     classifier: Classifier,
     before: NDArray[np.uint8],
     after: NDArray[np.uint8],
     ranking: NDArray[np.int64],
     label: int,
-    steps: int,
+    shares: NDArray[np.float64],
     batch_size: int,
 ) -> Curve:
-    whole_number("steps", steps, 1)
+    """Return the curve while the best-ranked pixels of ``before`` become those of ``after``."""
     whole_number("batch_size", batch_size, 1)
     n_pixels = before.shape[0] * before.shape[1]
     if before.shape != after.shape or before.ndim != 3 or ranking.shape != (n_pixels,):  # noqa: PLR2004
@@ -227,7 +292,6 @@ def _curve(
             f"image, baseline and ranking are {before.shape}, {after.shape} and {ranking.shape}; "
             "(H, W, 3), the same and (H * W,) are needed"
         )
-    shares = np.linspace(0, 1, steps + 1)
     counts = np.round(shares * n_pixels).astype(np.int64)
     place = np.empty(n_pixels, dtype=np.int64)
     place[ranking] = np.arange(n_pixels)

@@ -1,0 +1,122 @@
+"""The options of the command ``evaluate``, apart from it, so that the help loads nothing else."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from dccausal._cli_options import (
+    EXPLANATION,
+    MODEL,
+    OUTPUT,
+    RUN,
+    RUNNING,
+    CliOption,
+    Command,
+    give_signature,
+    out,
+)
+
+HELP = "Measure methods of explanation over photographs of which the truth is known."
+
+EPILOG = (
+    "OUT/evaluation.jsonl has a line a photograph and method, written as soon as it is known; --resume continues, "
+    "and may add methods. At the end come evaluation.csv, table.csv, table.md, plots and sheets."
+)
+
+_EVALUATE = (
+    CliOption(
+        "truth",
+        str,
+        "CSV file with the columns file, top, left, bottom, right, and label, name, shape, mask where known.",
+        "Explanation",
+        "FILE",
+    ),
+    CliOption(
+        "truth_kind",
+        str,
+        "What the boxes are: occlusion or object. By default an occlusion if there is a column shape.",
+        "Explanation",
+        "KIND",
+    ),
+    CliOption(
+        "methods",
+        str,
+        "Methods with commas between, each with options of its own: dc-causal:partitions=8,rise:masks=4000.",
+        "Explanation",
+        "LIST",
+        default="dc-causal",
+    ),
+    CliOption(
+        "external",
+        str,
+        "Results of other programs as NAME=FILE.jsonl, with commas between.",
+        "Explanation",
+        "LIST",
+    ),
+    CliOption(
+        "min_confidence",
+        str,
+        "Floors of the explanation's score, as shares of the photograph's. Methods are run with the first.",
+        "Explanation",
+        "LIST",
+        default="0",
+    ),
+    CliOption("n", int, "Take this many photographs, drawn by the seed. By default all.", "Explanation", "N"),
+    CliOption(
+        "only_right",
+        bool,
+        "Leave out photographs whose top label is not the truth's.",
+        "Explanation",
+        default=False,
+    ),
+    CliOption("steps", int, "Steps of the insertion and deletion curves.", "Explanation", "N", default=50),
+    CliOption(
+        "backgrounds",
+        int,
+        "Lay each explanation on this many other photographs, to see whether the label stays.",
+        "Explanation",
+        "N",
+        default=0,
+    ),
+)
+_SHOWING = (
+    CliOption("sheet", int, "Photographs on the contact sheet.", "Output", "N", default=6),
+    CliOption(
+        "save", bool, "Keep heatmap, explanation and pictures of every photograph.", "Output", default=False
+    ),
+    CliOption("plots", bool, "Whether to draw plots. By default yes.", "Output"),
+    CliOption(
+        "figure",
+        str,
+        "Instead of a run, one figure: partitions (heatmaps of one photograph with more and more of them).",
+        "Output",
+        "NAME",
+    ),
+)
+_SHARED = ("seed", "baseline")
+_PROFILE = CliOption(
+    "profile", str, "Profile for --figure: default, paper, quick.", "Output", "NAME", default="paper"
+)
+
+
+def declare(command: Command) -> Command:
+    """Give the command its argument FOLDER and its options."""
+    import typer
+
+    shared = [option for option in EXPLANATION if option.name in _SHARED]
+    resume = [option for option in RUN if option.name == "resume"]
+    folder = out("evaluation", "Folder of the results.")
+    options = (*MODEL, *_EVALUATE, *shared, *RUNNING, folder, *resume, *_SHOWING, _PROFILE, *OUTPUT)
+    give_signature(command, options)
+    described: Any = command
+    argument = typer.Argument(
+        help="Folder of the photographs (for --figure, or one photograph).",
+        metavar="FOLDER",
+        show_default=False,
+    )
+    photos = inspect.Parameter("folder", inspect.Parameter.KEYWORD_ONLY, default=argument, annotation=str)
+    signature = described.__signature__
+    described.__signature__ = signature.replace(parameters=[photos, *signature.parameters.values()])
+    described.__annotations__ = {"folder": str, **described.__annotations__}
+    return command

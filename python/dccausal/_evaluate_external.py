@@ -1,0 +1,139 @@
+"""
+Results that another program computed, as JSON Lines, so that they are measured like all others.
+
+A line has ``file`` (as the truth names the photograph) and, of what there is, ``label``, ``calls``, ``seconds``,
+``model_seconds``, ``mask`` (path of a .npy: bool (H, W), True = kept), ``heatmap`` (.npy: float (H, W)) or ``ranking``
+(.npy: int (H * W,), flat indices, best first). Paths are relative to the file; arrays have the model's size.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal._evaluate_measure import Found
+from dccausal.errors import InputError
+
+_NUMBERS = ("calls", "seconds", "model_seconds")
+
+
+class ExternalResults:
+    """
+    The results of one program.
+
+    Parameters
+    ----------
+    path
+        The JSON Lines file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or a line is no result.
+
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Read all lines; the arrays are read when they are asked for."""
+        self._path = Path(path)
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} cannot be read ({error}); JSON Lines are needed") from error
+        lines = [line for line in text.split("\n") if line.strip()]
+        self._lines = {line["file"]: line for line in (self._read(line) for line in lines)}
+
+    def __contains__(self, file: object) -> bool:
+        """Return whether there is a result for a photograph."""
+        return file in self._lines
+
+    def found(self, file: str, label: int, name: str | None, shape: tuple[int, int]) -> Found:
+        """
+        Return the result for a photograph.
+
+        Parameters
+        ----------
+        file
+            As the truth names it.
+        label, name
+            What is explained where the result does not say.
+        shape
+            The model's (height, width).
+
+        Raises
+        ------
+        InputError
+            If an array cannot be read or has another shape.
+
+        """
+        line = self._lines[file]
+        kept, heatmap = self._array(line, "mask", shape), self._array(line, "heatmap", shape)
+        ranking = self._array(line, "ranking", (shape[0] * shape[1],))
+        if heatmap is None and ranking is not None:
+            heatmap = _heat_of(self._checked_ranking(ranking), shape)
+        elif heatmap is not None:
+            heatmap = heatmap.astype(np.float32)
+            if ranking is None:
+                ranking = np.argsort(-heatmap.ravel(), kind="stable")
+        own = line.get("label")
+        return Found(
+            heatmap=heatmap,
+            ranking=None if ranking is None else ranking.astype(np.int64),
+            kept=None if kept is None else kept.astype(bool),
+            label=label if own is None else int(own),
+            name=name if own is None or own == label else None,
+            outcome=None,
+            calls={"all": line.get("calls")},
+            seconds=line.get("seconds"),
+            model_seconds=line.get("model_seconds"),
+        )
+
+    def _read(self, text: str) -> dict[str, Any]:
+        try:
+            line = json.loads(text)
+        except ValueError as error:
+            raise InputError(
+                f"{self._path}: {text[:60]!r} is no JSON ({error}); one object a line is needed"
+            ) from error
+        if not isinstance(line, dict) or not isinstance(line.get("file"), str):
+            raise InputError(f"{self._path}: {text[:60]!r} names no file; an object with file is needed")
+        bad = [key for key in _NUMBERS if not isinstance(line.get(key), int | float | None)]
+        if bad or not isinstance(line.get("label"), int | None):
+            raise InputError(
+                f"{self._path}: {text[:60]!r} has {bad or ['label']} that are no numbers; numbers are needed"
+            )
+        return line
+
+    def _array(self, line: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
+        if line.get(key) is None:
+            return None
+        path = self._path.parent / str(line[key])
+        try:
+            array: NDArray[Any] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({error}); an array of numpy's is needed") from error
+        if array.shape != shape or array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise InputError(
+                f"{path} is {array.shape} {array.dtype}; finite numbers {shape}, the model's size, are needed"
+            )
+        return array
+
+    def _checked_ranking(self, ranking: NDArray[Any]) -> NDArray[Any]:
+        if not np.array_equal(np.sort(ranking), np.arange(len(ranking))):
+            raise InputError(
+                f"{self._path}: a ranking does not name each pixel once; indices 0 to {len(ranking) - 1} are needed"
+            )
+        return ranking
+
+
+def _heat_of(ranking: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a heatmap with the order of a ranking."""
+    heat = np.empty(len(ranking), dtype=np.float32)
+    heat[ranking.astype(np.int64)] = 1 - np.arange(len(ranking)) / len(ranking)
+    return heat.reshape(shape)

@@ -1,0 +1,246 @@
+"""All measures of one explanation of one image, as a flat row. What measuring costs is kept apart from explaining."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal import metrics
+from dccausal._evaluate_extract import CountedClassifier, Extracted, Scene, extract
+from dccausal._evaluate_truth import TruthKind
+from dccausal.classifier import Classifier
+
+Pixels = NDArray[np.bool_]
+
+# Shares of the best-ranked pixels at which it is asked whether they alone give the label.
+RETAINED = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.75)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """
+    What a method found on one image.
+
+    Attributes
+    ----------
+    heatmap
+        float32 (H, W).
+    ranking
+        int64 (H * W,), best first; None where the method ranks no pixels.
+    kept
+        bool (H, W): its explanation; None where it gives none.
+    label, name
+        What was explained.
+    outcome
+        As in ``Explanation``; None where the method does not say.
+    calls
+        Model calls by phase, and "all".
+    seconds, model_seconds
+        What it took; None where that is not known.
+    notes
+        What it says about its result.
+
+    """
+
+    heatmap: NDArray[np.float32] | None
+    ranking: NDArray[np.int64] | None
+    kept: Pixels | None
+    label: int
+    name: str | None
+    outcome: str | None
+    calls: Mapping[str, int | None]
+    seconds: float | None
+    model_seconds: float | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    How explanations are measured.
+
+    Attributes
+    ----------
+    kind
+        What the truth is about.
+    floors
+        Of the confidence; methods gave their explanation at the first.
+    steps
+        Of the curves.
+    grid
+        Blocks a side of the lattice on which rankings are grown and shrunk.
+    max_calls
+        Budget of each extraction.
+    batch_size
+        Images a call.
+
+    """
+
+    kind: TruthKind
+    floors: tuple[float, ...]
+    steps: int = 50
+    grid: int = 28
+    max_calls: int | None = None
+    batch_size: int = 32
+
+
+def measure(
+    found: Found,
+    scene: Scene,
+    truth: Pixels | None,
+    backgrounds: NDArray[np.uint8] | None,
+    classifier: Classifier,
+    settings: Settings,
+) -> dict[str, Any]:
+    """
+    Return the measures of an explanation by their column.
+
+    Parameters
+    ----------
+    found
+        What the method found.
+    scene
+        The image and its baseline.
+    truth
+        bool (H, W); None where the model does not see it.
+    backgrounds
+        Other images, uint8 (n, H, W, 3); None leaves robustness out.
+    classifier
+        The model.
+    settings
+        How to measure.
+
+    Returns
+    -------
+    dict
+        Plain values; a measure that does not apply is missing.
+
+    """
+    target = scene.target(found.label)
+    row: dict[str, Any] = {
+        "score": target.score,
+        "outcome": found.outcome,
+        **{f"calls_{phase}": found.calls.get(phase) for phase in ("search", "growth", "shrinking")},
+        "calls": found.calls.get("all"),
+        "seconds": found.seconds,
+        "model_seconds": found.model_seconds,
+    }
+    row |= _extractions(found, scene, truth, CountedClassifier(classifier), settings)
+    counted, started = CountedClassifier(classifier), time.perf_counter()
+    if found.kept is not None:
+        row |= _of_kept("", found.kept, truth, settings.kind)
+        shown = np.where(found.kept[..., None], scene.image, scene.baseline)
+        row["explanation_score"] = float(target.judge(counted(shown[None]))[1][0])
+        if backgrounds is not None and len(backgrounds):
+            row["robustness"] = metrics.robustness(
+                counted, scene.image, found.kept, found.label, backgrounds, batch_size=settings.batch_size
+            )
+    if found.ranking is not None:
+        row |= _curves(found.ranking, scene, found.label, target.score, counted, settings)
+    if settings.kind == "object" and truth is not None and truth.any():
+        row |= _localisation(found, truth)
+    row["measuring_calls"] = counted.n_calls
+    row["measuring_seconds"] = time.perf_counter() - started
+    return row
+
+
+def _extractions(
+    found: Found, scene: Scene, truth: Pixels | None, counted: CountedClassifier, settings: Settings
+) -> dict[str, Any]:
+    """Grow and shrink the method's ranking, at each floor of which its own explanation is not at hand."""
+    heatmap = found.heatmap
+    row: dict[str, Any] = {}
+    first, *others = settings.floors
+    if found.kept is not None and found.outcome is not None:  # the method itself extracted at the first floor
+        row |= _of_kept(suffix(first), found.kept, truth, settings.kind)
+        row[f"outcome{suffix(first)}"] = found.outcome
+    else:
+        others = [first, *others]
+    if heatmap is None:
+        return row
+    started = time.perf_counter()
+    results: dict[float, Extracted] = {}
+    for floor in dict.fromkeys((0.0, *others)):
+        results[floor] = extract(
+            counted,
+            scene,
+            heatmap,
+            found.label,
+            floor=floor,
+            grid=settings.grid,
+            is_grown_enough=floor not in others,
+            max_calls=settings.max_calls,
+            batch_size=settings.batch_size,
+        )
+    grown = results[0.0].grown
+    if grown is not None:
+        row |= _of_kept("_grown", grown, truth, settings.kind)
+    for floor in others:
+        result = results[floor]
+        row |= _of_kept(suffix(floor), result.kept, truth, settings.kind)
+        row |= {f"outcome{suffix(floor)}": result.outcome, f"calls{suffix(floor)}": result.n_calls}
+    row |= {"extraction_calls": counted.n_calls, "extraction_seconds": time.perf_counter() - started}
+    return row
+
+
+def suffix(floor: float) -> str:
+    """Return what the columns of a floor end in: "@0", "@0.5"."""
+    return f"@{floor:g}"
+
+
+def _of_kept(ending: str, kept: Pixels, truth: Pixels | None, kind: TruthKind) -> dict[str, Any]:
+    row: dict[str, Any] = {f"size{ending}": metrics.size(kept)}
+    if truth is None or not truth.any():
+        return row
+    if kind == "occlusion":
+        row[f"covered{ending}"] = metrics.occlusion_covered(kept, truth)
+        row[f"share{ending}"] = metrics.occlusion_share(kept, truth) if kept.any() else None
+    else:
+        row[f"iou{ending}"] = metrics.iou(kept, truth)
+    return row
+
+
+def _curves(
+    ranking: NDArray[np.int64],
+    scene: Scene,
+    label: int,
+    score: float,
+    counted: CountedClassifier,
+    settings: Settings,
+) -> dict[str, Any]:
+    image, baseline, steps, n = scene.image, scene.baseline, settings.steps, settings.batch_size
+    insertion = metrics.insertion_curve(counted, image, baseline, ranking, label, steps=steps, batch_size=n)
+    deletion = metrics.deletion_curve(counted, image, baseline, ranking, label, steps=steps, batch_size=n)
+    retained = metrics.insertion_curve(
+        counted, image, baseline, ranking, label, shares=RETAINED, batch_size=n
+    )
+    return {
+        "insertion": insertion.auc,
+        "deletion": deletion.auc,
+        "insertion_relative": insertion.relative_auc(score),
+        "deletion_relative": deletion.relative_auc(score),
+        **{
+            f"retained@{share:g}": bool(is_top)
+            for share, is_top in zip(RETAINED, retained.is_top, strict=True)
+        },
+        "insertion_scores": _rounded(insertion.scores),
+        "deletion_scores": _rounded(deletion.scores),
+    }
+
+
+def _localisation(found: Found, truth: Pixels) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    if found.heatmap is not None:
+        row["pointing"] = metrics.pointing_game(found.heatmap, truth)
+    if found.ranking is not None:
+        row["best_iou"], row["best_iou_share"] = metrics.best_iou(found.ranking, truth)
+    return row
+
+
+def _rounded(values: Sequence[float] | NDArray[np.float64]) -> list[float]:
+    return [round(float(value), 6) for value in values]

@@ -1,0 +1,194 @@
+"""Plots of an evaluation, by matplotlib: size against calls, the curves, the spread of sizes."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal._evaluate_measure import RETAINED
+from dccausal._evaluate_table import Row, mean_of, values_of
+from dccausal.errors import RuntimeMissingError
+
+_DPI = 130
+_STRIP = 0.16  # half the width of a strip of points
+
+
+def check_matplotlib() -> None:
+    """
+    Check that plots can be drawn.
+
+    Raises
+    ------
+    RuntimeMissingError
+        If matplotlib is not installed.
+
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise RuntimeMissingError(
+            'matplotlib is not installed; pip install "dccausal[evaluate]" for plots, or --no-plots is needed'
+        )
+
+
+def plots(rows: Sequence[Row], methods: Sequence[str]) -> dict[str, bytes]:
+    """Return PNG files by name, those for which there is something to show."""
+    made = {
+        "size_calls.png": _size_against_calls(rows, methods),
+        "curves.png": _curves(rows, methods),
+        "sizes.png": _sizes(rows, methods),
+    }
+    return {name: content for name, content in made.items() if content is not None}
+
+
+def _figure(n_panels: int, width: float = 5.0, height: float = 4.2) -> tuple[Any, list[Any]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * n_panels, height), dpi=_DPI, layout="constrained")
+    axes = figure.subplots(1, n_panels, squeeze=False)[0]
+    for panel in axes:
+        panel.grid(alpha=0.25, linewidth=0.6)
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes)
+
+
+def _png(figure: Any) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _colour(place: int) -> str:
+    return f"C{place % 10}"
+
+
+def _finals(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return (column, title) of the sizes that there are."""
+    present = {column for row in rows for column, value in row.items() if value is not None}
+    floors = sorted(float(column[5:]) for column in present if column.startswith("size@"))
+    grown = [("size_grown", "grown by rank")] if "size_grown" in present else []
+    return grown + [(f"size@{floor:g}", f"minimal, floor {floor:g}") for floor in floors]
+
+
+def _size_against_calls(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    columns = _finals(rows)
+    if not columns:
+        return None
+    figure, panels = _figure(len(columns))
+    for panel, (column, title) in zip(panels, columns, strict=True):
+        for place, method in enumerate(methods):
+            calls, sizes = values_of(rows, method, "calls"), values_of(rows, method, column)
+            both = [index for index in calls if index in sizes]
+            if not both:
+                continue
+            x, y = [calls[i] for i in both], [100 * sizes[i] for i in both]
+            panel.scatter(x, y, s=9, alpha=0.3, color=_colour(place), linewidths=0)
+            _cross(panel, rows, method, column, place)
+        panel.set(
+            title=title, xlabel="model calls a photograph", ylabel="size, % of the pixels", xscale="log"
+        )
+        panel.set_ylim(bottom=0)
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.legend(fontsize=8)
+    return _png(figure)
+
+
+def _cross(panel: Any, rows: Sequence[Row], method: str, column: str, place: int) -> None:
+    """Mark the means of calls and size with their intervals."""
+    calls, size = mean_of(rows, method, "calls"), mean_of(rows, method, column)
+    if calls is None or size is None:
+        return
+    panel.errorbar(
+        calls.mean,
+        100 * size.mean,
+        xerr=[[calls.mean - calls.low], [calls.high - calls.mean]],
+        yerr=[[100 * (size.mean - size.low)], [100 * (size.high - size.mean)]],
+        fmt="o",
+        color=_colour(place),
+        markersize=7,
+        markeredgecolor="black",
+        capsize=3,
+        label=method,
+    )
+
+
+def _curves(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
+    if not any(row.get("insertion_scores") for row in rows):
+        return None
+    figure, panels = _figure(3)
+    for place, method in enumerate(methods):
+        for panel, column in zip(panels, ("insertion_scores", "deletion_scores"), strict=False):
+            curve = _mean_curve(rows, method, column)
+            if curve is not None:
+                panel.plot(np.linspace(0, 100, len(curve)), curve, color=_colour(place), label=method)
+        shares, kept = zip(*_retained(rows, method), strict=True) if _has_retained(rows, method) else ((), ())
+        panels[2].plot(shares, kept, "o-", markersize=4, color=_colour(place), label=method)
+    headings = (
+        ("insertion", "pixels inserted, %", "score of the label"),
+        ("deletion", "pixels deleted, %", "score of the label"),
+        ("retained", "best pixels kept, %", "photographs that keep their label, %"),
+    )
+    for panel, (title, x, y) in zip(panels, headings, strict=True):
+        panel.set(title=title, xlabel=x, ylabel=y)
+        panel.set_ylim(bottom=0)
+        panel.legend(fontsize=8)
+    return _png(figure)
+
+
+def _mean_curve(rows: Sequence[Row], method: str, column: str) -> NDArray[np.float64] | None:
+    curves = [row[column] for row in rows if row["method"] == method and row.get(column)]
+    return np.mean(curves, axis=0, dtype=np.float64) if curves else None
+
+
+def _has_retained(rows: Sequence[Row], method: str) -> bool:
+    return any(True for _ in _retained(rows, method))
+
+
+def _retained(rows: Sequence[Row], method: str) -> Iterator[tuple[float, float]]:
+    for share in RETAINED:
+        mean = mean_of(rows, method, f"retained@{share:g}")
+        if mean is not None:
+            yield 100 * share, 100 * mean.mean
+
+
+def _sizes(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
+    columns = _finals(rows)
+    if not columns:
+        return None
+    width = max(4.0, 1.1 * len(methods) + 1)
+    figure, panels = _figure(len(columns), width, 4.6)
+    for panel, (column, title) in zip(panels, columns, strict=True):
+        groups = {method: values_of(rows, method, column) for method in methods}
+        _strips(panel, {method: list(group.values()) for method, group in groups.items()})
+        panel.set(title=title, ylabel="size, % of the pixels")
+    return _png(figure)
+
+
+def _strips(panel: Any, groups: Mapping[str, Sequence[float]]) -> None:
+    """Draw a box and all values of each group, spread by a fixed sequence so that the picture is always the same."""
+    rng = np.random.default_rng(0)
+    for place, values in enumerate(groups.values()):
+        sizes = 100 * np.asarray(values)
+        panel.boxplot(
+            [sizes],
+            positions=[place],
+            widths=0.55,
+            showfliers=False,
+            manage_ticks=False,
+            medianprops={"color": "black", "linewidth": 1.5},
+        )
+        spread = place + rng.uniform(-_STRIP, _STRIP, len(sizes))
+        panel.scatter(spread, sizes, s=9, alpha=0.5, color=_colour(place), linewidths=0, zorder=3)
+    panel.set_xticks(range(len(groups)), list(groups), rotation=25, ha="right", fontsize=8)
+    panel.set_xlim(-0.6, len(groups) - 0.4)
+    panel.set_ylim(bottom=0)

@@ -1,0 +1,253 @@
+"""
+A run over a data set: every method explains every photograph, and each pair of them is a row of the table.
+
+The photographs go one after the other, each through all methods, so that a run cut short has pairs to compare.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal import pictures
+from dccausal._evaluate_external import ExternalResults
+from dccausal._evaluate_extract import Scene
+from dccausal._evaluate_measure import Found, Settings, measure
+from dccausal._evaluate_methods import explain_by
+from dccausal._evaluate_specs import MethodSpec
+from dccausal._evaluate_truth import Truth, seen_pixels
+from dccausal._files import npy_bytes, png_bytes, write_files
+from dccausal.baseline import make_baseline
+from dccausal.errors import DeviceError, OutputError, RuntimeMissingError
+from dccausal.image import load_photo
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from dccausal._geometry import Placement
+    from dccausal.baseline import Baseline
+    from dccausal.explanation import Explanation
+    from dccausal.onnx import OnnxClassifier
+
+    Method = MethodSpec | ExternalResults
+
+# Failures that are not the photograph's or the method's: the run stops, and --resume tries again.
+STOPPING = (OutputError, DeviceError, RuntimeMissingError, BrokenPipeError, MemoryError)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """
+    What the run is about.
+
+    Attributes
+    ----------
+    out
+        Its folder.
+    paths, folders, truths
+        Each photograph's path, folder of pictures relative to ``out``, and truth.
+    methods
+        By the name of their rows.
+    classifier
+        The model.
+    baseline
+        As for ``explain``.
+    settings
+        How to measure.
+    seed
+        Of everything random.
+    explain_options
+        Further options of ``explain``.
+    only_right
+        Whether photographs whose top label is not the truth's are left out.
+    n_backgrounds
+        Other photographs that explanations are laid on.
+    n_saved
+        Photographs whose pictures are written.
+
+    """
+
+    out: Path
+    paths: Sequence[str]
+    folders: Sequence[str]
+    truths: Sequence[Truth]
+    methods: Mapping[str, Method]
+    classifier: OnnxClassifier
+    baseline: Baseline
+    settings: Settings
+    seed: int
+    explain_options: Mapping[str, Any]
+    only_right: bool
+    n_backgrounds: int
+    n_saved: int
+
+
+class _Photograph:
+    """A photograph, what the model sees of it, and what it says."""
+
+    def __init__(self, task: Task, index: int) -> None:
+        classifier = task.classifier
+        self.index, self.truth = index, task.truths[index]
+        self.photo: Image.Image = load_photo(task.paths[index])
+        image, self.placement = classifier.prepare(self.photo)
+        planted = self.truth.pixels(*self.photo.size)
+        self.seen = seen_pixels(planted, self.placement, (image.shape[0], image.shape[1]))
+        baseline = make_baseline(task.baseline, image)
+        self.scene = Scene.of(classifier, image, baseline, multi_label=classifier.multi_label)
+
+    @property
+    def is_right(self) -> bool | None:
+        """Whether the top label is the truth's; None where that has none."""
+        return None if self.truth.label is None else self.scene.top == self.truth.label
+
+
+def pending(task: Task, done: set[tuple[int, str]]) -> dict[int, list[str]]:
+    """Return which methods are still to be measured on which photographs."""
+    todo: dict[int, list[str]] = {}
+    for index, truth in enumerate(task.truths):
+        names = [
+            name
+            for name, method in task.methods.items()
+            if (index, name) not in done
+            and not (isinstance(method, ExternalResults) and truth.file not in method)
+        ]
+        if names:
+            todo[index] = names
+    return todo
+
+
+def evaluate(
+    task: Task, todo: Mapping[int, Sequence[str]], progress: Callable[[Any], object]
+) -> Iterator[tuple[dict[str, Any], Exception | None]]:
+    """
+    Yield a row for each photograph and method to do, and the error where it has one.
+
+    Raises
+    ------
+    OutputError, DeviceError, RuntimeMissingError
+        What is nobody's fault here.
+
+    """
+    for index, names in todo.items():
+        try:
+            photograph = _Photograph(task, index)
+        except STOPPING:
+            raise
+        except Exception as error:  # noqa: BLE001  the others are still to be measured
+            yield from ((_failed(task, index, name, error), error) for name in names)
+            continue
+        for name in names:
+            try:
+                yield _row(task, photograph, name, progress), None
+            except STOPPING:
+                raise
+            except Exception as error:  # noqa: BLE001  as above
+                yield _failed(task, index, name, error), error
+
+
+def _row(task: Task, photograph: _Photograph, name: str, progress: Callable[[Any], object]) -> dict[str, Any]:
+    scene, index, names = photograph.scene, photograph.index, task.classifier.names
+    row = _empty(task, index, name)
+    row |= {"top_label": scene.top, "is_right": photograph.is_right}
+    if task.only_right and not photograph.is_right:
+        return {**row, "left_out": "the top label is not the truth's"}
+    method = task.methods[name]
+    if isinstance(method, ExternalResults):
+        label_name = None if names is None else names[scene.top]
+        shape = (scene.image.shape[0], scene.image.shape[1])
+        found = method.found(photograph.truth.file, scene.top, label_name, shape)
+    else:
+        found = _found(_explain(task, photograph, method, progress))
+    row |= {"label": found.label, "name": found.name, "notes": list(found.notes)}
+    truth = photograph.seen if photograph.seen.any() else None
+    row |= measure(found, scene, truth, _backgrounds(task, index), task.classifier, task.settings)
+    if index < task.n_saved:
+        _save(task.out / task.folders[index] / slug(name), found, photograph.photo, photograph.placement)
+    return row
+
+
+def _explain(
+    task: Task, photograph: _Photograph, method: MethodSpec, progress: Callable[[Any], object]
+) -> Explanation:
+    return explain_by(
+        method,
+        task.paths[photograph.index],
+        task.classifier,
+        target=photograph.scene.top,
+        seed=task.seed,
+        min_confidence=task.settings.floors[0],
+        baseline=task.baseline,
+        progress=progress,
+        **task.explain_options,
+    )
+
+
+def _found(explanation: Explanation) -> Found:
+    statistics = explanation.statistics
+    phases = statistics.get("model_calls_by_phase") or {}
+    return Found(
+        heatmap=explanation.heatmap,
+        ranking=explanation.ranking(),
+        kept=explanation.kept,
+        label=explanation.label,
+        name=explanation.name,
+        outcome=explanation.outcome,
+        calls={**phases, "all": statistics.get("model_calls")},
+        seconds=statistics.get("seconds"),
+        model_seconds=statistics.get("model_seconds"),
+        notes=explanation.notes,
+    )
+
+
+def _backgrounds(task: Task, index: int) -> NDArray[np.uint8] | None:
+    """Return what the model sees of some other photographs, drawn by seed and place."""
+    others = [other for other in range(len(task.paths)) if other != index]
+    if not task.n_backgrounds or not others:
+        return None
+    rng = np.random.default_rng((task.seed, index))
+    chosen = rng.permutation(others)[: task.n_backgrounds]
+    return np.stack([task.classifier.prepare(load_photo(task.paths[other]))[0] for other in chosen])
+
+
+def _save(folder: Path, found: Found, photo: Image.Image, placement: Placement) -> None:
+    """Write what a method found, as pictures and as arrays."""
+    from PIL import Image
+
+    files: dict[str, bytes] = {}
+    if found.heatmap is not None:
+        files["heatmap.npy"] = npy_bytes(found.heatmap)
+        files["overlay.png"] = png_bytes(pictures.overlay(photo, placement, found.heatmap, found.kept))
+    if found.kept is not None:
+        files["kept.png"] = png_bytes(Image.fromarray(found.kept.astype(np.uint8) * np.uint8(255)))
+        files["explanation.png"] = png_bytes(pictures.picture(photo, placement, found.kept))
+    if files:
+        write_files(folder, files)
+
+
+def slug(name: str) -> str:
+    """Return a method's name as a folder can have it."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", name).strip("-.") or "method"
+
+
+def _empty(task: Task, index: int, name: str) -> dict[str, Any]:
+    truth = task.truths[index]
+    return {
+        "index": index,
+        "file": truth.file,
+        "method": name,
+        "truth_label": truth.label,
+        "truth_name": truth.name,
+        "error": None,
+        "message": None,
+        "left_out": None,
+    }
+
+
+def _failed(task: Task, index: int, name: str, error: Exception) -> dict[str, Any]:
+    return {**_empty(task, index, name), "error": type(error).__name__, "message": str(error)}
