@@ -1,5 +1,5 @@
 """
-The command line: ``dccausal explain``, ``dccausal inspect``, ``dccausal demo``.
+The command line: ``dccausal explain``, ``inspect``, ``evaluate``, ``plant``, ``demo``.
 
 Exit codes: 0 all is well; 2 bad input, usage or environment; 1 any other failure; 130 interrupted.
 """
@@ -65,6 +65,7 @@ def build_app() -> Any:
     from dccausal import _cli_evaluate_options as evaluating
     from dccausal import _cli_inspect_options as inspecting
     from dccausal import _cli_options as cli
+    from dccausal import _cli_plant_options as planting
 
     app = typer.Typer(
         name="dccausal",
@@ -116,6 +117,14 @@ def build_app() -> Any:
         return evaluate_command(**options)
 
     app.command(help=evaluating.HELP, epilog=evaluating.EPILOG)(evaluating.declare(evaluate))
+
+    def plant(**options: Any) -> int:
+        _log(is_debug=options["debug"])
+        from dccausal._cli_plant import plant_command
+
+        return plant_command(**options)
+
+    app.command(help=planting.HELP, epilog=planting.EPILOG)(planting.declare(plant))
 
     def demo(**options: Any) -> int:
         _log(is_debug=options["debug"])
