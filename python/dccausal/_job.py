@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _core
+from dccausal._finder import Finder, MakeFinder
 from dccausal._gallery import Gallery, Pictures
 from dccausal._verdicts import Target, choose_target
 from dccausal.explanation import Outcome
@@ -111,6 +112,8 @@ class Job:
         The index of the label to explain; None for the top one.
     multi_label
         Whether the scores are independent of each other.
+    make_finder
+        Makes what finds the heatmap; None for the causal search.
 
     """
 
@@ -126,6 +129,7 @@ class Job:
         min_confidence: float,
         max_calls: int | None,
         progress: Callable[[Progress], object] | None,
+        make_finder: MakeFinder | None = None,
     ) -> None:
         """Begin with the intact image and the blank one."""
         height, width = view.image.shape[:2]
@@ -137,6 +141,8 @@ class Job:
         self._progress = progress
         self._gallery: Gallery | None = Gallery(np.stack([view.image, view.baseline]))
         self._search: _core.Search | None = None
+        self._make_finder = make_finder
+        self._finder: Finder | None = None
         self._extraction: _core.Extraction | None = None
         self._calls: dict[Phase, int] = dict.fromkeys(PHASES, 0)
         self._seconds: dict[Phase, float] = dict.fromkeys(PHASES, 0.0)
@@ -156,7 +162,7 @@ class Job:
 
     def propose(self, capacity: int) -> Asked | None:
         """Return the next questions, at most ``capacity``; None while it waits for answers, or at the end."""
-        inquiry = self._gallery or self._extraction or self._search
+        inquiry = self._gallery or self._extraction or self._finder or self._search
         return None if inquiry is None or self.is_done else inquiry.propose(capacity)
 
     def take_scores(self, pictures: Pictures, answer: NDArray[Any]) -> None:
@@ -171,6 +177,7 @@ class Job:
         """
         gallery = self._gallery
         if gallery is None:
+            self._take_found(pictures, answer)
             return
         gallery.submit(pictures, answer)
         if not gallery.is_done:
@@ -222,7 +229,7 @@ class Job:
 
     def statistics(self) -> dict[str, Any]:
         """Return the counts and times of all phases, as plain values."""
-        counts = self._search.counts() if self._search is not None else None
+        counts = self._search.counts() if self._search is not None and self._finder is None else None
         search_calls = self._calls["search"]
         grid = self._extraction.grid if self._extraction is not None else None
         grown = self._extraction.grown() if self._extraction is not None else None
@@ -231,7 +238,7 @@ class Job:
             "model_calls": sum(self._calls.values()),
             "model_calls_by_phase": dict(self._calls),
             "questions": questions,
-            "questions_saved": questions - search_calls,
+            "questions_saved": questions - search_calls if counts else 0,
             "questions_not_needed": questions - counts["verdicts"] if counts else 0,
             "questions_repeated": counts["verdicts"] - search_calls if counts else 0,
             "partitions": counts["partitions"] if counts else 0,
@@ -265,6 +272,15 @@ class Job:
         else:
             self._begin_search()
 
+    def _take_found(self, pictures: Pictures, answer: NDArray[Any]) -> None:
+        finder, search = self._finder, self._search
+        if finder is None or search is None:
+            return
+        finder.submit(pictures, *self.target.judge(answer))
+        self._report(finder.progress)
+        if finder.is_done:
+            self._begin_extraction(search)
+
     def _begin_search(self) -> None:
         self._enter("search")
         settings = self._settings
@@ -286,18 +302,22 @@ class Job:
             blank=self._blank,
         )
         self._gallery = None
-        if self._search.is_done:
+        if self._make_finder is not None:
+            self._finder = self._make_finder(self.view, self.target, budget)
+        if (self._finder or self._search).is_done:
             self._begin_extraction(self._search)
 
     def _begin_extraction(self, search: _core.Search) -> None:
         self._take_heatmap(search)
         self._enter("growth")
+        # A finder's calls are not in the evidence, which is where the core counts.
+        n_found = self._calls["search"] if self._finder is not None else 0
         self._extraction = _core.Extraction(
             search,
             self.heatmap,
             cells=self._settings.grid,
             min_score=self._floor(),
-            max_calls=self._budget,
+            max_calls=None if self._budget is None else self._budget - n_found,
         )
         if self._extraction.is_done:
             self._end_extraction(self._extraction)
@@ -327,10 +347,21 @@ class Job:
         self.is_done = True
 
     def _take_heatmap(self, search: _core.Search) -> None:
+        if self._finder is not None:
+            self._take_found_heatmap(self._finder)
+            return
         mean = search.heatmap()
         self.heatmap_peak = float(mean.max())
         if self.heatmap_peak > 0:
             self.heatmap = mean / np.float32(self.heatmap_peak)
+
+    def _take_found_heatmap(self, finder: Finder) -> None:
+        """Bring a heatmap of any range to that from 0 to 1."""
+        found = finder.heatmap()
+        lowest, self.heatmap_peak = float(found.min()), float(found.max())
+        if self.heatmap_peak > lowest:
+            self.heatmap = ((found - lowest) / (self.heatmap_peak - lowest)).astype(np.float32)
+        self.notes.extend(finder.notes)
 
     def _take_kept(self, extraction: _core.Extraction) -> None:
         self.kept = extraction.kept()

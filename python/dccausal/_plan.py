@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dccausal import _core
 from dccausal._asking import Asker
 from dccausal._checks import finite_number, one_of, whole_number
+from dccausal._finder import MakeFinder
 from dccausal._job import Job, Progress, View
 from dccausal._runtime import count_cores
 from dccausal.baseline import make_baseline
@@ -120,9 +121,9 @@ class Plan:
         batch_size, in_flight = self.options["batch_size"], self.options["in_flight"]
         return Asker(self.classifier, batch_size=batch_size, in_flight=in_flight, threads=self.threads)
 
-    def prepare(self, image: Photo, index: int = 0) -> Job:
+    def prepare(self, image: Photo, index: int = 0, make_finder: MakeFinder | None = None) -> Job:
         """
-        Load an image and return its job, yet to be begun.
+        Load an image and return its job, yet to be begun; a finder takes the place of the causal search.
 
         Raises
         ------
@@ -144,6 +145,7 @@ class Plan:
             min_confidence=self.options["min_confidence"],
             max_calls=self.options["max_calls"],
             progress=self.options["progress"],
+            make_finder=make_finder,
         )
 
     def explanation(self, job: Job, asker: Asker) -> Explanation:

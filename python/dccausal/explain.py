@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._asking import Asker, Task, work
+from dccausal._finder import MakeFinder
 from dccausal._job import Progress
 from dccausal._plan import Plan
 from dccausal.classifier import Classifier
@@ -19,6 +20,7 @@ from dccausal.profiles import Profile, Weighting, World
 if TYPE_CHECKING:
     from PIL import Image
 
+    from dccausal._plan import Photo
     from dccausal.baseline import Baseline
 
 
@@ -148,14 +150,19 @@ def explain(
         progress=progress,
         on_interrupt=on_interrupt,
     )
+    return carry_out(plan, image)
+
+
+def carry_out(plan: Plan, image: Photo, make_finder: MakeFinder | None = None) -> Explanation:
+    """Explain one image as planned; a finder takes the place of the causal search."""
     with plan.asker() as asker:
-        job = plan.prepare(image)
+        job = plan.prepare(image, make_finder=make_finder)
         task = asker.task(job)
         try:
             _finish(asker, task)
         except KeyboardInterrupt:
             asker.drop()
-            if on_interrupt == "raise" or not job.cut_short():
+            if plan.options["on_interrupt"] == "raise" or not job.cut_short():
                 raise
             _finish(asker, task)
         return plan.explanation(job, asker)
