@@ -26,6 +26,7 @@ from dccausal._cli_options import EXPLANATION, check_ranges
 from dccausal._cli_run_display import RunDisplay
 from dccausal._cli_terminal import Terminal, duration
 from dccausal._describe import printable
+from dccausal._evaluate_backgrounds import Backgrounds
 from dccausal._evaluate_external import ExternalResults
 from dccausal._evaluate_measure import Settings
 from dccausal._evaluate_methods import check_method
@@ -35,6 +36,7 @@ from dccausal._evaluate_run import Task, evaluate, pending, slug
 from dccausal._evaluate_specs import read_external, read_floors, read_methods
 from dccausal._evaluate_truth import KINDS, Truth, TruthKind, read_truth
 from dccausal._files import check_writable
+from dccausal._run_images import collect
 from dccausal._run_manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
 from dccausal._run_table import ResultTable
 from dccausal.baseline import make_baseline
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 TABLE = "evaluation.jsonl"
 IMAGES = "images"
 
-_DECIDING = ("n", "seed", "baseline", "max_calls", "only_right", "steps", "backgrounds")
+_DECIDING = ("n", "seed", "baseline", "max_calls", "only_right", "steps", "backgrounds", "backgrounds_from")
 _EVERYTHING = 1 << 30
 
 
@@ -131,9 +133,20 @@ def _prepare(options: Mapping[str, Any], terminal: Terminal, out: Path, old: dic
             name: options[name] for name in ("max_calls", "threads", "in_flight") if options[name] is not None
         },
         only_right=options["only_right"],
-        n_backgrounds=options["backgrounds"],
+        backgrounds=_backgrounds(options, paths, classifier),
         n_saved=_EVERYTHING if options["save"] else options["sheet"],
     )
+
+
+def _backgrounds(
+    options: Mapping[str, Any], paths: Sequence[str], classifier: OnnxClassifier
+) -> Backgrounds | None:
+    """Return what explanations are laid on: photographs of the run, or of another folder."""
+    if not options["backgrounds"]:
+        return None
+    folder = options["backgrounds_from"]
+    others = paths if folder is None else collect([folder], Path(options["out"]), recursive=False)
+    return Backgrounds(others, classifier, options["backgrounds"], options["seed"])
 
 
 def _check_numbers(options: Mapping[str, Any]) -> None:

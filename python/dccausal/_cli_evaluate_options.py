@@ -74,10 +74,17 @@ _EVALUATE = (
     CliOption(
         "backgrounds",
         int,
-        "Lay each explanation on this many other photographs, to see whether the label stays.",
+        "Lay each explanation on this many photographs of another label, to see whether it gives its own.",
         "Explanation",
         "N",
         default=0,
+    ),
+    CliOption(
+        "backgrounds_from",
+        str,
+        "Folder of these photographs. By default those of the run.",
+        "Explanation",
+        "FOLDER",
     ),
 )
 _SHOWING = (

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import metrics
-from dccausal._evaluate_extract import CountedClassifier, Extracted, Scene, extract
+from dccausal._evaluate_extract import CountedClassifier, Scene, extract
 from dccausal._evaluate_truth import TruthKind
+from dccausal._verdicts import Target
 from dccausal.classifier import Classifier
 
 Pixels = NDArray[np.bool_]
 
+# Endings of columns: of the grown set, and of an explanation that came from elsewhere.
+_GROWN, _OWN = "_grown", ""
 # Shares of the best-ranked pixels at which it is asked whether they alone give the label.
 RETAINED = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.75)
 
@@ -44,6 +47,8 @@ class Found:
         What it took; None where that is not known.
     notes
         What it says about its result.
+    grid
+        Blocks a side of the lattice on which its ranking is grown and shrunk.
 
     """
 
@@ -57,6 +62,7 @@ class Found:
     seconds: float | None
     model_seconds: float | None
     notes: tuple[str, ...] = ()
+    grid: int = 28
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,6 @@ class Settings:
         Of the confidence; methods gave their explanation at the first.
     steps
         Of the curves.
-    grid
-        Blocks a side of the lattice on which rankings are grown and shrunk.
     max_calls
         Budget of each extraction.
     batch_size
@@ -84,7 +88,6 @@ class Settings:
     kind: TruthKind
     floors: tuple[float, ...]
     steps: int = 50
-    grid: int = 28
     max_calls: int | None = None
     batch_size: int = 32
 
@@ -130,16 +133,16 @@ def measure(
         "seconds": found.seconds,
         "model_seconds": found.model_seconds,
     }
-    row |= _extractions(found, scene, truth, CountedClassifier(classifier), settings)
+    sets, extracted = _extractions(found, scene, CountedClassifier(classifier), settings)
+    row |= extracted
     counted, started = CountedClassifier(classifier), time.perf_counter()
-    if found.kept is not None:
-        row |= _of_kept("", found.kept, truth, settings.kind)
-        shown = np.where(found.kept[..., None], scene.image, scene.baseline)
-        row["explanation_score"] = float(target.judge(counted(shown[None]))[1][0])
-        if backgrounds is not None and len(backgrounds):
-            row["robustness"] = metrics.robustness(
-                counted, scene.image, found.kept, found.label, backgrounds, batch_size=settings.batch_size
-            )
+    for ending, kept in sets.items():
+        row |= _of_kept(ending, kept, truth, settings.kind)
+        if ending != _GROWN:
+            row |= _of_shown(ending, kept, scene, target, backgrounds, counted, settings.batch_size)
+    first = suffix(settings.floors[0])
+    if _OWN not in sets and first in sets:  # the method's own explanation is that at the first floor
+        row |= {name.removesuffix(first): row[name] for name in list(row) if name in _columns_of(first)}
     if found.ranking is not None:
         row |= _curves(found.ranking, scene, found.label, target.score, counted, settings)
     if settings.kind == "object" and truth is not None and truth.any():
@@ -150,47 +153,80 @@ def measure(
 
 
 def _extractions(
-    found: Found, scene: Scene, truth: Pixels | None, counted: CountedClassifier, settings: Settings
-) -> dict[str, Any]:
-    """Grow and shrink the method's ranking, at each floor of which its own explanation is not at hand."""
-    heatmap = found.heatmap
+    found: Found, scene: Scene, counted: CountedClassifier, settings: Settings
+) -> tuple[dict[str, Pixels], dict[str, Any]]:
+    """
+    Grow and shrink the method's ranking, at each floor of which its own explanation is not at hand.
+
+    Returns
+    -------
+    sets, row
+        The kept pixels by the ending of their columns, and what became of the extractions.
+
+    """
+    sets: dict[str, Pixels] = {}
     row: dict[str, Any] = {}
     first, *others = settings.floors
     if found.kept is not None and found.outcome is not None:  # the method itself extracted at the first floor
-        row |= _of_kept(suffix(first), found.kept, truth, settings.kind)
+        sets[suffix(first)] = found.kept
         row[f"outcome{suffix(first)}"] = found.outcome
     else:
         others = [first, *others]
-    if heatmap is None:
-        return row
+        if found.kept is not None:
+            sets[_OWN] = found.kept
+    if found.heatmap is None:
+        return sets, row
     started = time.perf_counter()
-    results: dict[float, Extracted] = {}
     for floor in dict.fromkeys((0.0, *others)):
-        results[floor] = extract(
+        result = extract(
             counted,
             scene,
-            heatmap,
+            found.heatmap,
             found.label,
             floor=floor,
-            grid=settings.grid,
+            grid=found.grid,
             is_grown_enough=floor not in others,
             max_calls=settings.max_calls,
             batch_size=settings.batch_size,
         )
-    grown = results[0.0].grown
-    if grown is not None:
-        row |= _of_kept("_grown", grown, truth, settings.kind)
-    for floor in others:
-        result = results[floor]
-        row |= _of_kept(suffix(floor), result.kept, truth, settings.kind)
-        row |= {f"outcome{suffix(floor)}": result.outcome, f"calls{suffix(floor)}": result.n_calls}
+        if floor == 0 and result.grown is not None:
+            sets[_GROWN] = result.grown
+        if floor in others:
+            sets[suffix(floor)] = result.kept
+            row |= {f"outcome{suffix(floor)}": result.outcome, f"calls{suffix(floor)}": result.n_calls}
     row |= {"extraction_calls": counted.n_calls, "extraction_seconds": time.perf_counter() - started}
-    return row
+    return sets, row
 
 
 def suffix(floor: float) -> str:
     """Return what the columns of a floor end in: "@0", "@0.5"."""
     return f"@{floor:g}"
+
+
+def _columns_of(ending: str) -> tuple[str, ...]:
+    """Return the columns that one set of kept pixels has."""
+    return tuple(
+        f"{name}{ending}" for name in ("size", "covered", "share", "iou", "explanation_score", "robustness")
+    )
+
+
+def _of_shown(
+    ending: str,
+    kept: Pixels,
+    scene: Scene,
+    target: Target,
+    backgrounds: NDArray[np.uint8] | None,
+    counted: CountedClassifier,
+    batch_size: int,
+) -> dict[str, Any]:
+    """Show the classifier the kept pixels alone, and on other photographs."""
+    shown = np.where(kept[..., None], scene.image, scene.baseline)
+    row = {f"explanation_score{ending}": float(target.judge(counted(shown[None]))[1][0])}
+    if backgrounds is not None and len(backgrounds):
+        row[f"robustness{ending}"] = metrics.robustness(
+            counted, scene.image, kept, target.label, backgrounds, batch_size=batch_size
+        )
+    return row
 
 
 def _of_kept(ending: str, kept: Pixels, truth: Pixels | None, kind: TruthKind) -> dict[str, Any]:

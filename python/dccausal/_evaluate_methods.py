@@ -1,41 +1,39 @@
-"""The methods that can be compared, behind one call."""
+"""The methods that an evaluation runs: those of ``dccausal.methods``, as the command line names them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dccausal._evaluate_specs import MethodSpec
 from dccausal.errors import OptionError
-from dccausal.explain import explain
+from dccausal.methods import METHODS, explain_with
 
 if TYPE_CHECKING:
     from dccausal.explanation import Explanation
 
-Explain = Callable[..., "Explanation"]
-
-_PROFILES = {"dc-causal": "default", "dc-causal-fast": "quick", "dc-causal-paper": "paper"}
-
-
-def method_names() -> tuple[str, ...]:
-    """Return the names of all methods."""
-    return tuple(_PROFILES)
+# Options that belong to the extraction, whatever the method; ``explain_with`` checks them.
+_COMMON = ("grid", "max_calls", "top_k")
 
 
 def check_method(spec: MethodSpec) -> None:
     """
-    Check that there is such a method.
+    Check that there is such a method and that it has such options.
 
     Raises
     ------
     OptionError
-        If there is none.
+        If not.
 
     """
-    if spec.name not in method_names():
-        raise OptionError(f"--methods has {spec.name!r}; one of {', '.join(method_names())} is needed")
+    method = METHODS.get(spec.name)
+    if method is None:
+        raise OptionError(f"--methods has {spec.name!r}; one of {', '.join(METHODS)} is needed")
+    try:
+        method.check(**{name: value for name, value in spec.options.items() if name not in _COMMON})
+    except OptionError as error:
+        raise OptionError(f"--methods has {spec.text!r}: {error}") from error
 
 
 def explain_by(spec: MethodSpec, image: Any, classifier: Any, **options: Any) -> Explanation:
-    """Explain an image by a method; the options are those of ``explain``, after which the method's own come."""
-    return explain(image, classifier, profile=_PROFILES[spec.name], **{**options, **spec.options})
+    """Explain an image by a method; its own options go before the others. Ctrl-C is raised."""
+    return explain_with(spec.name, image, classifier, on_interrupt="raise", **{**options, **spec.options})

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dccausal import pictures
+from dccausal._evaluate_backgrounds import Backgrounds
 from dccausal._evaluate_external import ExternalResults
 from dccausal._evaluate_extract import Scene
 from dccausal._evaluate_measure import Found, Settings, measure
@@ -66,8 +66,8 @@ class Task:
         Further options of ``explain``.
     only_right
         Whether photographs whose top label is not the truth's are left out.
-    n_backgrounds
-        Other photographs that explanations are laid on.
+    backgrounds
+        What explanations are laid on; None leaves that out.
     n_saved
         Photographs whose pictures are written.
 
@@ -84,7 +84,7 @@ class Task:
     seed: int
     explain_options: Mapping[str, Any]
     only_right: bool
-    n_backgrounds: int
+    backgrounds: Backgrounds | None
     n_saved: int
 
 
@@ -166,7 +166,8 @@ def _row(task: Task, photograph: _Photograph, name: str, progress: Callable[[Any
         found = _found(_explain(task, photograph, method, progress))
     row |= {"label": found.label, "name": found.name, "notes": list(found.notes)}
     truth = photograph.seen if photograph.seen.any() else None
-    row |= measure(found, scene, truth, _backgrounds(task, index), task.classifier, task.settings)
+    others = task.backgrounds and task.backgrounds.of(index, task.paths[index], found.label)
+    row |= measure(found, scene, truth, others, task.classifier, task.settings)
     if index < task.n_saved:
         _save(task.out / task.folders[index] / slug(name), found, photograph.photo, photograph.placement)
     return row
@@ -202,17 +203,8 @@ def _found(explanation: Explanation) -> Found:
         seconds=statistics.get("seconds"),
         model_seconds=statistics.get("model_seconds"),
         notes=explanation.notes,
+        grid=int(explanation.provenance.get("grid", 28)),
     )
-
-
-def _backgrounds(task: Task, index: int) -> NDArray[np.uint8] | None:
-    """Return what the model sees of some other photographs, drawn by seed and place."""
-    others = [other for other in range(len(task.paths)) if other != index]
-    if not task.n_backgrounds or not others:
-        return None
-    rng = np.random.default_rng((task.seed, index))
-    chosen = rng.permutation(others)[: task.n_backgrounds]
-    return np.stack([task.classifier.prepare(load_photo(task.paths[other]))[0] for other in chosen])
 
 
 def _save(folder: Path, found: Found, photo: Image.Image, placement: Placement) -> None:

@@ -103,7 +103,6 @@ def shown_measures(rows: Sequence[Row]) -> list[Measure]:
             Measure(f"retained@{share:g}", f"label kept by the best {share:.0%}", "percent")
             for share in (0.05, 0.1, 0.2)
         ),
-        Measure("robustness", "label kept on other backgrounds", "percent"),
         Measure("is_right", "top label is the truth's", "percent"),
     ]
     return [measure for measure in measures if measure.column in present]
@@ -115,6 +114,7 @@ def _of_sets(ending: str, title: str) -> tuple[Measure, ...]:
         Measure(f"covered{ending}", f"occlusion covered, {title}", "percent"),
         Measure(f"share{ending}", f"share in the occlusion, {title}", "percent"),
         Measure(f"iou{ending}", f"IoU with the object's box, {title}", "number"),
+        Measure(f"robustness{ending}", f"label kept on other backgrounds, {title}", "percent"),
     )
 
 
