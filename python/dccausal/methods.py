@@ -239,7 +239,7 @@ def explain_with(
     >>> def classify(images):
     ...     red = images[:, 40:48, 8:16, 0].mean(axis=(1, 2)) / 255
     ...     return np.stack([1 - red, red], axis=1)
-    >>> explanation = explain_with("occlusion", photo, classify, grid=8, window=0.125)
+    >>> explanation = explain_with("occlusion", photo, classify, grid=8, baseline="black")
     >>> explanation.outcome, explanation.label, float(explanation.size)
     ('minimal', 1, 0.015625)
 
@@ -247,8 +247,6 @@ def explain_with(
     chosen = METHODS.get(method) if isinstance(method, str) else None
     if chosen is None:
         raise OptionError(f"method is {method!r}; one of {', '.join(METHODS)} is needed")
-    if grid is not None and "grid" in chosen.defaults:
-        options["grid"] = grid
     own = chosen.check(**options)
     plan = Plan.of(
         classifier,
@@ -267,7 +265,8 @@ def explain_with(
         on_interrupt=on_interrupt,
     )
     found = carry_out(plan, image, _finder_maker(chosen, own, seed))
-    return dataclasses.replace(found, provenance=_provenance(found, chosen, own))
+    used = plan.settings if isinstance(own, Profile) else own
+    return dataclasses.replace(found, provenance=_provenance(found, chosen, used))
 
 
 def _profile(own: Any) -> Profile | str:
