@@ -81,7 +81,8 @@ def evaluate_command(**options: Any) -> int:
             terminal.error("interrupted; the same command with --resume continues")
             return INTERRUPTED
         if table.rows:
-            write_pictures(out, table.rows, methods, task.paths, task.folders)
+            has_plots = options["plots"] is not False
+            write_pictures(out, table.rows, methods, task.paths, task.folders, has_plots=has_plots)
         _show(terminal, task, table.rows, shown, time.monotonic() - started)
         codes = {_code_of(row) for row in table.rows}
         return next((code for code in (FAILED, 2) if code in codes), FINE)

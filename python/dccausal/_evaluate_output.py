@@ -56,10 +56,16 @@ def write_tables(out: Path, rows: Sequence[Row], methods: Sequence[str]) -> list
 
 
 def write_pictures(
-    out: Path, rows: Sequence[Row], methods: Sequence[str], paths: Sequence[str], folders: Sequence[str]
+    out: Path,
+    rows: Sequence[Row],
+    methods: Sequence[str],
+    paths: Sequence[str],
+    folders: Sequence[str],
+    *,
+    has_plots: bool,
 ) -> None:
     """
-    Write the plots into plots/, if matplotlib is installed, and sheets/methods.png.
+    Write the plots into plots/, if there are to be any, and sheets/methods.png.
 
     Raises
     ------
@@ -70,7 +76,7 @@ def write_pictures(
     good = measured(rows)
     if not good:
         return
-    if importlib.util.find_spec("matplotlib") is not None:
+    if has_plots:
         write_files(out / "plots", plots(good, [method for method in methods if method in methods_of(good)]))
     sheet = methods_sheet(out, rows, paths, folders)
     if sheet is not None:

@@ -166,7 +166,8 @@ def _row(task: Task, photograph: _Photograph, name: str, progress: Callable[[Any
         found = _found(_explain(task, photograph, method, progress))
     row |= {"label": found.label, "name": found.name, "notes": list(found.notes)}
     truth = photograph.seen if photograph.seen.any() else None
-    others = task.backgrounds and task.backgrounds.of(index, task.paths[index], found.label)
+    backgrounds = task.backgrounds
+    others = None if backgrounds is None else backgrounds.of(index, task.paths[index], found.label)
     row |= measure(found, scene, truth, others, task.classifier, task.settings)
     if index < task.n_saved:
         _save(task.out / task.folders[index] / slug(name), found, photograph.photo, photograph.placement)
