@@ -214,7 +214,7 @@ def test_a_run_is_not_begun_twice_nor_continued_otherwise(few, capsys):
     assert (few / "run" / "evaluation.jsonl").read_bytes() == content
 
 
-def test_photographs_are_drawn_by_the_seed_and_more_hold_the_fewer(few, capsys):
+def test_photographs_are_drawn_by_the_seed_and_more_hold_the_fewer(few):
     def chosen(n, seed):
         main(_arguments("--n", n, "--seed", seed, "--no-plots", "--sheet", 0, out=f"run{n}-{seed}"))
         return {row["file"] for row in _rows(few / f"run{n}-{seed}")}

@@ -33,6 +33,19 @@ def test_pointing_game_counts_ties_by_chance():
     assert metrics.pointing_game(np.ones((4, 4)), TRUTH) == 0.25
 
 
+def test_the_best_share_of_a_ranking_is_that_of_a_perfect_one():
+    truth = np.zeros((4, 4), dtype=bool)
+    truth[1, :3] = True
+    ranking = np.argsort(~truth.ravel(), kind="stable")
+    assert metrics.best_iou(ranking, truth) == (1, 3 / 16)
+    assert metrics.best_iou(ranking[::-1], truth) == (3 / 16, 1)
+    late = np.concatenate([ranking[3:5], ranking[:3], ranking[5:]])  # two wrong ones first
+    assert metrics.best_iou(late, truth) == (3 / 5, 5 / 16)
+    assert metrics.best_iou(ranking, np.zeros_like(truth)) == (0, 1 / 16)
+    with pytest.raises(OptionError, match=r"ranking and truth are \(4,\) and \(4, 4\)"):
+        metrics.best_iou(ranking[:4], truth)
+
+
 def brightness(images):
     """The score of label 1 is the share of white pixels."""
     share = images.mean(axis=(1, 2, 3)) / 255
@@ -50,6 +63,18 @@ def test_curves_of_a_score_that_counts_pixels():
     assert not insertion.is_top[:11].any()
     assert insertion.is_top[11:].all()
     assert len(insertion.shares) == 21
+    some = metrics.insertion_curve(brightness, image, baseline, ranking, 1, shares=[0.6, 0.1, 0.25])
+    np.testing.assert_allclose(some.scores, [0.6, 0.1, 0.25])
+    assert some.is_top.tolist() == [True, False, False]
+    none = metrics.deletion_curve(brightness, image, baseline, ranking, 1, shares=[0])
+    assert none.scores.tolist() == [1]
+
+
+def test_areas_relative_to_the_intact_score():
+    curve = metrics.Curve(np.array([0, 0.5, 1]), np.array([0, 0.4, 0.4]), np.zeros(3, dtype=bool))
+    assert curve.auc == pytest.approx(0.3)
+    assert curve.relative_auc(0.4) == pytest.approx(0.75)
+    assert np.isnan(curve.relative_auc(0))
 
 
 def test_a_perfect_ranking_has_a_perfect_curve():
@@ -104,6 +129,11 @@ def test_what_cannot_be_measured():
     image = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(OptionError, match="image, baseline and ranking are"):
         metrics.insertion_curve(brightness, image, image, np.arange(15), 1)
+    for shares in ([], [-0.1], [1.1], [np.nan], [[0.5]]):
+        with pytest.raises(OptionError, match="numbers from 0 to 1 are needed"):
+            metrics.deletion_curve(brightness, image, image, np.arange(16), 1, shares=shares)
+    with pytest.raises(OptionError, match="steps is 0"):
+        metrics.deletion_curve(brightness, image, image, np.arange(16), 1, steps=0)
     with pytest.raises(OptionError, match="label is 2; a whole number from 0 to 1 is needed"):
         metrics.insertion_curve(brightness, image, image, np.arange(16), 2)
     with pytest.raises(OptionError, match=r"backgrounds must be \(n, 4, 4, 3\)"):

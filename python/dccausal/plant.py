@@ -46,7 +46,8 @@ class Occlusion:
     shape
         One of ``SHAPES``.
     box
-        (top, left, bottom, right) of the covered pixels, both ends included.
+        (top, left, bottom, right) of the shape, both ends included. An ellipse touches the sides of its box in
+        their middles, which may lie between two pixels.
     pixels
         bool (H, W): the covered pixels.
 
@@ -204,13 +205,19 @@ def _scaled(picture: Image.Image, n_pixels: float) -> NDArray[np.uint8]:
     from PIL import Image
 
     scale = math.sqrt(n_pixels / picture.width / picture.height)
-    array = np.asarray(picture)
+    found: list[tuple[float, NDArray[np.uint8]]] = []
     for _ in range(_CORRECTIONS):  # how much is opaque depends a little on the size
         size = (max(1, round(scale * picture.width)), max(1, round(scale * picture.height)))
         array = np.asarray(picture.resize(size, Image.Resampling.BILINEAR))
-        n_opaque = max(1, int(np.count_nonzero(array[..., 3] >= _OPAQUE)))
-        scale *= math.sqrt(n_pixels / n_opaque)
-    return array
+        n_opaque = int(np.count_nonzero(array[..., 3] >= _OPAQUE))
+        if n_opaque:
+            found.append((abs(n_opaque - n_pixels), array))
+        scale *= math.sqrt(n_pixels / max(1, n_opaque))
+    if not found:
+        raise OptionError(
+            f"share is so small that nothing of the picture is left at {size}; a larger one is needed"
+        )
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 def _covered(
