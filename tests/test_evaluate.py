@@ -208,7 +208,7 @@ def _grey(scene):
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.9])
-@pytest.mark.parametrize("name", ["needs_a_and_b", "a_or_b", "needs_four_corners"])
+@pytest.mark.parametrize("name", ["needs_a_and_b", "a_or_b", "needs_four_corners", "graded"])
 def test_extraction_is_that_of_explain(name, floor):
     scene = plant(name)
     classify = _probabilities(scene)
