@@ -19,7 +19,7 @@ def show(image, baseline, kept):
 
 
 def suspiciousness(measure, ef, ep, nf, np_):
-    """One superpixel's, from its four counts."""
+    """One pixel's, from its four counts."""
     if measure == "tarantula":
         failing = ef / (ef + nf) if ef + nf else 0
         passing = ep / (ep + np_) if ep + np_ else 0
@@ -31,20 +31,31 @@ def suspiciousness(measure, ef, ep, nf, np_):
     return ef - ep
 
 
-def sbfl(image, baseline, passes, measure, *, seed, mutants, cells, share):
+def sbfl_masked(random, height, width, *, mutation, cells, share):
+    """What a mutant masks, pixel by pixel."""
+    share = random.random() if share is None else share
+    masked = np.zeros((height, width), dtype=bool)
+    if mutation == "square":
+        row, column = int(random.integers(height)), int(random.integers(width))
+        down, right = round(share * height / 2), round(share * width / 2)
+        for y, x in itertools.product(range(height), range(width)):
+            masked[y, x] = (y == row or row - down <= y < row + down) and (
+                x == column or column - right <= x < column + right
+            )
+        return masked
+    n = round(share * cells * cells)
+    gone = set(random.permutation(cells * cells)[: min(max(n, 1), cells * cells - 1)].tolist())
+    for y, x in itertools.product(range(height), range(width)):
+        masked[y, x] = y * cells // height * cells + x * cells // width in gone
+    return masked
+
+
+def sbfl(image, baseline, passes, measure, *, seed, mutants, **options):
     """Count every mutant for every pixel."""
     height, width = image.shape[:2]
     counts = np.zeros((height, width, 4))  # ef, ep, nf, np
     for index in range(mutants):
-        random = generator(seed, index)
-        n = round((random.random() if share is None else share) * cells * cells)
-        gone = set(random.permutation(cells * cells)[: min(max(n, 1), cells * cells - 1)].tolist())
-        masked = np.array(
-            [
-                [y * cells // height * cells + x * cells // width in gone for x in range(width)]
-                for y in range(height)
-            ]
-        )
+        masked = sbfl_masked(generator(seed, index), height, width, **options)
         is_passing = passes(show(image, baseline, ~masked))
         for y, x in itertools.product(range(height), range(width)):
             counts[y, x, (0 if masked[y, x] else 2) + is_passing] += 1

@@ -15,13 +15,14 @@ from make_planted import plant
 import dccausal.methods
 import method_references as references
 from dccausal import OnnxClassifier, OptionError, RuntimeMissingError, explain
+from dccausal._methods_base import MaskFinder
 from dccausal._methods_rise import _bilinear
 from dccausal.methods import METHODS, explain_with
 
 SBFL = ["sbfl-tarantula", "sbfl-zoltar", "sbfl-ochiai", "sbfl-wong2"]
 # Few questions, on the lattice that the boxes are planted on.
 SMALL = {
-    **{method: {"mutants": 200, "cells": 8} for method in SBFL},
+    **{method: {"mutants": 200, "cells": 8, "mutation": "superpixels"} for method in SBFL},
     "rise": {"masks": 300, "cells": 8},
     "occlusion": {"window": 0.125, "stride": 0.125},
     "random": {},
@@ -75,9 +76,10 @@ def test_the_methods_are_those_promised_in_their_order():
 
 
 @pytest.mark.parametrize("share", [None, 0.3])
+@pytest.mark.parametrize("mutation", ["square", "superpixels"])
 @pytest.mark.parametrize("method", SBFL)
-def test_fault_localisation_counts_as_the_reference(method, share, photo):
-    options = {"mutants": 60, "cells": 4, "share": share}
+def test_fault_localisation_counts_as_the_reference(method, mutation, share, photo):
+    options = {"mutants": 60, "mutation": mutation, "cells": 4, "share": share}
     assert scores(photo[None])[0, 0] > 0.5
     found = explain_with(method, photo, scores, seed=5, **options)
     heat = references.sbfl(
@@ -129,6 +131,15 @@ def test_a_planted_box_is_found_exactly(method):
     if method != "random" and not method.startswith("dc"):
         assert found.heatmap[box].min() > found.heatmap[~box].max() or method == "rise"
         assert found.statistics["grown_size"] == found.size
+
+
+@pytest.mark.parametrize("method", SBFL)
+def test_squares_find_a_planted_box_too(method):
+    planted = plant("needs_a")
+    found = explain_with(method, planted.image, planted.scores, grid=8, mutants=400)
+    np.testing.assert_array_equal(found.kept, planted.explanations[0])
+    inside = planted.pixels("A")
+    assert found.heatmap[inside].mean() > 1.5 * found.heatmap[~inside].mean()
 
 
 @pytest.mark.parametrize("method", [name for name in SMALL if name not in ("random", "rise")])
@@ -219,6 +230,7 @@ def test_provenance_and_statistics_are_those_of_the_method(photo):
         ("rise", {"cells": 2.5}, "cells is 2.5; a whole number"),
         ("rise", {"probability": 1}, "probability is 1; a number above 0 and below 1 is needed"),
         ("sbfl-ochiai", {"mutants": -1}, "mutants is -1"),
+        ("sbfl-ochiai", {"mutation": "circle"}, "mutation is 'circle'; one of square, superpixels"),
         ("sbfl-ochiai", {"cells": 1}, "cells is 1; a whole number from 2"),
         ("sbfl-ochiai", {"share": 1.0}, "share is 1.0; a share above 0 and below 1, or None, is needed"),
         ("occlusion", {"window": 0}, "window is 0; a share above 0"),
@@ -305,6 +317,33 @@ def test_batches_are_no_larger_than_asked_and_progress_is_told(photo):
     assert len(expected) > 3
     assert all(80 <= n <= 120 for n in expected)
     assert {one.phase for one in told} == {"search", "growth", "shrinking", "verification"}
+
+
+class Noting(MaskFinder):
+    """Asks about blank images, and notes the order in which answers are used."""
+
+    def draw(self, index):
+        return np.full((2, 2, 3), index, dtype=np.uint8)
+
+    def use(self, index, *, is_passing, score):
+        self.used = [*getattr(self, "used", []), (index, is_passing, score)]
+
+    def heatmap(self):
+        return np.zeros((2, 2))
+
+
+def test_answers_are_used_in_the_order_of_the_questions():
+    finder = Noting(None, None, 7, None)
+    batches = [finder.propose(3) for _ in range(3)]
+    assert [batch.images[:, 0, 0, 0].tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert finder.propose(3) is None
+    for batch in reversed(batches):
+        assert not finder.is_done
+        index = batch.images[:, 0, 0, 0]
+        finder.submit(batch, index % 2 == 0, index.astype(np.float32))
+    assert finder.used == [(i, i % 2 == 0, float(i)) for i in range(7)]
+    assert finder.is_done
+    assert finder.progress == 1
 
 
 @pytest.mark.parametrize("method", PACKAGES)
