@@ -356,16 +356,26 @@ def test_external_results_are_read(tmp_path):
     np.save(tmp_path / "h.npy", heat)
     np.save(tmp_path / "r.npy", np.argsort(-heat.ravel()))
     np.save(tmp_path / "m.npy", heat > 8)
-    by_heat = _external(tmp_path, heatmap="h.npy", mask="m.npy", calls=5).found("a.png", 2, "cat", (3, 4))
+    by_heat = _external(tmp_path, heatmap="h.npy", mask="m.npy", calls=5, calls_search=3).found(
+        "a.png", 2, "cat", (3, 4)
+    )
     by_rank = _external(tmp_path, ranking="r.npy", label=1).found("a.png", 2, "cat", (3, 4))
     np.testing.assert_array_equal(by_heat.ranking, by_rank.ranking)
     assert by_rank.heatmap.argmax() == 11
     assert by_heat.kept.sum() == 3
     assert by_rank.kept is None
     assert (by_heat.label, by_heat.name, by_rank.label, by_rank.name) == (2, "cat", 1, None)
-    assert by_heat.calls == {"all": 5}
+    assert by_heat.calls == {"all": 5, "search": 3}
     assert "a.png" in _external(tmp_path)
     assert "b.png" not in _external(tmp_path)
+    with (tmp_path / "r.jsonl").open("a") as stream:
+        stream.write('{"file": "b.png"')  # still being written
+    assert "b.png" not in ExternalResults(tmp_path / "r.jsonl")
+
+
+def test_what_another_program_failed_on_is_no_result(tmp_path):
+    with pytest.raises(InputError, match=r"a.png ended in 'TypeError: x'; a result is needed"):
+        _external(tmp_path, error="TypeError: x", calls=3).found("a.png", 2, "cat", (3, 4))
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """
 Results that another program computed, as JSON Lines, so that they are measured like all others.
 
-A line has ``file`` (as the truth names the photograph) and, of what there is, ``label``, ``calls``, ``seconds``,
-``model_seconds``, ``mask`` (path of a .npy: bool (H, W), True = kept), ``heatmap`` (.npy: float (H, W)) or ``ranking``
-(.npy: int (H * W,), flat indices, best first). Paths are relative to the file; arrays have the model's size.
+A line has ``file`` (as the truth names the photograph) and, of what there is, ``label``, ``calls``, ``calls_search``,
+``seconds``, ``model_seconds``, ``mask`` (path of a .npy: bool (H, W), True = kept), ``heatmap`` (.npy: float (H, W)) or ``ranking``
+(.npy: int (H * W,), flat indices, best first). Paths are relative to the file; arrays have the model's size. A line with
+``error`` says that the program failed on the photograph. A last line that is still being written is left for later.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from dccausal._evaluate_measure import Found
 from dccausal.errors import InputError
 
-_NUMBERS = ("calls", "seconds", "model_seconds")
+_NUMBERS = ("calls", "calls_search", "seconds", "model_seconds")
 
 
 class ExternalResults:
@@ -46,7 +47,7 @@ class ExternalResults:
             text = self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path} cannot be read ({error}); JSON Lines are needed") from error
-        lines = [line for line in text.split("\n") if line.strip()]
+        lines = [line for line in text.split("\n")[:-1] if line.strip()]
         self._lines = {line["file"]: line for line in (self._read(line) for line in lines)}
 
     def __contains__(self, file: object) -> bool:
@@ -69,10 +70,14 @@ class ExternalResults:
         Raises
         ------
         InputError
-            If an array cannot be read or has another shape.
+            If the program failed on it, or an array cannot be read or has another shape.
 
         """
         line = self._lines[file]
+        if line.get("error") is not None:
+            raise InputError(
+                f"{self._path}: {file} ended in {line['error']!r}; a result is needed to measure it"
+            )
         kept, heatmap = self._array(line, "mask", shape), self._array(line, "heatmap", shape)
         ranking = self._array(line, "ranking", (shape[0] * shape[1],))
         if heatmap is None and ranking is not None:
@@ -89,7 +94,7 @@ class ExternalResults:
             label=label if own is None else int(own),
             name=name if own is None or own == label else None,
             outcome=None,
-            calls={"all": line.get("calls")},
+            calls={"all": line.get("calls"), "search": line.get("calls_search")},
             seconds=line.get("seconds"),
             model_seconds=line.get("model_seconds"),
         )
