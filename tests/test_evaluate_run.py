@@ -110,6 +110,7 @@ def test_a_run_has_the_known_answers(few, capsys):
             phases = row["calls_search"] + row["calls_growth"] + row["calls_shrinking"]
             assert phases + 3 == row["calls"]
             assert row["score"] > 0.99
+            assert row["is_minimal"] is True
             assert len(row["insertion_scores"]) == 51
     assert "p02.png is not an image" in err
     assert "6 explanations measured on 4 photographs (2 failed, 0 left out)" in out

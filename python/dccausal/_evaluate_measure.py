@@ -133,6 +133,8 @@ def measure(
         "seconds": found.seconds,
         "model_seconds": found.model_seconds,
     }
+    if found.outcome is not None:
+        row["is_minimal"] = found.outcome == "minimal"
     sets, extracted = _extractions(found, scene, CountedClassifier(classifier), settings)
     row |= extracted
     counted, started = CountedClassifier(classifier), time.perf_counter()

@@ -103,6 +103,7 @@ def shown_measures(rows: Sequence[Row]) -> list[Measure]:
             Measure(f"retained@{share:g}", f"label kept by the best {share:.0%}", "percent")
             for share in (0.05, 0.1, 0.2)
         ),
+        Measure("is_minimal", "its own explanation shown to be minimal", "percent"),
         Measure("is_right", "top label is the truth's", "percent"),
     ]
     return [measure for measure in measures if measure.column in present]
