@@ -248,7 +248,7 @@ def _perfect(scene, classify, **changes):
         "label": 1,
         "name": "planted",
         "outcome": None,
-        "calls": {"all": 7},
+        "calls": {"all": 70, "search": 50},
         "seconds": 1.5,
         "model_seconds": None,
         "grid": 8,
@@ -267,7 +267,9 @@ def test_measures_with_known_answers():
         assert row[f"size{ending}"] == both
         assert row[f"covered{ending}"] == 1
         assert row[f"share{ending}"] == 0.5
-    assert row["calls"] == 7
+    assert row["calls"] == 70
+    assert row["cost@0.5"] == 50 + row["calls@0.5"] + 3
+    assert 53 < row["cost_grown"] < row["cost@0"] == 50 + row["calls@0"] + 3
     assert (row["seconds"], row["model_seconds"], row["outcome"]) == (1.5, None, None)
     # The label comes with the 2nd of 64 steps, and goes with the 1st.
     assert row["insertion"] == pytest.approx(1 - 1.5 / 64, abs=0.001)
@@ -305,6 +307,7 @@ def test_a_methods_own_explanation_stands_for_the_first_floor():
     assert row["size@0.5"] == row["size"] == odd.mean()
     assert row["size@0"] == row["size_grown"] == 128 / 4096
     assert "calls@0.5" not in row
+    assert row["cost@0.5"] == 70
     assert row["calls@0"] > 0
 
 

@@ -108,7 +108,8 @@ def test_a_run_has_the_known_answers(few, capsys):
                     0.5,
                 )
             phases = row["calls_search"] + row["calls_growth"] + row["calls_shrinking"]
-            assert phases + 3 == row["calls"]
+            assert phases + 3 == row["calls"] == row["cost@0"]
+            assert row["cost_grown"] < row["cost@0"] or row["method"] != _METHOD
             assert row["score"] > 0.99
             assert row["is_minimal"] is True
             assert len(row["insertion_scores"]) == 51

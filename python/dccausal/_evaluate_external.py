@@ -2,10 +2,10 @@
 Results that another program computed, as JSON Lines, so that they are measured like all others.
 
 A line has ``file`` (as the truth names the photograph) and, of what there is, ``label``, ``calls``, ``calls_search``,
-``seconds``, ``model_seconds``, ``mask`` (path of a .npy: bool (H, W), True = kept), ``heatmap`` (.npy: float (H, W)) or
-``ranking`` (.npy: int (H * W,), flat indices, best first). Paths are relative to the file; arrays have the model's size. A
-line with ``error`` says that the program failed on the photograph. A last line that is still being written is left for
-later.
+``seconds``, ``model_seconds``, ``mask`` (path of a .npy: bool (H, W), True = kept), ``heatmap`` (.npy: float (H, W))
+or ``ranking`` (.npy: int (H * W,), flat indices, best first). Paths are relative to the file; arrays have the model's
+size. A line with ``error`` says that the program failed on the photograph. A last line that is still being written is
+left for later.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ Pixels = NDArray[np.bool_]
 
 # Endings of columns: of the grown set, and of an explanation that came from elsewhere.
 _GROWN, _OWN = "_grown", ""
+# Calls that any explanation takes besides search and extraction: the intact image, the blank one, the result.
+_CHECKS = 3
 # Shares of the best-ranked pixels at which it is asked whether they alone give the label.
 RETAINED = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.75)
 
@@ -178,7 +180,7 @@ def _extractions(
             sets[_OWN] = found.kept
     if found.heatmap is None:
         return sets, row
-    started = time.perf_counter()
+    started, n_growth = time.perf_counter(), 0
     for floor in dict.fromkeys((0.0, *others)):
         result = extract(
             counted,
@@ -196,8 +198,24 @@ def _extractions(
         if floor in others:
             sets[suffix(floor)] = result.kept
             row |= {f"outcome{suffix(floor)}": result.outcome, f"calls{suffix(floor)}": result.n_calls}
+        n_growth = result.n_growth if floor == 0 else n_growth
+    row |= _costs(found.calls, first, n_growth, {floor: row[f"calls{suffix(floor)}"] for floor in others})
     row |= {"extraction_calls": counted.n_calls, "extraction_seconds": time.perf_counter() - started}
     return sets, row
+
+
+def _costs(
+    calls: Mapping[str, int | None], first: float, n_growth: int, extra: Mapping[float, int]
+) -> dict[str, int]:
+    """Return the model calls that a method would have needed for each set alone, where its search is known."""
+    search, row = calls.get("search"), {}
+    if search is not None:
+        row[f"cost{_GROWN}"] = search + n_growth + _CHECKS
+        row |= {f"cost{suffix(floor)}": search + n_calls + _CHECKS for floor, n_calls in extra.items()}
+    n_all = calls.get("all")
+    if first not in extra and n_all is not None:
+        row[f"cost{suffix(first)}"] = n_all
+    return row
 
 
 def suffix(floor: float) -> str:

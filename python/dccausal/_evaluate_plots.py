@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._evaluate_measure import RETAINED
-from dccausal._evaluate_table import Row, mean_of, values_of
+from dccausal._evaluate_table import Mean, Row, has_others, mean_of, values_of
 from dccausal.errors import RuntimeMissingError
 
 _DPI = 130
@@ -68,30 +68,32 @@ def _colour(place: int) -> str:
     return f"C{place % 10}"
 
 
-def _finals(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Return (column, title) of the sizes that there are."""
+def _sets(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """Return the columns of size and of model calls, and the title, of each kind of explanation there is."""
     present = {column for row in rows for column, value in row.items() if value is not None}
     floors = sorted(float(column[5:]) for column in present if column.startswith("size@"))
-    grown = [("size_grown", "grown by rank")] if "size_grown" in present else []
-    return grown + [(f"size@{floor:g}", f"minimal, floor {floor:g}") for floor in floors]
+    found = [("size_grown", "cost_grown", "grown by rank")]
+    found += [("size", "calls", "its own explanation")] if has_others(rows) else []
+    found += [(f"size@{floor:g}", f"cost@{floor:g}", f"minimal, floor {floor:g}") for floor in floors]
+    return [kind for kind in found if kind[0] in present]
 
 
 def _size_against_calls(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    columns = _finals(rows)
-    if not columns:
+    sets = _sets(rows)
+    if not sets:
         return None
-    figure, panels = _figure(len(columns))
-    for panel, (column, title) in zip(panels, columns, strict=True):
+    figure, panels = _figure(len(sets))
+    for panel, (size, cost, title) in zip(panels, sets, strict=True):
         for place, method in enumerate(methods):
-            calls, sizes = values_of(rows, method, "calls"), values_of(rows, method, column)
+            calls, sizes = values_of(rows, method, cost), values_of(rows, method, size)
             both = [index for index in calls if index in sizes]
             if not both:
                 continue
             x, y = [calls[i] for i in both], [100 * sizes[i] for i in both]
             panel.scatter(x, y, s=9, alpha=0.3, color=_colour(place), linewidths=0)
-            _cross(panel, rows, method, column, place)
+            _cross(panel, (mean_of(rows, method, cost), mean_of(rows, method, size)), method, place)
         panel.set(
             title=title, xlabel="model calls a photograph", ylabel="size, % of the pixels", xscale="log"
         )
@@ -99,13 +101,14 @@ def _size_against_calls(rows: Sequence[Row], methods: Sequence[str]) -> bytes | 
         panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         panel.xaxis.set_minor_formatter(NullFormatter())
-        panel.legend(fontsize=8)
+        if panel.get_legend_handles_labels()[0]:
+            panel.legend(fontsize=8)
     return _png(figure)
 
 
-def _cross(panel: Any, rows: Sequence[Row], method: str, column: str, place: int) -> None:
+def _cross(panel: Any, means: tuple[Mean | None, Mean | None], method: str, place: int) -> None:
     """Mark the means of calls and size with their intervals."""
-    calls, size = mean_of(rows, method, "calls"), mean_of(rows, method, column)
+    calls, size = means
     if calls is None or size is None:
         return
     panel.errorbar(
@@ -162,12 +165,11 @@ def _retained(rows: Sequence[Row], method: str) -> Iterator[tuple[float, float]]
 
 
 def _sizes(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
-    columns = _finals(rows)
-    if not columns:
+    sets = _sets(rows)
+    if not sets:
         return None
-    width = max(4.0, 1.1 * len(methods) + 1)
-    figure, panels = _figure(len(columns), width, 4.6)
-    for panel, (column, title) in zip(panels, columns, strict=True):
+    figure, panels = _figure(len(sets), max(4.0, 0.7 * len(methods) + 1), 4.6)
+    for panel, (column, _, title) in zip(panels, sets, strict=True):
         groups = {method: values_of(rows, method, column) for method in methods}
         _strips(panel, {method: list(group.values()) for method, group in groups.items()})
         panel.set(title=title, ylabel="size, % of the pixels")

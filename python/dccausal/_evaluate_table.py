@@ -90,7 +90,7 @@ def shown_measures(rows: Sequence[Row]) -> list[Measure]:
         Measure("seconds", "seconds", "seconds"),
         Measure("model_seconds", "of these, in the model", "seconds"),
         *_of_sets("_grown", "grown by rank"),
-        *(_of_sets("", "its own explanation") if _has_others(rows) else ()),
+        *(_of_sets("", "its own explanation") if has_others(rows) else ()),
         *(measure for floor in floors for measure in _of_sets(f"@{floor:g}", f"minimal at {floor:g}")),
         Measure("pointing", "pointing game", "percent"),
         Measure("best_iou", "IoU of the best share of ranked pixels", "number"),
@@ -111,6 +111,7 @@ def shown_measures(rows: Sequence[Row]) -> list[Measure]:
 
 def _of_sets(ending: str, title: str) -> tuple[Measure, ...]:
     return (
+        Measure(f"cost{ending}", f"model calls, {title}", "count"),
         Measure(f"size{ending}", f"size, {title}", "percent"),
         Measure(f"covered{ending}", f"occlusion covered, {title}", "percent"),
         Measure(f"share{ending}", f"share in the occlusion, {title}", "percent"),
@@ -119,7 +120,7 @@ def _of_sets(ending: str, title: str) -> tuple[Measure, ...]:
     )
 
 
-def _has_others(rows: Sequence[Row]) -> bool:
+def has_others(rows: Sequence[Row]) -> bool:
     """Return whether some explanation came from elsewhere than from an extraction at one of the floors."""
     return any(row.get("size") is not None and row.get("outcome") is None for row in rows)
 
