@@ -15,6 +15,7 @@ from dccausal._evaluate_table import Mean, Row, has_others, mean_of, values_of
 from dccausal.errors import RuntimeMissingError
 
 _DPI = 130
+_A_ROW = 3
 _STRIP = 0.16  # half the width of a strip of points
 
 
@@ -45,14 +46,19 @@ def plots(rows: Sequence[Row], methods: Sequence[str]) -> dict[str, bytes]:
 
 
 def _figure(n_panels: int, width: float = 5.0, height: float = 4.2) -> tuple[Any, list[Any]]:
+    """Return a figure of some panels, three a row."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width * n_panels, height), dpi=_DPI, layout="constrained")
-    axes = figure.subplots(1, n_panels, squeeze=False)[0]
-    for panel in axes:
+    n_columns = min(n_panels, _A_ROW)
+    n_rows = -(-n_panels // _A_ROW)
+    figure = Figure(figsize=(width * n_columns, height * n_rows), dpi=_DPI, layout="constrained")
+    panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
+    for panel in panels[n_panels:]:
+        panel.set_visible(False)
+    for panel in panels[:n_panels]:
         panel.grid(alpha=0.25, linewidth=0.6)
         panel.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
+    return figure, panels[:n_panels]
 
 
 def _png(figure: Any) -> bytes:
@@ -98,7 +104,7 @@ def _size_against_calls(rows: Sequence[Row], methods: Sequence[str]) -> bytes | 
             title=title, xlabel="model calls a photograph", ylabel="size, % of the pixels", xscale="log"
         )
         panel.set_ylim(bottom=0)
-        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         panel.xaxis.set_minor_formatter(NullFormatter())
         if panel.get_legend_handles_labels()[0]:
