@@ -6,12 +6,12 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType, MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dccausal._cli_options import EXPLANATION, MODEL, RUNNING, check_ranges
+from dccausal._cli_options import CONFIG, EXPLANATION, MODEL, RUNNING, check_ranges
 from dccausal._cli_terminal import ProgressDisplay, Terminal, duration
 from dccausal._describe import printable
 from dccausal._files import check_writable
@@ -271,10 +271,20 @@ class Run:
         self._terminal.json(json_text({**document, "error": type(error).__name__, "message": str(error)}))
 
 
-def describe_error(error: BaseException) -> str:
-    """Return an error as a sentence; those that are not dccausal's own are bugs."""
+def describe_error(error: BaseException, origins: Mapping[str, str] = MappingProxyType({})) -> str:
+    """
+    Return an error as a sentence; those that are not dccausal's own are bugs.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    origins
+        What gave an option, by its name, where that is not the command line.
+
+    """
     if isinstance(error, OptionError):
-        return _with_flag(str(error))
+        return _with_flag(str(error), origins)
     if isinstance(error, DccausalError):
         return str(error)
     return (
@@ -283,11 +293,14 @@ def describe_error(error: BaseException) -> str:
     )
 
 
-def _with_flag(text: str) -> str:
-    """Name an option as the command line does, where a text begins with its name."""
-    name, _, rest = text.partition(" ")
-    for option in (*MODEL, *EXPLANATION, *RUNNING):
-        if name.rstrip(":") == option.name:
+def _with_flag(text: str, origins: Mapping[str, str]) -> str:
+    """Name an option as the user did who gave it, where a text begins with its name."""
+    given, _, rest = text.partition(" ")
+    name = given.rstrip(":").removeprefix("--").replace("-", "_")
+    if name in origins:
+        return f"{origins[name]}{':' if given.endswith(':') else ''} {rest}"
+    for option in (*MODEL, *EXPLANATION, *RUNNING, CONFIG):
+        if given.rstrip(":") == option.name:
             hint = " (the folder of the results is --out)" if name == "output" else ""
             return f"{option.flags[0].partition('/')[0]} {rest}{hint}"
     return text

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 _INSTALL = 'the command line needs the packages typer and rich: pip install "dccausal[cli]"'
 _BAD_USAGE, _INTERRUPTED = 2, 130
@@ -46,15 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     usage_error: type[Exception] = typer.BadParameter.__bases__[0]  # click's, wherever Typer keeps it
+    origins: dict[str, str] = {}  # where options come from that are not on the command line
     try:
         command = typer.main.get_command(build_app())
-        result = command.main(argv or ["--help"], prog_name="dccausal", standalone_mode=False)
+        result = command.main(argv or ["--help"], prog_name="dccausal", standalone_mode=False, obj=origins)
     except usage_error as error:
         return _report_usage(error)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001  this is where errors become lines
-        return _report(error, is_debug="--debug" in argv)
+        return _report(error, origins, is_debug="--debug" in argv or "debug" in origins)
     return result if isinstance(result, int) else 0
 
 
@@ -81,14 +82,12 @@ def build_app() -> Any:
             typer.echo(f"dccausal {__version__}")
             raise typer.Exit
 
-    version = cli.CliOption("version", bool, "Print the version.", "Output", default=False)
+    version = typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
 
-    def top(**_: Any) -> int:
+    def top(version: bool = False) -> int:  # noqa: ARG001, FBT001, FBT002  declared to Typer below
         return 0
 
-    cli.give_signature(top, [version])
-    top.__signature__.parameters["version"].default.callback = show_version  # type: ignore[attr-defined]
-    top.__signature__.parameters["version"].default.is_eager = True  # type: ignore[attr-defined]
+    top.__annotations__["version"] = Annotated[bool, version]
     app.callback()(top)
 
     def explain(**options: Any) -> int:
@@ -160,9 +159,9 @@ def _report_usage(error: Any) -> int:
     return _BAD_USAGE
 
 
-def _report(error: Exception, *, is_debug: bool) -> int:
+def _report(error: Exception, origins: Mapping[str, str], *, is_debug: bool) -> int:
     from dccausal._cli_explain import describe_error, exit_code_of
     from dccausal._cli_terminal import Terminal
 
-    Terminal(is_debug=is_debug).error(describe_error(error), error)
+    Terminal(is_debug=is_debug).error(describe_error(error, origins), error)
     return exit_code_of(error)
