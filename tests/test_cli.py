@@ -24,6 +24,7 @@ from PIL import Image
 from dccausal import (
     ClassifierError,
     DeviceError,
+    Explanation,
     ImageError,
     OnnxClassifier,
     OptionError,
@@ -34,10 +35,10 @@ from dccausal import (
 )
 from dccausal._cli_demo import covered
 from dccausal._cli_explain import describe_error, exit_code_of, plan_folders, read_baseline
-from dccausal._cli_options import EXPLANATION, MODEL, RUNNING
+from dccausal._cli_options import DRAWING, EXPLANATION, MODEL, RUNNING
 from dccausal._cli_terminal import describe_progress, duration
 
-_FILES = ["explanation.png", "heatmap.npy", "kept.png", "overlay.png", "result.json"]
+_FILES = ["explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "overlay.png", "result.json"]
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
 _PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100"}
 
@@ -216,6 +217,26 @@ def test_the_options_are_those_of_the_library():
     own = {"model": None, "batch_size": None, "providers": None}
     for name, option in table.items():
         assert option.default == own.get(name, library[name].default), name
+    saving = inspect.signature(Explanation.save).parameters
+    assert {option.name: option.default for option in DRAWING} == {
+        name: parameter.default for name, parameter in saving.items() if name not in ("self", "folder")
+    }
+
+
+def test_pictures_are_drawn_as_they_are_told(folder):
+    drawing = ["--colormap", "cividis", "--alpha", 0.25, "--contour", "dashed", "--cutout"]
+    assert _explain(folder, *drawing).returncode == 0
+    assert _explain(folder, "--recursive", *drawing, "--out", "run", photo=".").returncode == 0
+    there = folder / "explanations" / "photo"
+    assert _names(there) == sorted([*_FILES, "cutout.png"])
+    scene = explain(folder / "photo.png", OnnxClassifier(folder / "model.onnx", device="cpu"), partitions=8)
+    with Image.open(there / "overlay.png") as image:
+        expected = scene.overlay(colormap="cividis", alpha=0.25, contour="dashed")
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(expected))
+    with Image.open(there / "cutout.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(scene.cutout()))
+    for name in ("overlay.png", "explanation.png", "cutout.png"):
+        assert (folder / "run" / "images" / "photo" / name).read_bytes() == (there / name).read_bytes()
 
 
 # What it says, and where
@@ -277,6 +298,12 @@ def test_one_bad_photograph_does_not_stop_the_others(folder):
         (["--partitions", "0"], "--partitions is 0; a whole number from 1 to 4096 is needed"),
         (["--world", "moon"], "--world is 'moon'; one of intact, contingency is needed"),
         (["--profile", "fast"], "--profile is 'fast'; one of"),
+        (
+            ["--colormap", "jet"],
+            "--colormap is 'jet'; one of inferno, magma, plasma, viridis, cividis, grey is",
+        ),
+        (["--alpha", "2"], "--alpha is 2.0; a number from 0 to 1 is needed"),
+        (["--contour", "dotted"], "--contour is 'dotted'; one of solid, dashed, none is needed"),
         (["--target", "zebra"], "--target 'zebra' is not a label"),
         (["--target", "9"], "--target is 9; a label from 0 to 1 is needed"),
         (["--baseline", "ultraviolet"], "--baseline is 'ultraviolet', neither a known colour nor"),
@@ -432,6 +459,14 @@ def test_shells_can_complete(tmp_path):
     words = {"COMP_WORDS": "dccausal explain --parti", "COMP_CWORD": "2"}
     done = _run(cwd=tmp_path, _DCCAUSAL_COMPLETE="complete_bash", **words)
     assert "--partitions" in done.stdout
+
+
+def test_completion_can_be_installed(tmp_path):
+    done = _run("--install-completion", "bash", cwd=tmp_path, HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (script,) = (tmp_path / ".bash_completions").iterdir()
+    assert str(script) in (tmp_path / ".bashrc").read_text()
+    assert "_DCCAUSAL_COMPLETE=complete_bash" in script.read_text()
 
 
 # A terminal, and Ctrl-C

@@ -19,7 +19,7 @@ from PIL import Image
 from dccausal import Explanation, InputError, OutputError, Placement
 
 _DOCUMENT = Path(__file__).parents[1] / "docs" / "result-schema.md"
-_FILES = ["explanation.png", "heatmap.npy", "kept.png", "overlay.png", "result.json"]
+_FILES = ["explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "overlay.png", "result.json"]
 _HOSTILE = '<script>alert("1")</script>&\x1b[31m\udcff'
 
 
@@ -130,7 +130,8 @@ def test_pictures_have_the_size_of_the_photograph():
     for image in (explanation.overlay(), explanation.picture(), explanation.cutout()):
         assert image.size == (120, 90)
     assert explanation.masked_picture().size == (32, 24)
-    assert explanation.overlay(contour=False).tobytes() != explanation.overlay().tobytes()
+    assert explanation.overlay(contour="none").tobytes() != explanation.overlay().tobytes()
+    assert explanation.picture(contour="dashed").tobytes() != explanation.picture().tobytes()
     assert explanation.overlay(colormap="viridis").tobytes() != explanation.overlay().tobytes()
 
 
@@ -228,6 +229,34 @@ def test_saving_writes_exactly_the_documented_files(tmp_path):
     with Image.open(folder / "kept.png") as image:
         assert image.mode == "L"
         np.testing.assert_array_equal(np.asarray(image), explanation.kept * np.uint8(255))
+
+
+def test_saving_draws_as_it_is_told(tmp_path):
+    explanation = _make()
+    explanation.save(tmp_path, colormap="cividis", alpha=0.5, contour="dashed", cutout=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*_FILES, "cutout.png"])
+    expected = {
+        "overlay.png": explanation.overlay(colormap="cividis", alpha=0.5, contour="dashed"),
+        "explanation.png": explanation.picture(contour="dashed"),
+        "cutout.png": explanation.cutout(),
+    }
+    for name, picture in expected.items():
+        with Image.open(tmp_path / name) as image:
+            assert image.mode == picture.mode
+            np.testing.assert_array_equal(np.asarray(image), np.asarray(picture))
+    assert "cutout.png" in json.loads((tmp_path / "result.json").read_text())["files"]
+    explanation.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == _FILES
+
+
+def test_the_heatmap_is_there_as_an_image_of_16_bits(tmp_path):
+    explanation = _make()
+    with Image.open(explanation.save(tmp_path) / "heatmap.png") as image:
+        assert image.mode == "I;16"
+        values = np.asarray(image)
+    assert values.dtype == np.uint16
+    np.testing.assert_array_equal(values, np.rint(explanation.heatmap.astype(float) * 65535))
+    assert values.max() == 65535
 
 
 def test_the_same_explanation_is_the_same_bytes(tmp_path):

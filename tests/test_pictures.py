@@ -171,9 +171,13 @@ def test_the_masked_picture_is_what_the_model_was_given():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"colormap": "jet"}, "colormap is 'jet'; one of inferno, magma, plasma, viridis, grey is needed"),
+        (
+            {"colormap": "jet"},
+            "colormap is 'jet'; one of inferno, magma, plasma, viridis, cividis, grey is needed",
+        ),
+        ({"contour": "dotted"}, "contour is 'dotted'; one of solid, dashed, none is needed"),
         ({"alpha": 1.5}, "alpha is 1.5; a number from 0 to 1 is needed"),
-        ({"alpha": float("nan")}, "alpha is nan; a number from 0 to 1 is needed"),
+        ({"alpha": float("nan")}, "alpha is nan; a finite number is needed"),
     ],
 )
 def test_options_out_of_range(options, text):
@@ -191,6 +195,30 @@ def test_colour_maps_get_lighter_all_the_way(name):
     linear = (table / 255.0) ** 2.2
     lightness = np.cbrt(linear @ (0.2126, 0.7152, 0.0722))
     assert np.diff(lightness[::8]).min() > 0
+
+
+@pytest.mark.parametrize("name", [name for name in COLORMAPS if name != "grey"])
+def test_colour_maps_are_those_of_their_names(name):
+    published = pytest.importorskip("matplotlib").colormaps[name](np.arange(256))[:, :3] * 255
+    assert np.abs(np.rint(published) - colours(name)).max() <= 6
+
+
+def test_a_dashed_line_is_half_of_the_line_and_none_is_none():
+    photo = Image.new("RGB", (1120, 1120), (90, 60, 30))
+    placement, kept = _whole(photo), _kept()
+    lines = {
+        style: (np.asarray(picture(photo, placement, kept, contour=style)) == _WHITE).all(axis=2)
+        for style in ("solid", "dashed", "none")
+    }
+    assert not lines["none"].any()
+    assert not (lines["dashed"] & ~lines["solid"]).any()
+    assert 0.45 < lines["dashed"].sum() / lines["solid"].sum() < 0.55
+    sides = [lines["dashed"][330:630, 155], lines["dashed"][315, 170:470]]  # left and above
+    for side in sides:
+        runs = np.diff(np.flatnonzero(np.diff(side.astype(int)) != 0))
+        assert (runs == 6 * round(1120 / 240)).all()
+    plain = overlay(photo, placement, _heat())
+    assert overlay(photo, placement, _heat(), kept, contour="none").tobytes() == plain.tobytes()
 
 
 @pytest.mark.parametrize("radius", [0, 1, 2, 3, 4, 5, 9, 40])

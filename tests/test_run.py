@@ -26,7 +26,7 @@ from dccausal.explanation import Explanation
 
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
 _TIMES = ("seconds", "model_seconds")
-_FILES = ["explanation.png", "heatmap.npy", "kept.png", "overlay.png", "result.json"]
+_FILES = ["explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "overlay.png", "result.json"]
 _FAST = ("--partitions", "4", "--device", "cpu", "--threads", "1")
 
 
@@ -161,6 +161,10 @@ def test_a_run_is_not_begun_twice_nor_continued_otherwise(few):
     assert "preprocess scale was 0.00392" in text
     assert "names_sha256 was" in text
     assert "--baseline was" not in text
+    arguments = ["--out", "run", "--resume", "--seed", 1, "--baseline", "black", "--contour", "none"]
+    text = " ".join(_explain(few, "photos", *arguments)[2].split())
+    assert '--baseline was "grey" and is "black"' in text
+    assert '--contour was "solid" and is "none"' in text
     shutil.copy(few / "photos" / "p00.png", few / "photos" / "new.png")
     code, out, err = _explain(few, "photos", "--out", "run", "--seed", 1, "--resume", "--batch-size", 7)
     assert "1 photographs were not there when the run began" in err
@@ -314,10 +318,10 @@ def test_a_bug_that_one_photograph_hits_is_recorded_for_that_one(few, monkeypatc
     Image.new("RGB", (64, 64), (128, 128, 128)).save(few / "photos" / "p03.png")
     save = Explanation.save
 
-    def fail(explanation, folder):
+    def fail(explanation, folder, **options):
         if explanation.source == "photos/p03.png":
             raise ZeroDivisionError("a bug")
-        return save(explanation, folder)
+        return save(explanation, folder, **options)
 
     monkeypatch.setattr(Explanation, "save", fail)
     assert _in_process(few, monkeypatch) == 1
@@ -330,10 +334,10 @@ def test_a_bug_that_one_photograph_hits_is_recorded_for_that_one(few, monkeypatc
 def test_a_disk_that_cannot_be_written_stops_the_run_and_is_no_photographs_failure(few, monkeypatch, capsys):
     save, is_full = Explanation.save, [True]
 
-    def fill(explanation, folder):
+    def fill(explanation, folder, **options):
         if explanation.source == "photos/p03.png" and is_full[0]:
             raise OutputError("no space")
-        return save(explanation, folder)
+        return save(explanation, folder, **options)
 
     monkeypatch.setattr(Explanation, "save", fill)
     assert _in_process(few, monkeypatch) == 1
@@ -346,7 +350,7 @@ def test_a_disk_that_cannot_be_written_stops_the_run_and_is_no_photographs_failu
 
 def test_a_device_that_is_gone_is_no_photographs_failure(tmp_path):
     with ResultTable(tmp_path / "results.jsonl") as table:
-        run = _Run(tmp_path, [{"path": "p.png", "folder": "images/p"}], table, Terminal())
+        run = _Run(tmp_path, [{"path": "p.png", "folder": "images/p"}], table, Terminal(), {})
         with pytest.raises(DeviceError):
             run._record(0, DeviceError("it is gone"))
         assert table.rows == []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.explanation import Explanation
+    from dccausal.pictures import Contour
 
 SHEET = "demo.png"
 
@@ -42,7 +43,8 @@ def demo_command(**options: Any) -> int:
         run = Run(values, terminal, interrupts, lambda explanation, _: explanations.append(explanation))
         run.explain_all(run.check([str(out / name) for name in photos], [out / name for name in names]))
         if explanations:
-            write_files(out, {SHEET: png_bytes(sheet(explanations))})
+            drawing = {name: options[name] for name in ("colormap", "alpha", "contour")}
+            write_files(out, {SHEET: png_bytes(sheet(explanations, **drawing))})
     for explanation in explanations:
         terminal.result(explanation.summary() + "\n")
     if len(explanations) == len(photos):
@@ -62,8 +64,8 @@ def covered(explanation: Explanation, box: tuple[int, int, int, int]) -> float:
     return float(np.mean(kept[top:bottom, left:right]))
 
 
-def sheet(explanations: list[Explanation]) -> Image.Image:
-    """Return photograph, heatmap and explanation side by side, a row for each."""
+def sheet(explanations: list[Explanation], *, contour: Contour = "solid", **drawing: Any) -> Image.Image:
+    """Return photograph, heatmap and explanation side by side, a row for each; options as of ``overlay``."""
     rows = []
     for explanation in explanations:
         scores = [
@@ -73,9 +75,12 @@ def sheet(explanations: list[Explanation]) -> Image.Image:
         rows.append(
             [
                 (explanation.photo, f"What was given:\n{short_title(explanation)}{scores[0]}"),
-                (explanation.overlay(), "Where the label comes from:\nresponsibility, yellow is most"),
                 (
-                    explanation.picture(),
+                    explanation.overlay(contour=contour, **drawing),
+                    "Where the label comes from:\nresponsibility, lightest is most",
+                ),
+                (
+                    explanation.picture(contour=contour),
                     f"What suffices for it:\n{explanation.size:.1%} of the pixels{scores[1]}",
                 ),
             ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dccausal._cli_options import CONFIG, EXPLANATION, MODEL, RUNNING, check_ranges
+from dccausal._cli_options import CONFIG, DRAWING, EXPLANATION, MODEL, RUNNING, check_ranges
 from dccausal._cli_terminal import ProgressDisplay, Terminal, duration
 from dccausal._describe import printable
 from dccausal._files import check_writable
@@ -28,6 +28,7 @@ from dccausal.errors import (
 from dccausal.explain import explain
 from dccausal.image import load_photo
 from dccausal.onnx import OnnxClassifier
+from dccausal.pictures import check_drawing
 from dccausal.profiles import Profile
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ class Run:
         """
         options = self._options
         check_ranges(options)
+        check_drawing(options["colormap"], options["alpha"], options["contour"])
         Profile.of(options["profile"], **{name: options[name] for name in _PROFILE})
         for folder in folders:
             try:
@@ -260,7 +262,7 @@ class Run:
             explanation = explain(
                 image, self._classifier, baseline=self._baseline, progress=progress, **options
             )
-        explanation.save(folder)
+        explanation.save(folder, **{option.name: self._options[option.name] for option in DRAWING})
         self._show(explanation, folder)
 
     def _failed(self, image: str, error: Exception) -> None:
@@ -299,7 +301,7 @@ def _with_flag(text: str, origins: Mapping[str, str]) -> str:
     name = given.rstrip(":").removeprefix("--").replace("-", "_")
     if name in origins:
         return f"{origins[name]}{':' if given.endswith(':') else ''} {rest}"
-    for option in (*MODEL, *EXPLANATION, *RUNNING, CONFIG):
+    for option in (*MODEL, *EXPLANATION, *RUNNING, *DRAWING, CONFIG):
         if given.rstrip(":") == option.name:
             hint = " (the folder of the results is --out)" if name == "output" else ""
             return f"{option.flags[0].partition('/')[0]} {rest}{hint}"

@@ -30,7 +30,7 @@ from dccausal._cli_explain import (
     plan_folders,
     read_baseline,
 )
-from dccausal._cli_options import check_ranges
+from dccausal._cli_options import DRAWING, check_ranges
 from dccausal._cli_run_display import RunDisplay
 from dccausal._cli_terminal import Terminal, duration
 from dccausal._describe import printable
@@ -42,6 +42,7 @@ from dccausal._run_table import ResultTable, row_of
 from dccausal.baseline import make_baseline
 from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError
 from dccausal.many import explain_many
+from dccausal.pictures import check_drawing
 from dccausal.profiles import Profile
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ if TYPE_CHECKING:
 TABLE = "results.jsonl"
 IMAGES = "images"
 
-# Of the options of explain, those that decide the results. Threads and batches do not.
-_DECIDING = tuple(name for name in _EXPLAIN if name not in ("threads", "in_flight"))
+_DRAWING = tuple(option.name for option in DRAWING)
+# Of the options, those that decide the results. Threads and batches do not.
+_DECIDING = (*(name for name in _EXPLAIN if name not in ("threads", "in_flight")), "baseline", *_DRAWING)
 # Failures that are not the photograph's: the run stops, and --resume tries again.
 _STOPPING = (OutputError, DeviceError, RuntimeMissingError, BrokenPipeError, MemoryError)
 _N_LISTED = 5
@@ -81,7 +83,7 @@ def run_command(**options: Any) -> int:
             terminal.note(f"resumed: {len(done)} of {len(entries)} photographs were done")
         _check_reachable([entries[index]["path"] for index in todo], options)
         started = time.monotonic()
-        run = _Run(out, entries, table, terminal)
+        run = _Run(out, entries, table, terminal, {name: options[name] for name in _DRAWING})
         try:
             run.explain(todo, classifier, _explain_options(options))
         except KeyboardInterrupt:
@@ -98,6 +100,7 @@ def _prepare(
 ) -> tuple[OnnxClassifier, dict[str, Any]]:
     """Check everything that concerns all photographs; return the model, and the manifest that holds."""
     check_ranges(options)
+    check_drawing(options["colormap"], options["alpha"], options["contour"])
     Profile.of(options["profile"], **{name: options[name] for name in _PROFILE})
     try:
         check_writable(out, [MANIFEST, TABLE])
@@ -152,8 +155,10 @@ class _Run:
         entries: Sequence[Mapping[str, str]],
         table: ResultTable,
         terminal: Terminal,
+        drawing: Mapping[str, Any],
     ) -> None:
         self._out, self._entries, self._table, self._terminal = out, entries, table, terminal
+        self._drawing = drawing
 
     def explain(self, todo: Sequence[int], classifier: OnnxClassifier, options: Mapping[str, Any]) -> None:
         """Explain the photographs of these places in the manifest, and record each."""
@@ -187,7 +192,7 @@ class _Run:
             shown = text if entry["path"] in text else f"{entry['path']}: {text}"
             self._terminal.error(shown, result)
         else:
-            result.save(folder)
+            result.save(folder, **self._drawing)
             sync_folder(folder.parent)
         row = row_of(index, entry["path"], entry["folder"], result)
         self._table.append(row)

@@ -205,6 +205,32 @@ RUNNING = (
         at_least=20,
     ),
 )
+DRAWING = (
+    CliOption(
+        "colormap",
+        str,
+        "Colours of the heat: inferno, magma, plasma, viridis, cividis, grey.",
+        "Output",
+        "NAME",
+        default="inferno",
+    ),
+    CliOption("alpha", float, "Opacity of the hottest places, 0 to 1.", "Output", "SHARE", default=0.75),
+    CliOption(
+        "contour",
+        str,
+        "Outline of the explanation: solid, dashed, none.",
+        "Output",
+        "STYLE",
+        default="solid",
+    ),
+    CliOption(
+        "cutout",
+        bool,
+        "Write cutout.png too: the explanation, transparent around it.",
+        "Output",
+        default=False,
+    ),
+)
 JSON = CliOption(
     "json", bool, "Print one JSON document a photograph, and nothing else.", "Output", default=False
 )

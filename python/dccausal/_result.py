@@ -13,28 +13,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._files import npy_bytes, png_bytes
+from dccausal._rle import coco_rle
 
 if TYPE_CHECKING:
     from dccausal.explanation import Explanation
+    from dccausal.pictures import Contour
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1
+SCHEMA_MINOR = 1  # one more whenever keys are added
 
-RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "kept.png", "result.json")
-STALE_FILES = ("baseline.png",)  # of an earlier result with a baseline that was not one colour
+RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "result.json")
+# What only some results have: a baseline that is not one colour, a cut-out that was asked for.
+STALE_FILES = ("baseline.png", "cutout.png")
+
+_HOTTEST = 65535
 
 
-def result_files(explanation: Explanation) -> dict[str, bytes]:
-    """Return the files of a result by name, result.json last."""
+def result_files(
+    explanation: Explanation,
+    *,
+    colormap: str = "inferno",
+    alpha: float = 0.75,
+    contour: Contour = "solid",
+    cutout: bool = False,
+) -> dict[str, bytes]:
+    """Return the files of a result by name, result.json last; the options are those of ``Explanation.save``."""
     from PIL import Image
 
     kept = explanation.kept.astype(np.uint8) * np.uint8(255)
+    heat = np.rint(explanation.heatmap.astype(np.float64) * _HOTTEST).astype(np.uint16)
+    overlay = explanation.overlay(colormap=colormap, alpha=alpha, contour=contour)
     files = {
-        "overlay.png": png_bytes(explanation.overlay()),
-        "explanation.png": png_bytes(explanation.picture()),
+        "overlay.png": png_bytes(overlay),
+        "explanation.png": png_bytes(explanation.picture(contour=contour)),
         "heatmap.npy": npy_bytes(explanation.heatmap),
+        "heatmap.png": png_bytes(Image.fromarray(heat)),
         "kept.png": png_bytes(Image.fromarray(kept)),
     }
+    if cutout:
+        files["cutout.png"] = png_bytes(explanation.cutout())
     if _colour(explanation.baseline) is None:
         files["baseline.png"] = png_bytes(Image.fromarray(explanation.baseline))
     document = result_document(explanation)
@@ -50,12 +68,14 @@ def result_document(explanation: Explanation) -> dict[str, Any]:
     document = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
+        "schema_minor": SCHEMA_MINOR,
         "outcome": explanation.outcome,
         "label": explanation.label,
         "name": explanation.name,
         "score": explanation.score,
         "explanation_score": explanation.explanation_score,
         "size": explanation.size,
+        "kept_rle": coco_rle(explanation.kept),
         "notes": explanation.notes,
         "image": {
             "path": explanation.source,

@@ -1,5 +1,5 @@
 """
-The command line: ``dccausal explain``, ``inspect``, ``evaluate``, ``plant``, ``demo``.
+The command line: ``dccausal explain``, ``inspect``, ``evaluate``, ``plant``, ``report``, ``demo``.
 
 Exit codes: 0 all is well; 2 bad input, usage or environment; 1 any other failure; 130 interrupted.
 """
@@ -17,7 +17,7 @@ _BAD_USAGE, _INTERRUPTED = 2, 130
 
 _EPILOG = (
     "Each photograph gets a folder of its own, OUT/NAME (NAME-2 where two have the same name), with "
-    "overlay.png, explanation.png, heatmap.npy, kept.png and result.json. Exit code: 0 fine, 2 bad input, "
+    "overlay.png, explanation.png, heatmap.npy, heatmap.png, kept.png and result.json. Exit code: 0 fine, 2 bad input, "
     "1 failure, 130 interrupted (the best so far is written). Folders and patterns make a run: OUT/results.jsonl "
     "has a line a photograph, OUT/images/NAME the files, and --resume continues where it was cut off."
 )
@@ -67,6 +67,7 @@ def build_app() -> Any:
     from dccausal import _cli_inspect_options as inspecting
     from dccausal import _cli_options as cli
     from dccausal import _cli_plant_options as planting
+    from dccausal import _cli_report as reporting
 
     app = typer.Typer(
         name="dccausal",
@@ -97,7 +98,10 @@ def build_app() -> Any:
         return explain_command(**options)
 
     folder = cli.out("explanations", "Folder of the results.")
-    table = (*cli.MODEL, *cli.EXPLANATION, *cli.RUNNING, folder, *cli.RUN, cli.JSON, *cli.OUTPUT)
+    table = (
+        *(*cli.MODEL, *cli.EXPLANATION, *cli.RUNNING, folder),
+        *(*cli.RUN, *cli.DRAWING, cli.JSON, *cli.OUTPUT),
+    )
     cli.give_signature(explain, table, "Photographs (JPEG, PNG, WebP, ...), folders of them, or patterns.")
     app.command(help="Explain what a model says about photographs.", epilog=_EPILOG)(explain)
 
@@ -125,6 +129,12 @@ def build_app() -> Any:
 
     app.command(help=planting.HELP, epilog=planting.EPILOG)(planting.declare(plant))
 
+    def report(**options: Any) -> int:
+        _log(is_debug=options["debug"])
+        return reporting.report_command(**options)
+
+    app.command(help=reporting.HELP, epilog=reporting.EPILOG)(reporting.declare(report))
+
     def demo(**options: Any) -> int:
         _log(is_debug=options["debug"])
         from dccausal._cli_demo import demo_command
@@ -138,7 +148,7 @@ def build_app() -> Any:
         replace(option, default=0.5) if option.name == "min_confidence" else option
         for option in cli.EXPLANATION
     ]
-    cli.give_signature(demo, (*explanation, *cli.RUNNING, folder, *cli.OUTPUT))
+    cli.give_signature(demo, (*explanation, *cli.RUNNING, folder, *cli.DRAWING, *cli.OUTPUT))
     app.command(help="Explain a photograph of a cat, as it is and with a black box planted in it.")(demo)
     return app
 

@@ -148,18 +148,20 @@ class Explanation:
         """
         return np.argsort(-self.heatmap.ravel(), kind="stable").astype(np.int64)
 
-    def overlay(self, *, colormap: str = "inferno", alpha: float = 0.75, contour: bool = True) -> Image.Image:
+    def overlay(
+        self, *, colormap: str = "inferno", alpha: float = 0.75, contour: pictures.Contour = "solid"
+    ) -> Image.Image:
         """
         Draw the heatmap over the photograph, with the explanation as an outline.
 
         Parameters
         ----------
         colormap
-            "inferno", "magma", "plasma", "viridis" or "grey".
+            "inferno", "magma", "plasma", "viridis", "cividis" or "grey".
         alpha
             Opacity of the hottest places, 0 to 1.
         contour
-            Whether the explanation is outlined.
+            How the explanation is outlined: "solid", "dashed", or "none".
 
         Returns
         -------
@@ -169,17 +171,35 @@ class Explanation:
         Raises
         ------
         OptionError
-            If the colour map is unknown or ``alpha`` out of range.
+            If the colour map or the contour is unknown, or ``alpha`` out of range.
 
         """
-        kept = self.kept if contour else None
         return pictures.overlay(
-            self.photo, self.placement, self.heatmap, kept, colormap=colormap, alpha=alpha
+            self.photo,
+            self.placement,
+            self.heatmap,
+            self.kept,
+            colormap=colormap,
+            alpha=alpha,
+            contour=contour,
         )
 
-    def picture(self) -> Image.Image:
-        """Show the explanation on the photograph, the rest grey and dark; RGB, of the photograph's size."""
-        return pictures.picture(self.photo, self.placement, self.kept)
+    def picture(self, *, contour: pictures.Contour = "solid") -> Image.Image:
+        """
+        Show the explanation on the photograph, the rest grey and dark; RGB, of the photograph's size.
+
+        Parameters
+        ----------
+        contour
+            How the explanation is outlined: "solid", "dashed", or "none".
+
+        Raises
+        ------
+        OptionError
+            If the contour is unknown.
+
+        """
+        return pictures.picture(self.photo, self.placement, self.kept, contour=contour)
 
     def cutout(self) -> Image.Image:
         """Cut the explanation out of the photograph; RGBA, of its size, transparent where masked."""
@@ -193,17 +213,30 @@ class Explanation:
         """Return the result in a few lines of text."""
         return summary(self)
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        colormap: str = "inferno",
+        alpha: float = 0.75,
+        contour: pictures.Contour = "solid",
+        cutout: bool = False,
+    ) -> Path:
         """
-        Write overlay.png, explanation.png, heatmap.npy, kept.png and result.json into a folder.
+        Write the pictures, heatmap.npy, heatmap.png, kept.png and result.json into a folder.
 
-        Each file is there whole or not at all; those of an earlier result are replaced, result.json last. A
-        baseline that is not one colour is written too, as baseline.png.
+        The pictures are overlay.png, explanation.png and, where asked for, cutout.png. Each file is there whole
+        or not at all; those of an earlier result are replaced, result.json last. A baseline that is not one
+        colour is written too, as baseline.png.
 
         Parameters
         ----------
         folder
             Created where it is missing.
+        colormap, alpha, contour
+            How the pictures are drawn; see ``overlay``.
+        cutout
+            Whether cutout.png is written, the explanation on nothing; see the method ``cutout``.
 
         Returns
         -------
@@ -212,11 +245,13 @@ class Explanation:
 
         Raises
         ------
+        OptionError
+            If the colour map or the contour is unknown, or ``alpha`` out of range.
         OutputError
             If the folder cannot be written. ``_files.check_writable`` tells beforehand.
 
         """
-        files = result_files(self)
+        files = result_files(self, colormap=colormap, alpha=alpha, contour=contour, cutout=cutout)
         write_files(folder, files, stale=[name for name in STALE_FILES if name not in files])
         return Path(folder)
 

@@ -7,17 +7,20 @@ All of them take ``kept`` and ``heatmap`` in the model's size (H, W) and lay the
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._colormaps import colours
+from dccausal._checks import finite_number, one_of
+from dccausal._colormaps import COLORMAPS, colours
 from dccausal._geometry import Placement
 from dccausal.errors import OptionError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+Contour = Literal["solid", "dashed", "none"]
 
 # A heatmap's colours run from its 10 % to its 99.5 % quantile: a few outliers would leave the rest dark.
 _COLD, _HOT = 0.10, 0.995
@@ -26,6 +29,7 @@ _FIRST_COLOUR = 0.25  # colder ones are nearly black and would only soil the pho
 _MASKED_LIGHT = 0.30
 _UNSEEN_LIGHT = {"overlay": 0.45, "picture": 0.20}
 _LINE = 1 / 240  # of the photograph's shorter side
+_DASH = 6  # lengths of the line's width
 _SMALL = 112  # photographs with a shorter side have no room for dark edges of the line
 _WHITE, _BLACK = (255, 255, 255), (16, 16, 16)
 
@@ -38,6 +42,7 @@ def overlay(
     *,
     colormap: str = "inferno",
     alpha: float = 0.75,
+    contour: Contour = "solid",
 ) -> Image.Image:
     """
     Draw the heatmap over the photograph, hot regions opaque and cold ones clear.
@@ -54,9 +59,11 @@ def overlay(
     kept
         bool (H, W): the explanation, drawn as an outline; None draws none.
     colormap
-        "inferno", "magma", "plasma", "viridis" or "grey".
+        "inferno", "magma", "plasma", "viridis", "cividis" or "grey".
     alpha
         Opacity of the hottest places, from 0 to 1.
+    contour
+        How the outline is drawn: "solid", "dashed", or "none".
 
     Returns
     -------
@@ -66,13 +73,12 @@ def overlay(
     Raises
     ------
     OptionError
-        If the colour map is unknown or ``alpha`` out of range.
+        If the colour map or the contour is unknown, or ``alpha`` out of range.
 
     """
     from PIL import Image
 
-    if not 0 <= alpha <= 1:
-        raise OptionError(f"alpha is {alpha!r}; a number from 0 to 1 is needed")
+    check_drawing(colormap, alpha, contour)
     levels = np.arange(256) / 255
     ease = levels * levels * (3 - 2 * levels)
     table = colours(colormap)[np.rint(255 * (_FIRST_COLOUR + (1 - _FIRST_COLOUR) * levels)).astype(int)]
@@ -85,10 +91,28 @@ def overlay(
     grey = Image.composite(_dimmed(photo, 1), photo, opacity(2 * alpha))
     result = Image.composite(Image.fromarray(table[heat]), grey, opacity(alpha))
     result = _hatch_unseen(result, photo, placement, heatmap.shape, _UNSEEN_LIGHT["overlay"])
-    return result if kept is None else _outline(result, placement, kept)
+    return result if kept is None else _outline(result, placement, kept, contour)
 
 
-def picture(photo: Image.Image, placement: Placement, kept: NDArray[np.bool_]) -> Image.Image:
+def check_drawing(colormap: str, alpha: float, contour: str) -> None:
+    """
+    Check how pictures are to be drawn.
+
+    Raises
+    ------
+    OptionError
+        If the colour map or the contour is unknown, or ``alpha`` out of range.
+
+    """
+    one_of("colormap", colormap, tuple(COLORMAPS))
+    if not 0 <= finite_number("alpha", alpha) <= 1:
+        raise OptionError(f"alpha is {alpha!r}; a number from 0 to 1 is needed")
+    one_of("contour", contour, get_args(Contour))
+
+
+def picture(
+    photo: Image.Image, placement: Placement, kept: NDArray[np.bool_], *, contour: Contour = "solid"
+) -> Image.Image:
     """
     Show the explanation: kept pixels as they are, within an outline, the rest grey and dark.
 
@@ -100,19 +124,27 @@ def picture(photo: Image.Image, placement: Placement, kept: NDArray[np.bool_]) -
         Where in the photograph the model's image lies.
     kept
         bool (H, W), True where the pixel belongs to the explanation.
+    contour
+        How the outline is drawn: "solid", "dashed", or "none".
 
     Returns
     -------
     Image
         A new RGB image of the photograph's size.
 
+    Raises
+    ------
+    OptionError
+        If the contour is unknown.
+
     """
     from PIL import Image
 
+    one_of("contour", contour, get_args(Contour))
     inside = Image.fromarray(placement.to_photo(kept, smooth=False, fill=False))
     result = Image.composite(photo, _dimmed(photo, _MASKED_LIGHT), inside)
     result = _hatch_unseen(result, photo, placement, kept.shape, _UNSEEN_LIGHT["picture"])
-    return _outline(result, placement, kept)
+    return _outline(result, placement, kept, contour)
 
 
 def cutout(photo: Image.Image, placement: Placement, kept: NDArray[np.bool_]) -> Image.Image:
@@ -192,18 +224,32 @@ def _hatch_unseen(
     return Image.composite(result, unseen, Image.fromarray(seen))
 
 
-def _outline(result: Image.Image, placement: Placement, kept: NDArray[np.bool_]) -> Image.Image:
+def _outline(
+    result: Image.Image, placement: Placement, kept: NDArray[np.bool_], contour: Contour
+) -> Image.Image:
     """Draw a white line with dark edges around the kept pixels, wholly outside them, in ``result`` itself."""
     from PIL import Image
 
+    if contour == "none":
+        return result
     inside = placement.to_photo(kept, smooth=False, fill=False)
     width = max(1, round(_LINE * min(inside.shape)))
     hair = math.ceil(width / 3) if min(inside.shape) >= _SMALL else 0
-    dark = _dilate(inside, 2 * hair + width)
-    result.paste(_BLACK, mask=Image.fromarray(dark & ~inside))
+    dark = _dilate(inside, 2 * hair + width) & ~inside
     white = _dilate(inside, hair + width) & ~_dilate(inside, hair)
+    if contour == "dashed":
+        dashes = _dashes(inside.shape, max(3, _DASH * width))
+        dark, white = dark & dashes, white & dashes
+    result.paste(_BLACK, mask=Image.fromarray(dark))
     result.paste(_WHITE, mask=Image.fromarray(white))
     return result
+
+
+def _dashes(shape: tuple[int, ...], length: int) -> NDArray[np.bool_]:
+    """Return stripes that rise to the right: they cut lines along the rows and along the columns alike."""
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
+    stripes: NDArray[np.bool_] = (rows + columns) // length % 2 == 0
+    return stripes
 
 
 def _dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
