@@ -1,0 +1,92 @@
+"""The page of a report: template, style, scripts and data in one file that asks for nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any
+
+from dccausal._result import json_text
+
+# In the order in which they are run, as one script; each has one subject.
+SCRIPTS = (
+    "words.js",
+    "unpack.js",
+    "draw.js",
+    "curve.js",
+    "slider.js",
+    "gallery.js",
+    "details.js",
+    "viewer.js",
+    "main.js",
+)
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+def page_bytes(about: Mapping[str, Any], packed: Iterable[Mapping[str, Any] | None]) -> bytes:
+    """
+    Return the page, in ASCII.
+
+    Parameters
+    ----------
+    about
+        What the list says, see docs/report.md.
+    packed
+        What is unpacked of each photograph when it is looked at; None of one that failed.
+
+    """
+    style = _asset("style.css")
+    script = "(() => {\n'use strict';\n" + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
+    head = _filled(
+        _asset("page.html"),
+        {
+            "policy": _policy(style, script),
+            "style": style,
+            "script": script,
+            "about": safe_json(about),
+        },
+    )
+    parts = [head.encode("ascii")]
+    for i, document in enumerate(packed):
+        if document is not None:
+            parts.append(_block(f"packed-{i}", document))
+    parts.append(b"</body>\n</html>\n")
+    return b"".join(parts)
+
+
+def safe_json(document: Mapping[str, Any]) -> str:
+    r"""
+    Return JSON that may stand in a script element.
+
+    It is ASCII, so U+2028 is ``\u2028`` as all others are; ``<``, ``>`` and ``&`` are escaped in the same way, so
+    nothing in it can end the element.
+    """
+    return re.sub("[<>&]", lambda match: _ESCAPES[match.group()], json_text(document))
+
+
+def _block(name: str, document: Mapping[str, Any]) -> bytes:
+    return f'<script type="application/json" id="{name}">{safe_json(document)}</script>\n'.encode("ascii")
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the content security policy: this style and this script, and nothing from anywhere."""
+    return (
+        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("ascii")).digest()).decode("ascii")
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """Return the template with its {{names}} replaced, in one pass: what is put in is not searched."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
+
+
+def _asset(name: str) -> str:
+    return (files("dccausal") / "data" / "report" / name).read_text("ascii")

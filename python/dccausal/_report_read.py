@@ -1,0 +1,168 @@
+"""What a report is about: the photographs of a run, of one result, or of a folder of results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dccausal._result import SCHEMA, SCHEMA_VERSION
+from dccausal._run_manifest import MANIFEST, read_manifest
+from dccausal.errors import InputError
+
+RESULT, TABLE = "result.json", "results.jsonl"
+_N_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    A photograph of a report.
+
+    Attributes
+    ----------
+    path
+        The photograph as it was named; empty where the result does not say.
+    folder
+        Of its files; None where it could not be explained.
+    error, message
+        Why not: the kind of error, and its text.
+
+    """
+
+    path: str
+    folder: Path | None
+    error: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    What a report is about.
+
+    Attributes
+    ----------
+    title
+        Name of the folder.
+    entries
+        Its photographs, in the order in which they were given.
+    n_left
+        Photographs of a run that is not finished.
+    manifest
+        Of a run.
+
+    """
+
+    title: str
+    entries: tuple[Entry, ...]
+    n_left: int = 0
+    manifest: dict[str, Any] | None = None
+
+
+def read_source(folder: Path) -> Source:
+    """
+    Return what a report of this folder is about.
+
+    Raises
+    ------
+    InputError
+        If it is neither a run nor a result nor a folder of results, or its table is damaged.
+
+    """
+    title = folder.resolve().name or "results"
+    if not folder.is_dir():
+        state = "is a file" if folder.exists() else "is not there"
+        raise InputError(f"{folder} {state}; the folder of a run or of a result is needed")
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        entries, n_left = _of_run(folder, manifest)
+        return Source(title, entries, n_left, manifest)
+    if (folder / RESULT).exists():
+        return Source(title, (Entry("", folder),))
+    inside = sorted(path.parent for path in folder.glob(f"*/{RESULT}"))
+    if not inside:
+        lost = f" ({TABLE} is there without it)" if (folder / TABLE).exists() else ""
+        raise InputError(
+            f"{folder} holds no {MANIFEST}{lost} and no {RESULT}; the folder of a run or of a result is needed"
+        )
+    return Source(title, tuple(Entry("", place) for place in inside))
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """
+    Return a result.json of a version that is known.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged or of another version.
+
+    """
+    path = folder / RESULT
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path} cannot be read ({reason}); a whole {RESULT} is needed") from error
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise InputError(f"{path} is something else; a {SCHEMA} is needed")
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(f"{path} has version {document.get('schema_version')!r}; {SCHEMA_VERSION} is needed")
+    return document
+
+
+def _of_run(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...], int]:
+    images = manifest["images"]
+    path = run / TABLE
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        lines = []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); a readable table is needed") from error
+    rows = sorted(_rows(path, lines, len(images)), key=lambda row: int(row["index"]))
+    if not rows:
+        raise InputError(
+            f"{run} has none of its {len(images)} photographs done; one at least is needed "
+            "(explain --resume continues a run)"
+        )
+    entries = tuple(_entry(run, row) for row in rows)
+    return entries, len(images) - len({row["index"] for row in rows})
+
+
+def _rows(path: Path, lines: Sequence[bytes], n_images: int) -> Iterator[dict[str, Any]]:
+    damaged = []
+    for number, line in enumerate(lines, 1):
+        row = _row(line, n_images)
+        if row is not None:
+            yield row
+        elif number < len(lines) or line.endswith(b"\n"):  # the last line of a run under way may be torn
+            damaged.append(number)
+    if damaged:
+        named = ", ".join(map(str, damaged[:_N_NAMED])) + (", ..." if len(damaged) > _N_NAMED else "")
+        raise InputError(
+            f"{path}: {len(damaged)} of {len(lines)} lines are damaged (line {named}); "
+            "a table that nothing else wrote to is needed"
+        )
+
+
+def _row(line: bytes, n_images: int) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or not isinstance(row.get("path"), str):
+        return None
+    index = row.get("index")
+    is_index = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < n_images
+    says_which = isinstance(row.get("folder"), str) or isinstance(row.get("error"), str)
+    return row if is_index and says_which else None
+
+
+def _entry(run: Path, row: dict[str, Any]) -> Entry:
+    if isinstance(row.get("error"), str):
+        return Entry(row["path"], None, row["error"], str(row.get("message") or ""))
+    return Entry(row["path"], run / row["folder"])

@@ -1,0 +1,63 @@
+// What is said of a photograph beside its picture: facts, notes, and tables of everything recorded.
+
+function fact(name, value, more) {
+  const row = element('div', {}, element('dt', { textContent: name }), element('dd', { textContent: value, dir: 'auto' }));
+  if (more) row.lastChild.append(element('small', { className: 'quiet', textContent: more }));
+  return row;
+}
+
+function factsOf(item) {
+  const list = element('dl', { className: 'facts is-column' });
+  if (item.error !== null) {
+    list.append(fact('Failed', item.error), fact('Why', item.message || ''));
+    return list;
+  }
+  const n = Math.round(item.size * item.shape[0] * item.shape[1]);
+  list.append(
+    fact('Kept', percent(item.size), `${count(n)} of ${count(item.shape[0] * item.shape[1])} pixels`),
+    fact('Score', score(item.score) || 'none', 'on the whole image'),
+    fact('Score, explanation alone', score(item.explanation_score) || 'none', 'everything else masked'),
+    fact('Outcome', item.outcome, OUTCOMES[item.outcome]),
+  );
+  if (item.truth) list.append(fact('Truth', item.truth.label, item.truth.right ? 'the label explained is right' : 'the label explained is another'));
+  if (item.calls !== null) list.append(fact('Cost', `${count(item.calls)} model calls`));
+  return list;
+}
+
+function notesOf(item) {
+  const notes = [...(item.notes || [])];
+  if (item.is_photo === false) {
+    notes.push('The photograph was not found where it was, or has changed. It is shown as explanation.png has it: grey outside the explanation.');
+  }
+  if (!notes.length) return [];
+  return [element('h3', { textContent: 'Notes' }),
+    element('ul', { className: 'notes' }, ...notes.map((textContent) => element('li', { textContent, dir: 'auto' })))];
+}
+
+function plain(value) {
+  if (value === null) return 'none';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'number') return Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(6)));
+  if (Array.isArray(value) && value.every((part) => part === null || typeof part !== 'object')) return value.map(plain).join(', ');
+  return String(value);
+}
+
+function rowsOf(value, name = '') {
+  const isNested = value !== null && typeof value === 'object' &&
+    !(Array.isArray(value) && value.every((part) => part === null || typeof part !== 'object'));
+  if (!isNested) return [[name, name.endsWith('seed') || name === 'label' ? String(value) : plain(value)]];
+  return Object.entries(value).flatMap(([key, inner]) => rowsOf(inner, name ? `${name}.${key}` : key));
+}
+
+function table(title, value) {
+  const rows = rowsOf(value).filter(([name]) => !name.startsWith('insertion_curve') && !name.startsWith('tree'));
+  return element('details', {}, element('summary', { textContent: title }),
+    element('div', { className: 'table-frame' }, element('table', {}, element('tbody', {}, ...rows.map(([name, text]) =>
+      element('tr', {}, element('th', { scope: 'row', textContent: name.replaceAll('_', ' ') }),
+        element('td', { textContent: text, dir: 'auto' })))))));
+}
+
+function tablesOf(packed) {
+  return [table('Statistics', packed.statistics), table('Provenance', packed.provenance),
+    table('Image', packed.image), table('Files (SHA-256)', packed.files)];
+}
