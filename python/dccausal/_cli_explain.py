@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dccausal._cli_options import CONFIG, DRAWING, EXPLANATION, MODEL, RUNNING, check_ranges
+from dccausal._cli_options import CONFIG, DRAWING, EXPLANATION, MODEL, RUN, RUNNING, check_ranges
 from dccausal._cli_terminal import ProgressDisplay, Terminal, duration
 from dccausal._describe import printable
 from dccausal._files import check_writable
@@ -301,7 +301,7 @@ def _with_flag(text: str, origins: Mapping[str, str]) -> str:
     name = given.rstrip(":").removeprefix("--").replace("-", "_")
     if name in origins:
         return f"{origins[name]}{':' if given.endswith(':') else ''} {rest}"
-    for option in (*MODEL, *EXPLANATION, *RUNNING, *DRAWING, CONFIG):
+    for option in (*MODEL, *EXPLANATION, *RUNNING, *RUN, *DRAWING, CONFIG):
         if given.rstrip(":") == option.name:
             hint = " (the folder of the results is --out)" if name == "output" else ""
             return f"{option.flags[0].partition('/')[0]} {rest}{hint}"

@@ -30,15 +30,16 @@ from dccausal._cli_explain import (
     plan_folders,
     read_baseline,
 )
-from dccausal._cli_options import DRAWING, check_ranges
+from dccausal._cli_options import DRAWING, RUN, check_ranges
 from dccausal._cli_run_display import RunDisplay
 from dccausal._cli_terminal import Terminal, duration
 from dccausal._describe import printable
 from dccausal._files import check_writable, remove_files, sync_folder
 from dccausal._result import RESULT_FILES, STALE_FILES, json_text
+from dccausal._run_export import check_export, write_export
 from dccausal._run_images import collect, is_many
 from dccausal._run_manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
-from dccausal._run_table import ResultTable, row_of
+from dccausal._run_table import TABLE, ResultTable, latest, row_of
 from dccausal.baseline import make_baseline
 from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError
 from dccausal.many import explain_many
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from dccausal.explanation import Explanation
     from dccausal.onnx import OnnxClassifier
 
-TABLE = "results.jsonl"
 IMAGES = "images"
 
 _DRAWING = tuple(option.name for option in DRAWING)
@@ -61,8 +61,8 @@ _N_LISTED = 5
 
 
 def is_run(options: Mapping[str, Any]) -> bool:
-    """Return whether the arguments ask for a run: a folder, a pattern, or a run to be resumed."""
-    return options["resume"] or options["recursive"] or any(is_many(image) for image in options["images"])
+    """Return whether the arguments ask for a run: a folder, a pattern, or an option that only runs have."""
+    return any(options[option.name] for option in RUN) or any(is_many(image) for image in options["images"])
 
 
 def run_command(**options: Any) -> int:
@@ -77,10 +77,7 @@ def run_command(**options: Any) -> int:
     classifier, manifest = _prepare(options, terminal, out, manifest)
     with Interrupts() as interrupts, _open_table(out, terminal) as table:
         entries = manifest["images"]
-        done = {row["index"] for row in table.rows}
-        todo = [index for index in range(len(entries)) if index not in done]
-        if done:
-            terminal.note(f"resumed: {len(done)} of {len(entries)} photographs were done")
+        todo = _left(latest(table.rows), len(entries), terminal, retry=options["retry"])
         _check_reachable([entries[index]["path"] for index in todo], options)
         started = time.monotonic()
         run = _Run(out, entries, table, terminal, {name: options[name] for name in _DRAWING})
@@ -88,22 +85,39 @@ def run_command(**options: Any) -> int:
             run.explain(todo, classifier, _explain_options(options))
         except KeyboardInterrupt:
             interrupts.seen = True
-        terminal.result(summary(table.rows, len(entries), out, time.monotonic() - started))
+        rows = latest(table.rows)
+        terminal.result(summary(rows, len(entries), out, time.monotonic() - started))
         if interrupts.seen:
             terminal.error("interrupted; the same command with --resume continues")
             return INTERRUPTED
-        return max((_code_of(row) for row in table.rows), default=FINE, key=[FINE, 2, 1].index)
+        if options["table"] is not None:
+            write_export(options["table"], rows)
+        return max((_code_of(row) for row in rows), default=FINE, key=[FINE, 2, 1].index)
+
+
+def _left(rows: Sequence[Mapping[str, Any]], n_images: int, terminal: Terminal, *, retry: bool) -> list[int]:
+    """Return the places in the manifest of what is to be explained, and say what is not."""
+    failed = {row["index"] for row in rows if row["error"] is not None} if retry else set()
+    done = {row["index"] for row in rows} - failed
+    if done or failed:
+        again = f"; {len(failed)} that failed are tried again" if retry else ""
+        terminal.note(f"resumed: {len(done)} of {n_images} photographs were done{again}")
+    return [index for index in range(n_images) if index not in done]
 
 
 def _prepare(
     options: Mapping[str, Any], terminal: Terminal, out: Path, old: dict[str, Any] | None
 ) -> tuple[OnnxClassifier, dict[str, Any]]:
     """Check everything that concerns all photographs; return the model, and the manifest that holds."""
+    if options["retry"] and not options["resume"]:
+        raise InputError("--retry is for a run that is continued; --resume is needed with it")
     check_ranges(options)
     check_drawing(options["colormap"], options["alpha"], options["contour"])
     Profile.of(options["profile"], **{name: options[name] for name in _PROFILE})
     try:
         check_writable(out, [MANIFEST, TABLE])
+        if options["table"] is not None:
+            check_export(options["table"])
     except OutputError as error:
         raise InputError(str(error)) from error
     images = collect(options["images"], out, recursive=options["recursive"])

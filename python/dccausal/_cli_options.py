@@ -243,6 +243,20 @@ RUN = (
         "Output",
         default=False,
     ),
+    CliOption(
+        "retry",
+        bool,
+        "With --resume: try the photographs again that have failed.",
+        "Output",
+        default=False,
+    ),
+    CliOption(
+        "table",
+        str,
+        "Write the table at the end to this file too, which ends in .parquet or .csv.",
+        "Output",
+        "FILE",
+    ),
 )
 OUTPUT = (
     CliOption("quiet", bool, "Print errors only.", "Output", default=False, short="-q"),

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
-from dccausal._cli_terminal import Terminal, duration
+from dccausal._cli_terminal import BarDisplay, Terminal, duration
 from dccausal._describe import printable
 
 if TYPE_CHECKING:
     from dccausal import Progress
 
-_PLAIN_EVERY_S = 10.0
 
-
-class RunDisplay:
+class RunDisplay(BarDisplay):
     """
     A bar over all photographs.
 
@@ -33,11 +29,11 @@ class RunDisplay:
 
     def __init__(self, terminal: Terminal, n_images: int, n_before: int) -> None:
         """Prepare the bar; it appears on entering."""
-        self._terminal, self._n_images, self._n_before = terminal, n_images, n_before
+        super().__init__(terminal)
+        self._n_images, self._n_before = n_images, n_before
         self._n_done, self._last = 0, ""
-        self._started = self._last_line = time.monotonic()
-        self._bar: Any = None
-        if not terminal.is_quiet and sys.stderr.isatty():
+        self._started = time.monotonic()
+        if self._has_bar:
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
 
@@ -49,26 +45,12 @@ class RunDisplay:
             )
             self._task = self._bar.add_task(self._text(), total=n_images, completed=n_before)
 
-    def __enter__(self) -> Self:
-        """Show the bar."""
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.stop()
-
     def __call__(self, _progress: Progress) -> None:
         """Show that time passes; explanations call this as they go."""
         if self._bar is not None:
             self._bar.update(self._task, description=self._text())
-        elif time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
-            self._last_line = time.monotonic()
-            self._terminal.note(self._text())
+        else:
+            self._note_now_and_then(self._text())
 
     def done(self, path: str) -> None:
         """Count a photograph."""

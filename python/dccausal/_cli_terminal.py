@@ -70,27 +70,33 @@ def _write_out(text: str) -> None:
     sys.stdout.flush()
 
 
-class ProgressDisplay:
+class BarDisplay:
     """
-    A bar on a terminal; elsewhere a line every ten seconds.
+    What shows that work goes on: a bar on a terminal; elsewhere a line every ten seconds.
 
     Parameters
     ----------
     terminal
         Where to write.
-    title
-        What is being explained.
 
     """
 
-    def __init__(self, terminal: Terminal, title: str) -> None:
-        """Prepare the bar; it appears on entering."""
-        self._terminal, self._title = terminal, printable(title)
+    def __init__(self, terminal: Terminal) -> None:
+        """Prepare; a bar appears on entering."""
+        self._terminal = terminal
         self._bar: Any = None
         self._last_line = time.monotonic()
-        if not terminal.is_quiet and sys.stderr.isatty():
-            self._bar = _make_bar(terminal)
-            self._task = self._bar.add_task(self._title, total=None, calls="", rate="", left="")
+
+    @property
+    def _has_bar(self) -> bool:
+        """Whether a bar would be seen."""
+        return not self._terminal.is_quiet and sys.stderr.isatty()
+
+    def _note_now_and_then(self, text: str) -> None:
+        """Write a line, if the last one was ten seconds ago."""
+        if time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
+            self._last_line = time.monotonic()
+            self._terminal.note(text)
 
     def __enter__(self) -> Self:
         """Show the bar."""
@@ -105,6 +111,28 @@ class ProgressDisplay:
         if self._bar is not None:
             self._bar.stop()
 
+
+class ProgressDisplay(BarDisplay):
+    """
+    How far an explanation is.
+
+    Parameters
+    ----------
+    terminal
+        Where to write.
+    title
+        What is being explained.
+
+    """
+
+    def __init__(self, terminal: Terminal, title: str) -> None:
+        """Prepare the bar; it appears on entering."""
+        super().__init__(terminal)
+        self._title = printable(title)
+        if self._has_bar:
+            self._bar = _make_bar(terminal)
+            self._task = self._bar.add_task(self._title, total=None, calls="", rate="", left="")
+
     def __call__(self, progress: Progress) -> None:
         """Show how far the explanation has come."""
         calls, rate, left = describe_progress(progress)
@@ -118,10 +146,9 @@ class ProgressDisplay:
                 rate=rate,
                 left=left,
             )
-        elif time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
-            self._last_line = time.monotonic()
+        else:
             parts = [part for part in (calls, rate, left) if part]
-            self._terminal.note(f"{self._title}: {progress.phase}, {', '.join(parts)}")
+            self._note_now_and_then(f"{self._title}: {progress.phase}, {', '.join(parts)}")
 
 
 def describe_progress(progress: Progress) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,7 @@ from dccausal._result import json_text
 from dccausal.errors import InputError, OutputError
 from dccausal.explanation import Explanation
 
+TABLE = "results.jsonl"
 COLUMNS = (
     *("index", "path", "folder", "outcome", "label", "name", "score", "explanation_score", "size", "notes"),
     *("photo_width", "photo_height", "model_calls", "questions", "seconds", "model_seconds"),
@@ -106,6 +107,28 @@ class ResultTable:
     ) -> None:
         """Close the file, which frees the lock."""
         os.close(self._file)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """
+    Return the rows of a table that another process may be writing; a torn last line is left out.
+
+    Raises
+    ------
+    InputError
+        If the table is not there, or a line in its middle is damaged.
+
+    """
+    try:
+        return _read(path.read_bytes(), path)[0]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); the table of a run is needed") from error
+
+
+def latest(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the last row of each photograph, in the order of the manifest."""
+    by_index = {row["index"]: row for row in rows}
+    return [by_index[index] for index in sorted(by_index)]
 
 
 def row_of(index: int, path: str, folder: str, result: Explanation | Exception) -> dict[str, Any]:

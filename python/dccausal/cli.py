@@ -1,5 +1,5 @@
 """
-The command line: ``dccausal explain``, ``inspect``, ``evaluate``, ``plant``, ``report``, ``demo``.
+The command line: ``dccausal explain``, ``inspect``, ``evaluate``, ``plant``, ``report``, ``table``, ``demo``.
 
 Exit codes: 0 all is well; 2 bad input, usage or environment; 1 any other failure; 130 interrupted.
 """
@@ -68,6 +68,7 @@ def build_app() -> Any:
     from dccausal import _cli_options as cli
     from dccausal import _cli_plant_options as planting
     from dccausal import _cli_report as reporting
+    from dccausal import _cli_table as tabling
 
     app = typer.Typer(
         name="dccausal",
@@ -98,11 +99,13 @@ def build_app() -> Any:
         return explain_command(**options)
 
     folder = cli.out("explanations", "Folder of the results.")
-    table = (
+    explaining = (
         *(*cli.MODEL, *cli.EXPLANATION, *cli.RUNNING, folder),
         *(*cli.RUN, *cli.DRAWING, cli.JSON, *cli.OUTPUT),
     )
-    cli.give_signature(explain, table, "Photographs (JPEG, PNG, WebP, ...), folders of them, or patterns.")
+    cli.give_signature(
+        explain, explaining, "Photographs (JPEG, PNG, WebP, ...), folders of them, or patterns."
+    )
     app.command(help="Explain what a model says about photographs.", epilog=_EPILOG)(explain)
 
     def inspect(**options: Any) -> int:
@@ -134,6 +137,12 @@ def build_app() -> Any:
         return reporting.report_command(**options)
 
     app.command(help=reporting.HELP, epilog=reporting.EPILOG)(reporting.declare(report))
+
+    def table(**options: Any) -> int:
+        _log(is_debug=options["debug"])
+        return tabling.table_command(**options)
+
+    app.command(help=tabling.HELP)(tabling.declare(table))
 
     def demo(**options: Any) -> int:
         _log(is_debug=options["debug"])

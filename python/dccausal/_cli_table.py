@@ -1,0 +1,61 @@
+"""The command ``table``: the table of a run, as it is by now, as Parquet or CSV."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from dccausal._cli_options import OUTPUT, CliOption, Command, give_signature
+
+HELP = "Write the table of a run as Parquet or CSV, a row for each photograph."
+
+_OUT = CliOption(
+    "out",
+    str,
+    "File that ends in .parquet or .csv. By default results.parquet in RUN.",
+    "Output",
+    "FILE",
+    short="-o",
+)
+
+
+def declare(command: Command) -> Command:
+    """Give the command its argument RUN and its options."""
+    import typer
+
+    give_signature(command, (_OUT, *OUTPUT))
+    described: Any = command
+    argument = typer.Argument(help="Folder that explain wrote with --out.", metavar="RUN", show_default=False)
+    run = inspect.Parameter("run", inspect.Parameter.KEYWORD_ONLY, default=argument, annotation=str)
+    signature = described.__signature__
+    described.__signature__ = signature.replace(parameters=[run, *signature.parameters.values()])
+    described.__annotations__ = {"run": str, **described.__annotations__}
+    return command
+
+
+def table_command(**options: Any) -> int:
+    """Write the table of ``run``; return the exit code."""
+    from dccausal._cli_terminal import Terminal
+    from dccausal._describe import printable
+    from dccausal._run_export import write_export
+    from dccausal._run_manifest import read_manifest
+    from dccausal._run_table import TABLE, latest, read_rows
+    from dccausal.errors import InputError
+
+    terminal = Terminal(is_quiet=options["quiet"], is_debug=options["debug"])
+    run = Path(options["run"])
+    manifest = read_manifest(run)
+    if manifest is None:
+        raise InputError(f"{run} holds no run; a folder that explain wrote with --out is needed")
+    rows = latest(read_rows(run / TABLE))
+    out = options["out"] or str(run / "results.parquet")
+    write_export(out, rows)
+    n_images = len(manifest["images"])
+    left = (
+        f"; {n_images - len(rows)} of {n_images} photographs are still to come"
+        if len(rows) < n_images
+        else ""
+    )
+    terminal.result(f"{len(rows)} rows written to {printable(out)}{left}")
+    return 0
