@@ -24,7 +24,7 @@ function scoreAt(curve, share) {
   return scores[next - 1] + part * (scores[next] - scores[next - 1]);
 }
 
-function drawCurve(at, curve) {
+function drawCurve(at, curve, item) {
   at.replaceChildren();
   at.hidden = !isCurve(curve);
   if (at.hidden) return;
@@ -42,11 +42,17 @@ function drawCurve(at, curve) {
     svg('polyline', { class: 'curve-line', points: points.join(' ') }),
     svg('line', { class: 'curve-cursor', x1: 0, x2: 0, y1: 0, y2: CURVE_HEIGHT }),
   );
-  at.append(made, element('span', { className: 'curve-high', textContent: score(high) }));
+  at.append(made, element('span', { className: 'curve-high', textContent: `score ${score(high)}` }));
+  if (item.explanation_score === null) return;
+  const dot = element('span', { className: 'curve-dot', title: `The explanation: ${score(item.explanation_score)}` });
+  dot.style.left = `${100 * placeOf(item.size)}%`;
+  dot.style.bottom = `${(100 * (item.explanation_score - low)) / (high - low)}%`;
+  at.append(dot);
 }
 
 function moveCursor(at, share) {
   const cursor = at.querySelector('.curve-cursor');
   if (!cursor) return;
+  cursor.setAttribute('visibility', share === null ? 'hidden' : 'visible');
   for (const end of ['x1', 'x2']) cursor.setAttribute(end, CURVE_WIDTH * placeOf(share));
 }

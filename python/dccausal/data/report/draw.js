@@ -2,7 +2,7 @@
 
 const VIEWS = [
   ['overlay', 'Overlay'], ['heatmap', 'Heatmap'], ['explanation', 'Explanation'],
-  ['masked', 'Masked'], ['photograph', 'Photograph'],
+  ['masked', 'Masked'], ['photograph', 'Photo'],
 ];
 
 // Inferno, by Nathaniel Smith and Stefan van der Walt (CC0), at 17 places.
@@ -74,7 +74,7 @@ function draw(canvas, unpacked, view, chosen, longest) {
   if (view === 'heatmap') put(to, heatOf(unpacked, () => 255), false);
   if (view === 'explanation') {
     grey(to);
-    to.fillStyle = 'rgba(0, 0, 0, 0.72)';
+    to.fillStyle = 'rgba(0, 0, 0, 0.62)';
     to.fillRect(0, 0, width, height);
     photoWhereChosen();
   }
@@ -96,12 +96,36 @@ function heatOf(unpacked, opacity) {
   return painted(item.shape, (i) => table[tones[levels[i]]]);
 }
 
+// The tone of each pixel, slightly blurred: the seams of the random cuts are no finding.
+function smoothTones({ levels, tones, item }) {
+  const [height, width] = item.shape;
+  const radius = Math.max(1, Math.round(Math.max(height, width) / 80));
+  const blurred = Float32Array.from(levels, (level) => tones[level]);
+  const line = new Float32Array(Math.max(height, width));
+  const blur = (start, step, n) => {
+    let sum = 0;
+    const at = (i) => blurred[start + step * Math.min(n - 1, Math.max(0, i))];
+    for (let i = -radius; i <= radius; i++) sum += at(i);
+    for (let i = 0; i < n; i++) {
+      line[i] = sum / (2 * radius + 1);
+      sum += at(i + radius + 1) - at(i - radius);
+    }
+    for (let i = 0; i < n; i++) blurred[start + step * i] = line[i];
+  };
+  for (let pass = 0; pass < 2; pass++) {
+    for (let row = 0; row < height; row++) blur(row * width, 1, width);
+    for (let column = 0; column < width; column++) blur(column, width, height);
+  }
+  return blurred.map((tone) => Math.min(255, Math.max(0, Math.round(tone))));
+}
+
 // As pictures.overlay does it: hot places opaque, and grey beneath, or an orange animal would pass for a hot one.
 function drawOverlay(to, unpacked, { all, grey, put, width, height }) {
-  const { levels, tones, item } = unpacked;
+  const { item } = unpacked;
+  const tones = smoothTones(unpacked);
   const ease = (level) => level * level * (3 - 2 * level);
   all(to);
-  const veil = painted(item.shape, (i) => [0, 0, 0, 255 * Math.min(1, 1.5 * ease(tones[levels[i]] / 255))]);
+  const veil = painted(item.shape, (i) => [0, 0, 0, 255 * Math.min(1, 1.5 * ease(tones[i] / 255))]);
   const greyed = canvasOf(width, height);
   grey(greyed.getContext('2d'));
   layered(to, width, height, (context) => {
@@ -111,7 +135,7 @@ function drawOverlay(to, unpacked, { all, grey, put, width, height }) {
   });
   const table = Array.from({ length: 256 }, (_, tone) =>
     [...infernoAt(255 * (0.25 + 0.75 * (tone / 255))), 255 * 0.75 * ease(tone / 255)]);
-  put(to, painted(item.shape, (i) => table[tones[levels[i]]]), true);
+  put(to, painted(item.shape, (i) => table[tones[i]]), true);
 }
 
 // Parts that the model did not see (a crop) are grey, dark and hatched.
@@ -119,7 +143,7 @@ function hatchUnseen(to, grey, [left, top, right, bottom], width, height) {
   if (left <= 0.5 && top <= 0.5 && right >= width - 0.5 && bottom >= height - 0.5) return;
   layered(to, width, height, (context) => {
     grey(context);
-    context.fillStyle = 'rgba(0, 0, 0, 0.78)';
+    context.fillStyle = 'rgba(0, 0, 0, 0.76)';
     context.fillRect(0, 0, width, height);
     const period = Math.max(8, Math.round(Math.min(width, height) / 40));
     context.strokeStyle = 'rgba(0, 0, 0, 0.55)';

@@ -3,7 +3,7 @@
 const NEAR = '600px';
 const CARD_PIXELS = 420;
 const AT_ONCE = 3;
-const LOOKS = [['explanation', 'Explanation'], ['overlay', 'Overlay'], ['photograph', 'Photograph']];
+const LOOKS = [['explanation', 'Explanation'], ['overlay', 'Overlay'], ['photograph', 'Photo']];
 const RANGES = {
   size: [['', 'Any'], ['0-0.01', 'Under 1 %'], ['0.01-0.05', '1 to 5 %'], ['0.05-0.2', '5 to 20 %'], ['0.2-2', '20 % and more']],
   score: [['', 'Any'], ['0-0.5', 'Under 0.5'], ['0.5-0.9', '0.5 to 0.9'], ['0.9-1e9', '0.9 and more']],
@@ -90,6 +90,10 @@ function makeGallery(about, open) {
   byId('direction').addEventListener('click', () => {
     state.descending = !state.descending;
     update();
+  });
+  byId('filters').addEventListener('click', () => {
+    const isOpen = byId('tools').classList.toggle('is-open');
+    byId('filters').setAttribute('aria-expanded', String(isOpen));
   });
   byId('clear').addEventListener('click', () => {
     byId('tools').reset();

@@ -7,6 +7,9 @@ const shareAt = (step) => (step / STEPS) ** 2;
 const stepAt = (share) => Math.round(Math.sqrt(share) * STEPS);
 const placeOf = (share) => Math.sqrt(share);
 
+// Where the middle of the thumb is; it is 18 pixels wide and stays inside.
+const thumbAt = (share) => `calc(9px + ${placeOf(share)} * (100% - 18px))`;
+
 function fillTicks(at) {
   at.replaceChildren(...TICKS.map((share) => {
     const tick = element('span', { textContent: `${100 * share}${share === 1 ? ' %' : ''}` });

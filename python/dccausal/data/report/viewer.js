@@ -44,8 +44,8 @@ function makeViewer(about, order) {
     byId('share-text').textContent = text;
     slider.setAttribute('aria-valuetext', `${text} of the pixels`);
     byId('reset').setAttribute('aria-pressed', String(state.share === null));
-    slider.parentElement.style.setProperty('--filled', `${100 * placeOf(share)}%`);
-    moveCursor(byId('curve'), share);
+    slider.parentElement.style.setProperty('--filled', thumbAt(share));
+    moveCursor(byId('curve'), state.share);
   }
 
   function show(view) {
@@ -83,7 +83,7 @@ function makeViewer(about, order) {
     }
     byId('waiting').hidden = true;
     canvas.classList.remove('is-waiting');
-    drawCurve(byId('curve'), state.unpacked.packed.curve);
+    drawCurve(byId('curve'), state.unpacked.packed.curve, item);
     const open = [...byId('viewer-details').querySelectorAll('details')].map((part) => part.open);
     byId('viewer-details').replaceChildren(...tablesOf(state.unpacked.packed));
     open.forEach((isOpen, i) => { byId('viewer-details').children[i].open = isOpen; });
@@ -113,9 +113,9 @@ function makeViewer(about, order) {
         byId('viewer-details').replaceChildren();
         return;
       }
-      byId('kept-mark').style.left = `${100 * placeOf(item.size)}%`;
+      byId('kept-mark').style.left = thumbAt(item.size);
       slider.value = stepAt(item.size);
-      drawCurve(byId('curve'), null);
+      drawCurve(byId('curve'), null, item);
       tellShare();
       canvas.style.aspectRatio = `${item.photo[0]} / ${item.photo[1]}`;
       load(item);
