@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
 from small_models import build
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -214,3 +218,114 @@ def timm_fine_tuned():
         ),
     }
     return documents
+
+
+def dressed(
+    model, *, inputs="image", outputs="scores", producer="", opset=17, before=(), inner=False, metadata=None
+):
+    """
+    Return a model of ``build`` in an exporter's dress.
+
+    ``before`` are operations with a constant that come first; ``inner`` keeps their constants in nodes, as the
+    exporter of TorchScript does.
+    """
+    model = onnx.load_from_string(model)
+    graph, at = model.graph, inputs
+    added = []
+    for i, (op, value) in enumerate(before):
+        constant = numpy_helper.from_array(np.array(value, np.float32), f"constant{i}")
+        if inner:
+            added.append(helper.make_node("Constant", [], [f"constant{i}"], value=constant))
+        else:
+            graph.initializer.append(constant)
+        added.append(helper.make_node(op, [at, f"constant{i}"], [f"before{i}"]))
+        at = f"before{i}"
+    for node in graph.node:
+        node.input[:] = [at if name == "image" else name for name in node.input]
+        node.output[:] = [outputs if name == "scores" else name for name in node.output]
+    for node in reversed(added):
+        graph.node.insert(0, node)
+    graph.input[0].name, graph.output[0].name = inputs, outputs
+    model.producer_name = producer
+    model.opset_import[0].version = opset
+    if opset >= 18:  # axes became an input
+        _modern_mean(graph)
+    helper.set_model_props(model, metadata or {})
+    return model.SerializeToString()
+
+
+def _modern_mean(graph):
+    (mean,) = [node for node in graph.node if node.op_type == "ReduceMean"]
+    (axes,) = [list(a.ints) for a in mean.attribute if a.name == "axes"]
+    kept = [a for a in mean.attribute if a.name != "axes"]
+    del mean.attribute[:]
+    mean.attribute.extend(kept)
+    mean.input.append("axes")
+    graph.initializer.append(helper.make_tensor("axes", TensorProto.INT64, [len(axes)], axes))
+
+
+def torchvision_script(**more):
+    """``torch.onnx.export(dynamo=False)``: a fixed batch of 1, numbers for names, nothing else."""
+    return dressed(build(batch=1, size=(32, 32)), inputs="input.1", outputs="191", producer="pytorch", **more)
+
+
+def torchvision_dynamo(**more):
+    """``torch.onnx.export(dynamo=True)``: names of the module's own arguments, opset 18 or later."""
+    model = build(batch="s77", size=(32, 32))
+    return dressed(model, inputs="x", outputs="linear", producer="pytorch", opset=18, **more)
+
+
+def timm_script():
+    """timm's own script: input0 and output0, and nothing beside it but what the user downloaded."""
+    return dressed(build(size=(32, 32)), inputs="input0", outputs="output0", producer="pytorch", opset=18)
+
+
+def optimum_model():
+    """Optimum leaves every dimension open, that of the channels too."""
+    shape = ["batch_size", "num_channels", "height", "width"]
+    return dressed(build(shape=shape), inputs="pixel_values", outputs="logits", producer="pytorch", opset=18)
+
+
+def keras(before=(), size=(32, 32)):
+    """``model.export(format="onnx")``, which is tf2onnx: NHWC, the layer's name, Softmax in the graph."""
+    model = build(layout="NHWC", batch="unk__617", size=size, end=["Softmax"])
+    return dressed(model, inputs="input_layer", outputs="predictions", producer="tf2onnx", before=before)
+
+
+# What Keras' models begin with: a layer Rescaling, then Normalization; tf2onnx turns each into two operations.
+KERAS_EFFICIENTNET = (
+    ("Mul", 1 / 255),
+    ("Add", 0.0),
+    ("Sub", [[[IMAGENET[0]]]]),
+    ("Div", [[[np.sqrt(IMAGENET[1])]]]),
+    ("Mul", 1 / np.sqrt(IMAGENET[1])),
+)
+KERAS_MOBILENET_V3 = (("Mul", 1 / 127.5), ("Add", -1.0))
+KERAS_CONVNEXT = (
+    ("Sub", [[[[255 * mean for mean in IMAGENET[0]]]]]),
+    ("Div", [[[[255 * std for std in IMAGENET[1]]]]]),
+)
+
+
+def ultralytics(size=(32, 32), *, dynamic=False, task="classify"):
+    """``yolo export format=onnx``: images and output0, probabilities, and metadata written as Python does."""
+    shape = ["batch", 3, "height", "width"] if dynamic else [1, 3, *size]
+    metadata = {
+        "description": "Ultralytics YOLO11n-cls model trained on /datasets/imagenet",
+        "author": "Ultralytics",
+        "date": "2026-10-01T10:00:00.000000+00:00",
+        "version": "8.4.190",
+        "license": "AGPL-3.0 License (https://ultralytics.com/license)",
+        "docs": "https://docs.ultralytics.com",
+        "stride": "1",
+        "task": task,
+        "head": "Classify",
+        "batch": "1",
+        "imgsz": str(list(size)),
+        "names": str(dict(enumerate(["tench", "cock's comb", 'a "b"', "d"]))),
+        "args": "{'batch': 1, 'quantize': None, 'dynamic': False, 'simplify': True, 'opset': None}",
+        "channels": "3",
+        "end2end": "False",
+    }
+    model = build(shape=shape, size=size, end=["Softmax"])
+    return dressed(model, inputs="images", outputs="output0", producer="pytorch", metadata=metadata)

@@ -405,7 +405,7 @@ def test_an_ultralytics_classifier():
     metadata = {"task": "classify", "names": "{0: 'tench', 1: \"it's\", 2: 'c', 3: 'd'}", "imgsz": "[8, 10]"}
     classifier = load(preprocess=None, metadata=metadata, end=["Softmax"])
     assert classifier.names == ("tench", "it's", "c", "d")
-    assert classifier.preprocess == Preprocess(geometry="crop", crop_ratio=1.0, size=SIZE)
+    assert classifier.preprocess == Preprocess(geometry="squash", size=SIZE)  # as the shape is no square
     assert classifier.preprocess_reason == "metadata of an Ultralytics classifier"
 
 

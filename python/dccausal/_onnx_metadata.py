@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from dccausal._checks import whole_numbers
+from dccausal._onnx_graph import Graph
 from dccausal._onnx_model import ImageInput
+from dccausal._onnx_normalisation import range_in_graph
 from dccausal._sidecar import Sidecar
 from dccausal.errors import OptionError
 from dccausal.preprocess import Preprocess
 
+_MAX_SIDE = 16384
+_IN_GRAPH = {
+    "raw": "the graph begins with the normalisation of pixels of 0..255, so it gets them as they are",
+    "unit": "the graph begins with a normalisation of 0..1",
+}
+
 
 def guess_preprocess(
-    metadata: Mapping[str, str], image: ImageInput, sidecar: Sidecar
+    metadata: Mapping[str, str], image: ImageInput, sidecar: Sidecar, graph: Graph | None = None
 ) -> tuple[Preprocess, str]:
     """
     Return the settings that suit a model, and the reason in words.
 
     The metadata key "preprocess" (JSON of ``Preprocess.to_dict``) is followed; a classifier that Ultralytics
     exported is known by its metadata. Next come the files beside the model (``_sidecar``). What is left is a
-    guess, and the reason says so.
+    guess, from the beginning of the graph or else the input, and the reason says so.
     """
     text = metadata.get("preprocess")
     trouble = ""
@@ -32,7 +42,7 @@ def guess_preprocess(
         except (OptionError, ValueError, AttributeError, TypeError) as error:
             trouble = f"; its metadata 'preprocess' cannot be read: {error}"
     if metadata.get("task") == "classify" and "names" in metadata:
-        return Preprocess(geometry="crop", crop_ratio=1.0), "metadata of an Ultralytics classifier"
+        return _ultralytics(metadata, image), "metadata of an Ultralytics classifier"
     told, where = sidecar.preprocess(image)
     if told is not None:
         if image.dtype != np.uint8:
@@ -40,8 +50,33 @@ def guess_preprocess(
         return replace(told, scale=1.0, mean=(0.0,) * 3, std=(1.0,) * 3), (
             f"{where}{trouble}; the model takes uint8, so it gets the pixels as they are"
         )
-    preprocess, reason = _by_input(image)
+    preprocess, reason = _by_graph(graph, image) or _by_input(image)
     return preprocess, f"guessed: {reason}{trouble}{where}"
+
+
+def _ultralytics(metadata: Mapping[str, str], image: ImageInput) -> Preprocess:
+    """Return 0..1 and the centre of the short side's square; other shapes are squashed, as it does itself."""
+    size = None
+    if None in (image.height, image.width):
+        try:
+            height, width = whole_numbers("imgsz", ast.literal_eval(metadata["imgsz"]), 2, 1, _MAX_SIDE)
+        except (KeyError, OptionError, ValueError, SyntaxError, MemoryError, RecursionError):
+            height = width = 224
+        size = (image.height or height, image.width or width)
+    height, width = size or (image.height or 0, image.width or 0)
+    if height != width:
+        return Preprocess(size=size, geometry="squash")
+    return Preprocess(size=size, geometry="crop", crop_ratio=1.0)
+
+
+def _by_graph(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str] | None:
+    if graph is None or image.dtype == np.uint8:
+        return None
+    try:
+        pixels = range_in_graph(graph, image.name)
+    except ValueError:
+        return None
+    return None if pixels is None else (Preprocess.preset(pixels), _IN_GRAPH[pixels])
 
 
 def _by_input(image: ImageInput) -> tuple[Preprocess, str]:

@@ -89,7 +89,9 @@ def read_model(session: Any, file: ModelFile, request: Request) -> Reading:
     metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
     failure: ModelError | None = None
     for image in ways:
-        preprocess, reason = (given, "given") if given else guess_preprocess(metadata, image, request.sidecar)
+        preprocess, reason = given, "given"
+        if preprocess is None:
+            preprocess, reason = guess_preprocess(metadata, image, request.sidecar, file.graph)
         preprocess.check_dtype(image.dtype)
         try:
             return _try(session, file, request, _Way(image, preprocess, reason))

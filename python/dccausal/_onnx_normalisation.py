@@ -1,0 +1,143 @@
+"""
+Preprocessing that a model does itself: the additions and multiplications by constants at the start of its graph.
+
+Keras' EfficientNet, ConvNeXt and MobileNetV3 begin with layers that scale the pixels, and so do models that were
+wrapped together with their preprocessing before the export. What range of pixels such a model takes can be told from
+the scale: after it, images of a classifier span a few units.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal._onnx_graph import (
+    ATTRIBUTE_NAME,
+    ATTRIBUTE_TENSOR,
+    TENSOR_DIMS,
+    TENSOR_NAME,
+    TENSOR_RAW,
+    TENSOR_TYPE,
+    Graph,
+    Node,
+)
+from dccausal._onnx_protobuf import read_fields, read_ints, read_text
+
+_TENSOR_FLOATS, _TENSOR_DOUBLES = 4, 10
+_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
+_HANDING_ON = ("Cast", "Identity", "Transpose")
+_STEPS = ("Add", "Div", "Mul", "Sub")
+_MAX_BYTES = 64  # of a constant with a value for each channel
+_SPAN = (0.5, 12.0)  # of what comes out, from black to white: 1 / std is 4.4 for ImageNet, 2 for -1..1
+_PIXELS = 10.0  # a mean above this is one of pixels of 0..255, not of 0..1
+
+
+def range_in_graph(graph: Graph, image: str) -> Literal["raw", "unit"] | None:
+    """
+    Return which pixels a model takes, if its graph begins with their normalisation.
+
+    Parameters
+    ----------
+    graph
+        The model's.
+    image
+        The name of its input.
+
+    Returns
+    -------
+    str or None
+        "raw" for 0 to 255, "unit" for 0 to 1, None where the graph does not tell.
+
+    """
+    gain, offset, n_steps = np.ones(1), np.zeros(1), 0
+    for op, value in _steps(graph, image):
+        if op in ("Add", "Sub"):
+            offset = offset + (value if op == "Add" else -value)
+        elif op == "Mul" or np.all(value != 0):
+            factor = value if op == "Mul" else 1 / value
+            gain, offset = gain * factor, offset * factor
+        n_steps += 1
+    if not n_steps or not np.all(np.isfinite(gain)) or not np.all(np.isfinite(offset)):
+        return None
+    low, high = _SPAN
+    span = float(np.abs(gain).mean())
+    if low <= 255 * span <= high:
+        return "raw"
+    if low <= span <= high and not (span == 1 and not offset.any()):
+        return "raw" if np.abs(offset).max() > _PIXELS else "unit"
+    return None
+
+
+def _steps(graph: Graph, name: str) -> list[tuple[str, NDArray[np.float64]]]:
+    """Return the operations with a constant that the input goes through first, alone."""
+    consumers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for source in set(node.inputs):
+            consumers.setdefault(source, []).append(node)
+    steps: list[tuple[str, NDArray[np.float64]]] = []
+    for _ in graph.nodes:
+        nodes = consumers.get(name, [])
+        if len(nodes) != 1 or not nodes[0].outputs:
+            break
+        node = nodes[0]
+        if node.op in _STEPS:
+            value = _operand(graph, node, name)
+            if value is None:
+                break
+            steps.append((node.op, value))
+        elif node.op not in _HANDING_ON:
+            break
+        name = node.outputs[0]
+    return steps
+
+
+def _operand(graph: Graph, node: Node, name: str) -> NDArray[np.float64] | None:
+    """Return the constant that is the node's other input; None for one of another kind or order."""
+    others = [source for source in node.inputs if source != name]
+    if len(node.inputs) != 2 or len(others) != 1:  # noqa: PLR2004
+        return None
+    if node.op in ("Div", "Sub") and node.inputs[0] != name:
+        return None
+    for tensor in graph.initializers:
+        if _name(tensor) == others[0]:
+            return _values(tensor)
+    for other in graph.nodes:
+        if other.op == "Constant" and others[0] in other.outputs:
+            return _constant(other)
+    return None
+
+
+def _name(tensor: memoryview) -> str:
+    return next((read_text(value) for number, value, _ in read_fields(tensor) if number == TENSOR_NAME), "")
+
+
+def _constant(node: Node) -> NDArray[np.float64] | None:
+    for attribute in node.attributes:
+        fields = {number: value for number, value, _ in read_fields(attribute)}
+        tensor = fields.get(ATTRIBUTE_TENSOR)
+        if read_text(fields.get(ATTRIBUTE_NAME, 0)) == "value" and isinstance(tensor, memoryview):
+            return _values(tensor)
+    return None
+
+
+def _values(tensor: memoryview) -> NDArray[np.float64] | None:
+    """Return the numbers of a TensorProto with one of them or one for each channel; None for any other."""
+    dims: list[int] = []
+    kind, data, packed = 0, None, None
+    for number, value, _ in read_fields(tensor):
+        if number == TENSOR_DIMS:
+            dims += read_ints(value)
+        elif number == TENSOR_TYPE and isinstance(value, int):
+            kind = value
+        elif number == TENSOR_RAW and isinstance(value, memoryview):
+            data = value
+        elif number in (_TENSOR_FLOATS, _TENSOR_DOUBLES) and isinstance(value, memoryview):
+            packed = value
+    n = int(np.prod(dims))
+    content = data if data is not None else packed
+    if n not in (1, 3) or kind not in _TYPES or content is None or len(content) > _MAX_BYTES:
+        return None
+    values = np.frombuffer(bytes(content), _TYPES[kind]).astype(np.float64)
+    return values if len(values) == n else None

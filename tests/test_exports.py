@@ -1,0 +1,217 @@
+"""Models as exporters leave them: a newcomer gets the right pixels and names with one option at most."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import exports
+from dccausal import ModelError
+from dccausal._onnx_graph import Graph
+from dccausal._onnx_normalisation import range_in_graph
+from dccausal.cli import main
+from dccausal.preprocess import PRESETS
+from exports import IMAGENET, NAMES
+from small_models import build, expected, images, on_cpu, softmax, weights
+
+MEAN, STD = (np.array(values) for values in IMAGENET)
+PHOTOS = images(3, (32, 32), seed=4)
+
+
+def _logits(gain, offset):
+    """What the small models say of pixels * gain + offset."""
+    return (PHOTOS.astype(np.float64).mean(axis=(1, 2)) * gain + offset) @ weights(3, 4)
+
+
+NORMALISED = _logits(1 / (255 * STD), -MEAN / STD)
+
+
+def _scores(classifier):
+    return np.asarray(classifier(PHOTOS))
+
+
+@pytest.mark.parametrize(
+    "make", [exports.torchvision_script, exports.torchvision_dynamo, exports.timm_script]
+)
+def test_pytorch_without_anything_beside_is_taken_for_imagenets(make):
+    classifier = on_cpu(make())
+    assert classifier.preprocess == PRESETS["imagenet"].with_size((32, 32))
+    assert classifier.preprocess_reason.startswith("guessed: channels come first")
+    np.testing.assert_allclose(_scores(classifier), softmax(NORMALISED), atol=1e-4)
+
+
+def test_timm_needs_its_config_only(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(exports.timm_script())
+    (tmp_path / "config.json").write_text(json.dumps(exports.timm_fine_tuned()["config.json"]))
+    classifier = on_cpu(tmp_path / "model.onnx")
+    assert (classifier.preprocess_reason, classifier.names) == ("config.json beside the model", NAMES)
+    np.testing.assert_allclose(_scores(classifier), softmax(NORMALISED), atol=1e-4)
+
+
+def test_optimum_needs_nothing(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(exports.optimum_model())
+    processor = exports.vit() | {"size": {"height": 32, "width": 32}}
+    for name, document in exports.optimum(processor).items():
+        (tmp_path / name).write_text(json.dumps(document))
+    classifier = on_cpu(tmp_path / "model.onnx")
+    assert (classifier.names, classifier.size) == (NAMES, (32, 32))
+    assert classifier.preprocess_reason == "preprocessor_config.json beside the model"
+    np.testing.assert_allclose(_scores(classifier), softmax(_logits(1 / 127.5, -1)), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("before", "preset", "logits"),
+    [
+        ((), "tf", _logits(1 / 127.5, -1)),
+        (exports.KERAS_MOBILENET_V3, "raw", _logits(1 / 127.5, -1)),
+        (exports.KERAS_EFFICIENTNET, "raw", _logits(1 / (255 * STD), -MEAN / STD)),
+        (exports.KERAS_CONVNEXT, "raw", NORMALISED),
+    ],
+    ids=["mobilenet", "mobilenet-v3", "efficientnet", "convnext"],
+)
+def test_keras_scales_in_the_graph_or_takes_minus_one_to_one(before, preset, logits):
+    classifier = on_cpu(exports.keras(before))
+    assert classifier.preprocess == PRESETS[preset].with_size((32, 32))
+    told = "0..255, so it gets them as they are" if preset == "raw" else "as in TensorFlow's models"
+    assert told in classifier.preprocess_reason
+    assert classifier.scores == "probabilities"
+    np.testing.assert_allclose(_scores(classifier), softmax(logits), atol=1e-4)
+
+
+def test_keras_resnet_needs_one_option():
+    classifier = on_cpu(exports.keras(), preprocess="caffe")
+    bgr = PHOTOS[..., ::-1].astype(np.float64).mean(axis=(1, 2)) - (103.939, 116.779, 123.68)
+    np.testing.assert_allclose(_scores(classifier), softmax(bgr @ weights(3, 4)), atol=1e-4)
+
+
+def test_ultralytics_needs_nothing():
+    classifier = on_cpu(exports.ultralytics())
+    assert classifier.names == ("tench", "cock's comb", 'a "b"', "d")
+    assert (classifier.scores, classifier.size) == ("probabilities", (32, 32))
+    assert classifier.preprocess_reason == "metadata of an Ultralytics classifier"
+    np.testing.assert_allclose(_scores(classifier), softmax(expected(PHOTOS)), atol=1e-4)
+    photo = Image.fromarray(images(1, (60, 100))[0])
+    x, placement = classifier.prepare(photo)
+    resized = np.asarray(photo.resize((53, 32), Image.Resampling.BILINEAR).crop((10, 0, 42, 32)))
+    assert placement.box == pytest.approx(
+        (1000 / 53, 0, 4200 / 53, 60)
+    )  # the short side to 32, then whole pixels
+    assert np.abs(x.astype(int) - resized).max() <= 1
+
+
+def test_ultralytics_of_other_shapes():
+    assert on_cpu(exports.ultralytics(dynamic=True)).size == (32, 32)  # as trained, not 224
+    assert on_cpu(exports.ultralytics((24, 40))).preprocess.geometry == "squash"  # as it does itself
+    wide = on_cpu(exports.ultralytics((24, 40), dynamic=True))
+    assert (wide.size, wide.preprocess.geometry) == ((24, 40), "squash")
+    detector = on_cpu(exports.ultralytics(task="detect"))
+    assert detector.preprocess_reason.startswith("guessed")
+
+
+# Normalisation in the graph
+
+STEPS = {
+    "0..255 by 255": ([("Div", 255.0)], "raw"),
+    "in 0..255": ([("Sub", 255 * MEAN), ("Div", 255 * STD)], "raw"),
+    "the mean of pixels": ([("Sub", [123.7, 116.3, 103.5])], "raw"),
+    "in 0..1": ([("Sub", MEAN), ("Div", STD)], "unit"),
+    "0..1 to -1..1": ([("Mul", 2.0), ("Sub", 1.0)], "unit"),
+    "0..1 to 0..255, then in that": ([("Mul", 255.0), ("Sub", 255 * MEAN), ("Div", 255 * STD)], "unit"),
+    "nothing": ([], None),
+    "zero": ([("Add", 0.0)], None),
+    "by nothing": ([("Div", 0.0)], None),
+    "far too much": ([("Mul", 1e6)], None),
+    "not a number": ([("Mul", float("nan"))], None),
+}
+
+
+@pytest.mark.parametrize("inner", [False, True])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("name", STEPS)
+def test_normalisation_in_the_graph(name, layout, inner):
+    steps, told = STEPS[name]
+    shape = (3, 1, 1) if layout == "NCHW" else (3,)
+    shaped = [(op, np.reshape(value, shape) if np.size(value) == 3 else value) for op, value in steps]
+    model = exports.dressed(build(layout=layout), before=shaped, inner=inner)
+    assert range_in_graph(Graph.read(memoryview(model)), "image") == told
+
+
+def test_what_is_no_normalisation_of_the_input():
+    reversed_ = onnx.load_from_string(exports.dressed(build(), before=[("Sub", 0.5), ("Div", 0.2)]))
+    first = reversed_.graph.node[0]
+    first.input[:] = list(first.input)[::-1]  # 0.5 - x
+    assert range_in_graph(Graph.read(memoryview(reversed_.SerializeToString())), "image") is None
+    model = onnx.load_from_string(exports.dressed(build(), before=[("Div", 255.0)]))
+    model.graph.node.append(
+        onnx.helper.make_node("Relu", ["image"], ["other"])
+    )  # the input goes elsewhere too
+    assert range_in_graph(Graph.read(memoryview(model.SerializeToString())), "image") is None
+    assert range_in_graph(Graph.read(memoryview(model.SerializeToString())), "nothing") is None
+    loop = onnx.load_from_string(exports.dressed(build(), before=[("Div", 255.0)]))
+    loop.graph.node[0].output[0] = "image"
+    range_in_graph(Graph.read(memoryview(loop.SerializeToString())), "image")  # it ends
+
+
+def test_a_graph_that_normalises_comes_after_options_and_files(tmp_path):
+    model = exports.dressed(build(size=(32, 32)), before=[("Div", 255.0)])
+    assert on_cpu(model, preprocess="tf").preprocess_reason == "given"
+    (tmp_path / "model.onnx").write_bytes(model)
+    assert "0..255" in on_cpu(tmp_path / "model.onnx").preprocess_reason
+    (tmp_path / "config.json").write_text(json.dumps(exports.timm()["config.json"]))
+    assert on_cpu(tmp_path / "model.onnx").preprocess_reason == "config.json beside the model"
+    told = on_cpu(build(dtype="uint8"))
+    assert told.preprocess_reason == "guessed: the model takes uint8, so the pixels as they are"
+
+
+# Weights in another file
+
+
+def _external(folder, **model):
+    """As PyTorch's exporter writes it: model.onnx and model.onnx.data."""
+    proto = onnx.load_from_string(exports.torchvision_dynamo(**model))
+    path = folder / "model.onnx"
+    onnx.save_model(proto, path, save_as_external_data=True, location="model.onnx.data", size_threshold=0)
+    assert (folder / "model.onnx.data").stat().st_size >= weights(3, 4).size * 4
+    return path
+
+
+def test_weights_in_another_file(tmp_path, capsys):
+    path = _external(tmp_path)
+    classifier = on_cpu(path)
+    np.testing.assert_array_equal(_scores(classifier), _scores(on_cpu(exports.torchvision_dynamo())))
+    assert set(classifier.provenance()["model_external_sha256"]) == {"model.onnx.data"}
+    Image.fromarray(PHOTOS[0]).save(tmp_path / "photo.png")
+    arguments = ["explain", str(tmp_path / "photo.png"), "-m", str(path), "--device", "cpu", "-q"]
+    assert main([*arguments, "--partitions", "1", "--out", str(tmp_path / "out")]) == 0
+    (tmp_path / "model.onnx.data").unlink()
+    with pytest.raises(ModelError, match="cannot be loaded by ONNX Runtime"):
+        on_cpu(path)
+    capsys.readouterr()
+    assert main([*arguments, "--out", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_normalisation_in_another_file_is_not_read(tmp_path):
+    classifier = on_cpu(_external(tmp_path, before=[("Div", 255.0)]))
+    assert classifier.preprocess_reason.startswith("guessed: channels come first")
+
+
+def test_inspect_shows_the_right_column_whatever_was_guessed(tmp_path, capsys):
+    """A model whose graph does not tell its pixels: the table has the option that is right."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(exports.keras())
+    (tmp_path / "names.txt").write_text("\n".join("abcd"))
+    Image.fromarray(PHOTOS[0]).save(tmp_path / "photo.png")
+    given = ["inspect", str(path), "--labels", str(tmp_path / "names.txt"), "--device", "cpu", "--no-speed"]
+    assert main([*given, "--check", str(tmp_path / "photo.png"), "--json"]) == 0
+    check = json.loads(capsys.readouterr().out)["check"]
+    assert [entry["title"] for entry in check] == ["as understood (tf)", "imagenet", "unit", "raw", "caffe"]
+    for entry in check[1:]:
+        right = on_cpu(path, preprocess=entry["title"])
+        scores = _scores(right)[0]
+        assert entry["best"][0]["name"] == "abcd"[scores.argmax()]
+        assert entry["best"][0]["score"] == pytest.approx(float(scores.max()), rel=1e-4)
