@@ -22,7 +22,7 @@ Written are ``OUT/rex.jsonl`` and arrays beside it. Each line is an object:
 ``label``          index of the label that was explained
 ``score``, ``explanation_score``   ReX's confidence in it, on the image and on the explanation
 ``calls``          images the model was given, of which ``calls_search`` in the search
-``seconds``        for one photograph, loading included; ``model_seconds`` of them in the model
+``seconds``        for one photograph, loading included; ``model_seconds`` of them in ReX's prediction function
 ``mask``           path of a .npy, bool (H, W), True = kept (``Explanation.sufficiency_mask``)
 ``heatmap``        path of a .npy, float32 (H, W), ReX's responsibility map as it is
 ``ranking``        path of a .npy, int64 (H * W,), flat indices of pixels in ReX's own order, best first

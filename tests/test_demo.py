@@ -54,6 +54,6 @@ def test_every_file_of_data_is_accounted_for():
     folder = resources.files("dccausal").joinpath("data")
     told = folder.joinpath("LICENSES.md").read_text(encoding="utf-8")
     names = {entry.name for entry in folder.iterdir() if entry.name != "LICENSES.md"}
-    assert names == {"imagenet1k.txt", "panda.jpg"}
+    assert names == {"imagenet1k.txt", "panda.jpg", "report", "result.schema.json"}
     assert all(f"`{name}`" in told for name in names)
     assert "Aaron Logan" in told

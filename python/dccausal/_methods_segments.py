@@ -124,12 +124,15 @@ class SegmentFinder(MaskFinder):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Say where the budget was too small."""
-        if self._samples == self._n_samples_wanted:
-            return ()
-        return (
-            f"The budget of model calls allowed the method {self._samples} of {self._n_samples_wanted} samples.",
-        )
+        """Say where the budget was too small, and where an interrupt came before the end."""
+        said = []
+        if self._samples < self._n_samples_wanted:
+            said.append(
+                f"The budget of model calls allowed the method {self._samples} of {self._n_samples_wanted} samples."
+            )
+        if not self.is_done:
+            said.append("The method needs all its answers for a heatmap, so there is none.")
+        return tuple(said)
 
     @property
     def samples(self) -> int:
