@@ -371,8 +371,26 @@ class Job:
 
     def _take_kept(self, extraction: _core.Extraction) -> None:
         self.kept = extraction.kept()
+        if self._settings.reestimate > 0 and self._finder is None:
+            self._reestimate(extraction)
         if extraction.stage == "minimal":
             self.outcome = "minimal"
+
+    def _reestimate(self, extraction: _core.Extraction) -> None:
+        """
+        Add to the heatmap what the extraction found: 1 where it kept, less where it dropped, 0 elsewhere.
+
+        What was dropped last has most: every set that shrinking went through was found sufficient.
+        """
+        grown = extraction.grown()
+        if grown is None:
+            return
+        places = _pixelwise(extraction.places(), self.kept.shape)
+        n_kept = int(places[self.kept].max(initial=-1)) + 1
+        n_grown = int(places[grown].max(initial=-1)) + 1
+        found = 1 - np.clip((places - n_kept + 1) / (n_grown - n_kept + 1), 0, 1)
+        weight = self._settings.reestimate
+        self.heatmap = ((self.heatmap + weight * found) / (1 + weight)).astype(np.float32)
 
     def _floor(self) -> float:
         return self._min_confidence * self.target.score if self._min_confidence > 0 else 0.0
@@ -395,3 +413,12 @@ class Job:
         )
         seconds = time.perf_counter() - self._started
         self._progress(Progress(self.phase, n_calls, expected, seconds, self.view.index))
+
+
+def _pixelwise(blocks: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Give every pixel the value of its block; the blocks of a lattice are as even as whole pixels allow."""
+    for axis, side in enumerate(shape):
+        n_blocks = blocks.shape[axis]
+        edges = np.arange(n_blocks + 1) * side // n_blocks
+        blocks = np.repeat(blocks, np.diff(edges), axis=axis)
+    return blocks
