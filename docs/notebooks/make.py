@@ -173,12 +173,13 @@ def make(name: str) -> nbformat.NotebookNode:
 
 
 def main() -> None:
-    """Write every notebook."""
+    """Write the notebooks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE)
-    out = parser.parse_args().out
-    for name in NOTEBOOKS:
-        nbformat.write(make(name), out / f"{name}.ipynb")
+    parser.add_argument("names", nargs="*", help="of the notebooks; by default all")
+    given = parser.parse_args()
+    for name in given.names or NOTEBOOKS:
+        nbformat.write(make(name), given.out / f"{name}.ipynb")
 
 
 if __name__ == "__main__":

@@ -99,17 +99,17 @@ def responsibilities(
     return [reference.contingency(holds, s) for s in CORNERS], verdicts
 
 
-def telling_cut(model: Model) -> tuple[list[reference.Region], list[frozenset[int] | None], dict]:
-    """Return the first cut of a few seeds in which superpixels differ most in their responsibilities."""
-    best = None
+def telling_cut(model: Model) -> tuple[int, list[reference.Region], list[frozenset[int] | None], dict]:
+    """Return the path of the cut whose superpixels differ most in responsibility, and are largest; and its parts."""
+    tried = []
     for partition in range(12):
         path = reference.root_path(0, partition)
         regions = reference.cut((0, 0, SIDE, SIDE), path, CONCENTRATION)
         found, verdicts = responsibilities(model, regions)
         variety = len({None if w is None else len(w) for w in found})
-        if best is None or variety > best[0]:
-            best = (variety, regions, found, verdicts)
-    return best[1:]
+        smallest = min((bottom - top) * (right - left) for top, left, bottom, right in regions)
+        tried.append((variety, smallest, path, regions, found, verdicts))
+    return max(tried, key=lambda trial: trial[:2])[2:]
 
 
 def fraction(contingency: frozenset[int] | None) -> str:
@@ -120,26 +120,27 @@ def fraction(contingency: frozenset[int] | None) -> str:
 
 
 def draw_masks(model: Model, regions: list[reference.Region], verdicts: dict) -> Image.Image:
-    """Show the cut, each superpixel masked, and two of the pairs."""
+    """Show the cut, each superpixel masked, and the smallest sets that take the label away."""
     nothing = frozenset[int]()
     rows = [[(lined(model.picture(masked_of(regions, nothing)), regions, list("1234")), "four superpixels")]]
     asked = [frozenset({s}) for s in CORNERS]
-    asked += sorted((c for c in verdicts if len(c) == 2), key=lambda c: verdicts[c][2])[:3]
+    asked += [chosen for chosen in verdicts if len(chosen) > 1 and not verdicts[chosen][2]][:3]
     for chosen in asked:
         name, score, is_passing = verdicts[chosen]
         picture = framed(model.picture(masked_of(regions, chosen)), is_passing=is_passing)
-        who = " and ".join(str(1 + s) for s in sorted(chosen))
+        who = ", ".join(str(1 + s) for s in sorted(chosen))
         rows[0].append((picture, f"{who} masked: {name} {score:.2f}"))
     return contact_sheet([rows[0][:4], rows[0][4:]], width=300)
 
 
-def draw_refinement(model: Model, regions: list[reference.Region], found: list) -> Image.Image:
+def draw_refinement(model: Model, path: int, regions: list[reference.Region], found: list) -> Image.Image:
     """Show responsibilities of the cut and of the cut of its most responsible superpixel."""
     photo = model.picture(np.zeros((SIDE, SIDE), bool))
     first = lined(photo, regions, [fraction(w) for w in found])
-    best = min((s for s in CORNERS if found[s] is not None), key=lambda s: len(found[s]))
+    causes = [s for s in CORNERS if found[s] is not None]
+    best = min(causes, key=lambda s: (len(found[s]), -np.prod(np.subtract(regions[s][2:], regions[s][:2]))))
     world = masked_of(regions, found[best])
-    parts = reference.cut(regions[best], reference.child_path(reference.root_path(0, 0), best), CONCENTRATION)
+    parts = reference.cut(regions[best], reference.child_path(path, best), CONCENTRATION)
     sets = [frozenset(chosen) for n in range(5) for chosen in combinations(CORNERS, n)]
     holds = {chosen: model.says(masked_of(parts, chosen) | world)[2] for chosen in sets}
     inner = [reference.contingency(holds, s) for s in CORNERS]
@@ -205,18 +206,19 @@ def main() -> None:
     """Draw every picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE)
-    out = parser.parse_args().out
+    parser.add_argument("names", nargs="*", help="of the pictures; by default all")
+    given = parser.parse_args()
     model = Model()
-    regions, found, verdicts = telling_cut(model)
+    path, regions, found, verdicts = telling_cut(model)
     pictures = {
-        "masks": draw_masks(model, regions, verdicts),
-        "refinement": draw_refinement(model, regions, found),
-        "partitions": draw_partitions(model),
-        "extraction": draw_extraction(model, model.explain()),
-        "baselines": draw_baselines(model),
+        "masks": lambda: draw_masks(model, regions, verdicts),
+        "refinement": lambda: draw_refinement(model, path, regions, found),
+        "partitions": lambda: draw_partitions(model),
+        "extraction": lambda: draw_extraction(model, model.explain()),
+        "baselines": lambda: draw_baselines(model),
     }
-    for name, picture in pictures.items():
-        picture.save(out / f"{name}.jpg", quality=86)
+    for name in given.names or pictures:
+        pictures[name]().save(given.out / f"{name}.jpg", quality=86)
 
 
 if __name__ == "__main__":
