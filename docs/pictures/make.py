@@ -145,13 +145,11 @@ def draw_refinement(model: Model, path: int, regions: list[reference.Region], fo
     holds = {chosen: model.says(masked_of(parts, chosen) | world)[2] for chosen in sets}
     inner = [reference.contingency(holds, s) for s in CORNERS]
     second = lined(model.picture(world), parts, [fraction(w) for w in inner])
-    heat = model.explain(partitions=1).overlay(contour="none")
     return contact_sheet(
         [
             [
                 (first, "responsibilities 1 / (1 + k)"),
                 (second, f"superpixel {1 + best} cut again, its contingency masked"),
-                (heat, "one partition, cut to its end"),
             ]
         ],
         width=400,
