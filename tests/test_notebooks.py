@@ -78,10 +78,19 @@ def test_the_bar_counts_images_and_failures(planted):
     assert third[0].ename == "OptionError"
 
 
+def test_outside_of_a_notebook_there_is_no_bar(planted, capsys):
+    from dccausal.notebook import explain_many
+
+    scene = planted("needs_a")
+    ((index, found),) = explain_many([scene.photo], scene.path, profile="quick")
+    assert (index, found.outcome) == (0, "minimal")
+    assert capsys.readouterr().out == ""
+
+
 def test_without_ipython_one_line_names_the_extra(monkeypatch, planted):
     from dccausal.errors import RuntimeMissingError
     from dccausal.notebook import explain_many
 
-    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    monkeypatch.setitem(sys.modules, "IPython", None)
     with pytest.raises(RuntimeMissingError, match=r"dccausal\[notebook\]"):
         explain_many([], planted("needs_a").path)

@@ -43,6 +43,7 @@ _STAGES = (
     _Stage(4, 5, 2, 6, 192),
     _Stage(1, 3, 1, 6, 320),
 )
+_N_BLOCKS = tuple(stage.n_blocks for stage in _STAGES)
 
 
 def build_efficientnet_lite(
@@ -51,7 +52,7 @@ def build_efficientnet_lite(
     *,
     name: str = "efficientnet-lite0",
     size: int = SIZE,
-    n_blocks: Sequence[int] = tuple(stage.n_blocks for stage in _STAGES),
+    n_blocks: Sequence[int] = _N_BLOCKS,
 ) -> bytes:
     """
     Return the network as the bytes of an ONNX file (opset 17), the same for the same weights and metadata.

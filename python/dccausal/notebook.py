@@ -34,7 +34,7 @@ def explain_many(
     Explain many images, and show a bar with rate and time left while it goes on.
 
     The bar is a piece of HTML that IPython shows and replaces, so it needs no extension and stays, finished, in the
-    saved notebook.
+    saved notebook. Outside of a notebook there is none.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ def explain_many(
 
     """
     try:
+        from IPython import get_ipython
         from IPython.display import HTML, display
     except ImportError as error:
         raise RuntimeMissingError(
@@ -66,8 +67,9 @@ def explain_many(
         total = len(images)
     bar = _Bar(total, options.pop("progress", None))
     found = _explain_many(images, classifier, progress=bar.progress, **options)
-    handle = display(HTML(bar.html()), display_id=True)
-    bar.show = lambda text: handle.update(HTML(text))
+    if getattr(get_ipython(), "kernel", None) is not None:
+        handle = display(HTML(bar.html()), display_id=True)
+        bar.show = lambda text: handle.update(HTML(text))
     return bar.follow(found)
 
 
