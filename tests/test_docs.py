@@ -161,6 +161,7 @@ def _post(client, content, **query):
     return client.post("/explain", files={"photo": ("photo.jpg", content)}, params=query)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the web framework's own parts
 def test_the_service_explains(service, things):
     client, module = service
     content = (things / "photo.jpg").read_bytes()
@@ -176,6 +177,7 @@ def test_the_service_explains(service, things):
     assert not module.working.locked()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("content", "query", "status", "says"),
     [
@@ -192,6 +194,7 @@ def test_the_service_refuses(service, things, content, query, status, says):
     assert says in answer.text
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_service_turns_requests_away_when_it_is_busy(service, things):
     client, module = service
     for _ in range(module.MOST_WAITING):
