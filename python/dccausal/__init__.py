@@ -1,26 +1,31 @@
 """Why did the classifier say that? Minimal causal explanations of image classifiers, without PyTorch."""
 
-from dccausal._core import __version__
-from dccausal._job import Progress
-from dccausal.classifier import Classifier
-from dccausal.errors import (
-    ClassifierError,
-    DccausalError,
-    DeviceError,
-    ImageError,
-    InputError,
-    ModelError,
-    OptionError,
-    OutputError,
-    RuntimeMissingError,
-)
-from dccausal.explain import explain
-from dccausal.explanation import Explanation
-from dccausal.image import load_photo
-from dccausal.many import explain_many
-from dccausal.onnx import OnnxClassifier
-from dccausal.preprocess import Placement, Preprocess
-from dccausal.profiles import PROFILES, Profile
+from typing import TYPE_CHECKING
+
+from dccausal import _lazy
+
+if TYPE_CHECKING:
+    from dccausal._core import __version__
+    from dccausal._job import Progress
+    from dccausal.classifier import Classifier
+    from dccausal.errors import (
+        ClassifierError,
+        DccausalError,
+        DeviceError,
+        ImageError,
+        InputError,
+        ModelError,
+        OptionError,
+        OutputError,
+        RuntimeMissingError,
+    )
+    from dccausal.explain import explain
+    from dccausal.explanation import Explanation
+    from dccausal.image import load_photo
+    from dccausal.many import explain_many
+    from dccausal.onnx import OnnxClassifier
+    from dccausal.preprocess import Placement, Preprocess
+    from dccausal.profiles import PROFILES, Profile
 
 __all__ = [
     "PROFILES",
@@ -45,3 +50,5 @@ __all__ = [
     "explain_many",
     "load_photo",
 ]
+
+_lazy.install(__name__)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
 
 from dccausal.errors import OptionError
 
@@ -20,7 +19,7 @@ def finite_number(what: str, given: Any) -> float:
         If it is none.
 
     """
-    is_number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
+    is_number = isinstance(given, Real) and not isinstance(given, bool)  # NumPy's numbers are registered
     if not is_number or not math.isfinite(given):
         raise OptionError(f"{what} is {given!r}; a finite number is needed")
     return float(given)
@@ -52,6 +51,8 @@ def whole_numbers(what: str, given: Any, n: int, low: int, high: int) -> tuple[i
         If they are not as many, not whole, or lie outside.
 
     """
+    import numpy as np  # here, so that the command line's help need not wait for it
+
     is_row = isinstance(given, list | tuple | np.ndarray) and len(given) == n
     if not is_row or not all(_is_whole(value) and low <= value <= high for value in given):
         raise OptionError(f"{what} is {given!r}; {n} whole numbers from {low} to {high} are needed")
@@ -59,7 +60,7 @@ def whole_numbers(what: str, given: Any, n: int, low: int, high: int) -> tuple[i
 
 
 def _is_whole(given: Any) -> bool:
-    return isinstance(given, int | np.integer) and not isinstance(given, bool)
+    return isinstance(given, Integral) and not isinstance(given, bool)
 
 
 def one_of(what: str, given: object, choices: tuple[str, ...]) -> None:
