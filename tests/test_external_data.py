@@ -42,7 +42,7 @@ def test_the_explanation_is_that_of_one_file(pair, tmp_path):
     scene, split = pair
     for path, name in ((scene.path, "one"), (split, "two")):
         arguments = ["-m", str(path), "--out", str(tmp_path / name), "--device", "cpu", "--quiet"]
-        assert main(["explain", str(scene.photo), *arguments, "--profile", "quick"]) == 0
+        assert main(["explain", str(scene.photo), *arguments, "--profile", "fast"]) == 0
     results = [tmp_path / name / scene.photo.stem for name in ("one", "two")]
     assert len({(folder / "heatmap.npy").read_bytes() for folder in results}) == 1
     assert len({(folder / "kept.png").read_bytes() for folder in results}) == 1

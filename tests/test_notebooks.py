@@ -59,10 +59,10 @@ def test_the_bar_counts_images_and_failures(planted):
         "from dccausal.notebook import explain_many\n"
         f"photos = [{str(scene.photo)!r}, 'nowhere.png', {str(scene.photo)!r}]\n"
         "seen = []\n"
-        f"found = explain_many(photos, {str(scene.path)!r}, profile='quick', progress=seen.append)\n"
+        f"found = explain_many(photos, {str(scene.path)!r}, profile='fast', progress=seen.append)\n"
         "print(sorted(index for index, _ in found), len(seen) > 3)\n"
     )
-    unknown = f"for _ in explain_many(iter(photos), {str(scene.path)!r}, profile='quick'):\n    break\n"
+    unknown = f"for _ in explain_many(iter(photos), {str(scene.path)!r}, profile='fast'):\n    break\n"
     bad = f"explain_many(photos, {str(scene.path)!r}, profile='nothing')"
     cells = [nbformat.v4.new_code_cell(text) for text in (source, unknown, bad)]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -82,7 +82,7 @@ def test_outside_of_a_notebook_there_is_no_bar(planted, capsys):
     from dccausal.notebook import explain_many
 
     scene = planted("needs_a")
-    ((index, found),) = explain_many([scene.photo], scene.path, profile="quick")
+    ((index, found),) = explain_many([scene.photo], scene.path, profile="fast")
     assert (index, found.outcome) == (0, "minimal")
     assert capsys.readouterr().out == ""
 

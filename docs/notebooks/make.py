@@ -44,15 +44,15 @@ print("its back:        ", best(back))"""),
     text("""## Why a badger?
 
 `min_confidence=0.5` asks for pixels that give at least half of the image's score. Without it the
-smallest set that still comes first would do, however low its score. `profile="quick"`
+smallest set that still comes first would do, however low its score. `profile="fast"`
 takes 8 partitions, not 20."""),
-    code("""badger = explain(back, classifier, min_confidence=0.5, profile="quick")
+    code("""badger = explain(back, classifier, min_confidence=0.5, profile="fast")
 badger"""),
     text("""## Is there evidence for the panda?
 
 `target` explains a label that is not the top one. It passes as long as its rank is no worse than on
 the intact image."""),
-    code("""panda = explain(back, classifier, target="giant panda", profile="quick")
+    code("""panda = explain(back, classifier, target="giant panda", profile="fast")
 panda"""),
     text("""Where do the two labels look? Each heatmap has a peak of 1, so their difference says which label a
 place is more responsible for: orange for the badger, blue for the panda."""),
@@ -67,7 +67,7 @@ Image.fromarray(np.uint8(0.6 * colours + 0.4 * badger.image.mean(axis=2, keepdim
     text("""## What would put it right?
 
 The whole photograph has the head in it. What suffices for *giant panda* there?"""),
-    code("""whole = explain(photo, classifier, min_confidence=0.5, profile="quick")
+    code("""whole = explain(photo, classifier, min_confidence=0.5, profile="fast")
 print(whole.summary())
 whole.picture()"""),
 )
@@ -91,7 +91,7 @@ models = {
     "Lite1": OnnxClassifier(make_lite1(cache_folder()), device="cpu"),
 }
 photo = demo_photo()
-found = {name: explain(photo, model, min_confidence=0.5, profile="quick") for name, model in models.items()}
+found = {name: explain(photo, model, min_confidence=0.5, profile="fast") for name, model in models.items()}
 for name, explanation in found.items():
     kept = f"{explanation.size:.1%} of the pixels suffice"
     print(f"{name}: {explanation.title.split(',')[0]}, score {explanation.score:.2f}; {kept}")"""),
@@ -140,7 +140,7 @@ Cut out closer, the two models give different labels to the same pixels. `explai
 
 close = photo.crop((311, 96, 502, 249))
 for name, model in models.items():
-    for _, explanation in explain_many([close], model, profile="quick"):
+    for _, explanation in explain_many([close], model, profile="fast"):
         print(f"{name}: {explanation.title.split(',')[0]}, score {explanation.score:.2f}, {explanation.size:.1%} kept")
         display(explanation.picture().resize((382, 306)))"""),
 )
