@@ -1,11 +1,14 @@
-"""Checks of numbers that users give; each returns the number in its plain form or says what is needed."""
+"""
+Checks of numbers that users give; each returns the number in its plain form or says what is needed.
+
+NumPy's scalars are numbers by the ABCs of ``numbers``, so nothing here has to load it.
+"""
 
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
 
 from dccausal.errors import OptionError
 
@@ -20,7 +23,7 @@ def finite_number(what: str, given: Any) -> float:
         If it is none.
 
     """
-    is_number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
+    is_number = isinstance(given, Real) and not isinstance(given, bool)
     if not is_number or not math.isfinite(given):
         raise OptionError(f"{what} is {given!r}; a finite number is needed")
     return float(given)
@@ -52,14 +55,14 @@ def whole_numbers(what: str, given: Any, n: int, low: int, high: int) -> tuple[i
         If they are not as many, not whole, or lie outside.
 
     """
-    is_row = isinstance(given, list | tuple | np.ndarray) and len(given) == n
+    is_row = not isinstance(given, str | bytes | dict | set) and hasattr(given, "__len__") and len(given) == n
     if not is_row or not all(_is_whole(value) and low <= value <= high for value in given):
         raise OptionError(f"{what} is {given!r}; {n} whole numbers from {low} to {high} are needed")
     return tuple(int(value) for value in given)
 
 
 def _is_whole(given: Any) -> bool:
-    return isinstance(given, int | np.integer) and not isinstance(given, bool)
+    return isinstance(given, Integral) and not isinstance(given, bool)
 
 
 def one_of(what: str, given: object, choices: tuple[str, ...]) -> None:
