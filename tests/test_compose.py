@@ -203,7 +203,7 @@ def test_many_images_share_the_devices_batches(planted):
 def test_scores_that_are_not_finite_are_said_as_on_the_host(planted):
     written = planted("nan_scores")
     texts = []
-    for classifier in (OnnxClassifier(written.path, device="cpu"), composed(written.path)):
+    for classifier in (OnnxClassifier(written.path, device="cpu", threads=1), composed(written.path)):
         with pytest.raises(ClassifierError) as caught:
             explain(written.image, classifier, **OPTIONS)
         texts.append(str(caught.value))

@@ -27,6 +27,7 @@ from dccausal._cli_explain import (
     describe_error,
     exit_code_of,
     load_classifier,
+    open_classifier,
     plan_folders,
     read_baseline,
 )
@@ -74,7 +75,7 @@ def run_command(**options: Any) -> int:
         raise InputError(
             f"{out} holds a run already; --resume continues it, and another --out begins a new one"
         )
-    classifier, manifest = _prepare(options, terminal, out, manifest)
+    classifiers, manifest = _prepare(options, terminal, out, manifest)
     with Interrupts() as interrupts, _open_table(out, terminal) as table:
         entries = manifest["images"]
         todo = _left(latest(table.rows), len(entries), terminal, retry=options["retry"])
@@ -82,7 +83,7 @@ def run_command(**options: Any) -> int:
         started = time.monotonic()
         run = _Run(out, entries, table, terminal, {name: options[name] for name in _DRAWING})
         try:
-            run.explain(todo, classifier, _explain_options(options))
+            run.explain(todo, classifiers, _explain_options(options))
         except KeyboardInterrupt:
             interrupts.seen = True
         rows = latest(table.rows)
@@ -107,8 +108,8 @@ def _left(rows: Sequence[Mapping[str, Any]], n_images: int, terminal: Terminal, 
 
 def _prepare(
     options: Mapping[str, Any], terminal: Terminal, out: Path, old: dict[str, Any] | None
-) -> tuple[OnnxClassifier, dict[str, Any]]:
-    """Check everything that concerns all photographs; return the model, and the manifest that holds."""
+) -> tuple[list[OnnxClassifier], dict[str, Any]]:
+    """Check everything that concerns all photographs; return the model on each device, and the manifest that holds."""
     if options["retry"] and not options["resume"]:
         raise InputError("--retry is for a run that is continued; --resume is needed with it")
     check_ranges(options)
@@ -121,7 +122,7 @@ def _prepare(
     except OutputError as error:
         raise InputError(str(error)) from error
     images = collect(options["images"], out, recursive=options["recursive"])
-    classifier = load_classifier(options, terminal)
+    classifier, *others = _load(options, terminal)
     classifier.resolve_label(options["target"])
     make_baseline(read_baseline(options["baseline"]), np.zeros((*classifier.size, 3), dtype=np.uint8))
     folders = [f"{IMAGES}/{folder.name}" for folder in plan_folders(images, out)]
@@ -130,13 +131,23 @@ def _prepare(
         if (out / TABLE).exists():
             raise InputError(f"{out / TABLE} is there without {MANIFEST}; another --out is needed")
         write_manifest(out, new)
-        return classifier, new
+        return [classifier, *others], new
     check_same(out, old, new)
     known = {entry["path"] for entry in old["images"]}
     n_new = sum(entry["path"] not in known for entry in new["images"])
     if n_new:
         terminal.note(f"note: {n_new} photographs were not there when the run began; they are left out")
-    return classifier, old
+    return [classifier, *others], old
+
+
+def _load(options: Mapping[str, Any], terminal: Terminal) -> list[OnnxClassifier]:
+    """Return the model on each of the devices that --device lists."""
+    first, *more = [name.strip() for name in options["device"].split(",")]
+    classifier = load_classifier({**options, "device": first}, terminal)
+    others = [open_classifier({**options, "model": classifier.path, "device": name}) for name in more]
+    if others:
+        terminal.note(f"shared by {', '.join(one.device for one in (classifier, *others))}")
+    return [classifier, *others]
 
 
 def _open_table(out: Path, terminal: Terminal) -> ResultTable:
@@ -174,7 +185,9 @@ class _Run:
         self._out, self._entries, self._table, self._terminal = out, entries, table, terminal
         self._drawing = drawing
 
-    def explain(self, todo: Sequence[int], classifier: OnnxClassifier, options: Mapping[str, Any]) -> None:
+    def explain(
+        self, todo: Sequence[int], classifiers: Sequence[OnnxClassifier], options: Mapping[str, Any]
+    ) -> None:
         """Explain the photographs of these places in the manifest, and record each."""
         left = list(todo)
         n_at_once: int | None = None
@@ -182,7 +195,7 @@ class _Run:
             while left:
                 paths = [self._entries[index]["path"] for index in left]
                 try:
-                    for index, result in _explained(left, paths, classifier, n_at_once, display, options):
+                    for index, result in _explained(left, paths, classifiers, n_at_once, display, options):
                         self._record(index, result)
                         left = [other for other in left if other != index]
                         display.done(self._entries[index]["path"])
@@ -216,13 +229,13 @@ class _Run:
 def _explained(
     indices: Sequence[int],
     paths: Sequence[str],
-    classifier: OnnxClassifier,
+    classifiers: Sequence[OnnxClassifier],
     n_at_once: int | None,
     display: RunDisplay,
     options: Mapping[str, Any],
 ) -> Iterator[tuple[int, Explanation | DccausalError]]:
     indices = list(indices)
-    explained = explain_many(paths, classifier, in_flight_images=n_at_once, progress=display, **options)
+    explained = explain_many(paths, classifiers, in_flight_images=n_at_once, progress=display, **options)
     with contextlib.closing(explained) as results:  # type: ignore[type-var]
         for place, result in results:
             yield indices[place], result
