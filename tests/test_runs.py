@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from dccausal import OnnxClassifier, OptionError, explain
+from dccausal import ClassifierError, OnnxClassifier, OptionError, explain
 from dccausal._calibration import FOLDER, calibrate, choose, measure
 from dccausal._onnx_device import CPU, CUDA, choose_device
 from dccausal._runtime import Arrangement, arrange
@@ -71,14 +71,47 @@ def test_a_batch_is_cut_among_the_cores():
     np.testing.assert_allclose(classifier(images(6)), expected, atol=1e-6)
 
 
-def test_the_first_error_of_runs_at_once_is_raised_when_all_have_ended():
+class Slow:
+    """A session that takes a while for each image, as a large model does."""
+
+    def __init__(self, session, seconds):
+        self._session, self._seconds = session, seconds
+
+    def run(self, names, feed):
+        time.sleep(self._seconds * len(next(iter(feed.values()))))
+        return self._session.run(names, feed)
+
+
+class Faulty:
+    """A session that fails on images of one value once another run has begun, and is slow on others."""
+
+    def __init__(self, session):
+        self._session, self.n_running = session, 0
+        self._begun = threading.Event()
+
+    def run(self, names, feed):
+        (tensor,) = feed.values()
+        if tensor[0, 0, 0, 0] == 1:
+            self._begun.wait(30)
+            raise RuntimeError("no such kernel")
+        self.n_running += 1
+        self._begun.set()
+        time.sleep(0.2)
+        self.n_running -= 1
+        return self._session.run(names, feed)
+
+
+def test_an_error_of_runs_at_once_is_raised_when_all_have_ended():
+    """Since the caller writes to the tensor again afterwards."""
     classifier = on_cpu(build(), preprocess="unit", threads=2, batch_size=1)
-    tensor = np.zeros((4, 3, 9, 10), np.float32)  # a row too many for the graph's declared shape
-    with pytest.raises(Exception, match="the model failed on 1 images on cpu"):
-        classifier._runner(tensor)
-    np.testing.assert_allclose(
-        classifier(images(4)), on_cpu(build(), preprocess="unit")(images(4)), atol=1e-6
-    )
+    engine = classifier._runner._engine
+    engine._session = Faulty(engine._session)
+    tensor = np.zeros((2, 3, *classifier.size), np.float32)
+    tensor[0] = 1
+    with pytest.raises(ClassifierError, match="failed on 1 images on cpu: no such kernel"):
+        classifier.run(tensor)
+    assert engine._session.n_running == 0
+    assert len(classifier.run(tensor[1:])) == 1
 
 
 @pytest.mark.parametrize("name", ["needs_a_and_b", "a_or_b", "float16", "uint8_nhwc", "fixed_batch_4"])
@@ -94,8 +127,10 @@ def test_an_explanation_is_the_same_bytes_for_any_arrangement(name, planted):
 
 
 def test_time_in_the_model_counts_once_where_runs_overlap(planted):
-    written = planted("needs_four_corners")
+    written = planted("needs_a_and_b")
     classifier = OnnxClassifier(written.path, device="cpu", threads=4, batch_size=1)
+    engine = classifier._runner._engine
+    engine._session = Slow(engine._session, 0.003)
     start = time.perf_counter()
     found = explain(written.image, classifier, in_flight=4, **OPTIONS)
     assert 0 < found.statistics["model_seconds"] < time.perf_counter() - start
@@ -222,17 +257,6 @@ def test_a_number_or_the_switch_leaves_it_alone(monkeypatch, tmp_path):
     off = on_cpu(build(), preprocess="unit")
     assert (off.batch_size, off.batch_size_reason) == (4, "default")
     assert not list(tmp_path.iterdir())
-
-
-class Slow:
-    """A session that takes a while for each image, as a large model does."""
-
-    def __init__(self, session, seconds):
-        self._session, self._seconds = session, seconds
-
-    def run(self, names, feed):
-        time.sleep(self._seconds * len(next(iter(feed.values()))))
-        return self._session.run(names, feed)
 
 
 def test_a_slow_model_is_left_as_it_is(tmp_path):
