@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,34 @@ import numpy as np
 
 import dccausal
 from dccausal._runtime import count_cores
+
+
+class Others:
+    """Cores that other processes have kept busy since this was made; None where the system does not tell."""
+
+    def __init__(self) -> None:
+        self._before = self._busy(), self._own(), time.perf_counter()
+
+    def cores(self) -> float | None:
+        busy, own, now = self._before
+        here = self._busy()
+        if busy is None or here is None:
+            return None
+        return max(0.0, (here - busy - (self._own() - own)) / (time.perf_counter() - now))
+
+    @staticmethod
+    def _busy() -> float | None:
+        try:
+            numbers = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+        except (OSError, ValueError):
+            return None
+        return (sum(numbers[:8]) - numbers[3] - numbers[4]) / os.sysconf("SC_CLK_TCK")
+
+    @staticmethod
+    def _own() -> float:
+        spent = os.times()
+        return spent.user + spent.system + spent.children_user + spent.children_system
+
 
 RECORDS = Path(__file__).parent / "record"
 

@@ -39,7 +39,16 @@ ROUNDS = (1, 2, 3, 4, 8, 16)
 class Arrangement:
     """A session and its callers."""
 
-    def __init__(self, model: str, n_threads: int, n_callers: int, *, spins: bool) -> None:
+    def __init__(
+        self,
+        model: str,
+        n_threads: int,
+        n_callers: int,
+        *,
+        spins: bool,
+        size: tuple[int, int] = (224, 224),
+        n_most: int = max(BATCHES),
+    ) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -47,8 +56,10 @@ class Arrangement:
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0]
-        shape = [side if isinstance(side, int) else 1 for side in self._input.shape]
-        self._images = np.random.default_rng(0).random((max(BATCHES), *shape[1:]), dtype=np.float32)
+        shape = self._input.shape[1:]
+        sides = iter(size)
+        shape = [side if isinstance(side, int) else next(sides) for side in shape]
+        self._images = np.random.default_rng(0).random((n_most, *shape), dtype=np.float32)
         self._n_callers = n_callers
         self._pool = ThreadPoolExecutor(n_callers)
         name = "callers" if n_callers > 1 else "pool"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # What the images in flight may take; there are from 2 to 8 of them, and 4 where their size is not known.
 _BYTES = 32 << 20
+# What the photographs that belong to them may take, where that leaves two.
+_PHOTO_BYTES = 32 << 20
 _FEW, _SOME, _MANY = 2, 4, 8
 # Photographs that are prepared and wait for room in a batch, or are being prepared.
 _AHEAD = 2
@@ -58,8 +60,9 @@ def explain_many(
         the log says.
     in_flight_images
         At most this many images are taken from ``images`` and not yet handed out, 1 to 1024. By default 2 to
-        8, as many as fit into 32 MiB; 4 for a classifier that is no ``OnnxClassifier``. A new one is begun only
-        where a batch has room left, the oldest comes first.
+        8, as many as fit into 32 MiB with their baselines, and with their photographs into another 32 MiB; 4
+        for a classifier that is no ``OnnxClassifier``. A new one is begun only where a batch has room left, the
+        oldest comes first.
     on_error
         What becomes of an image that cannot be explained: "return" its error in place of an explanation, or
         "raise" it, which ends the iteration.
@@ -200,13 +203,22 @@ class _Intake:
         return task
 
     def _look_ahead(self, n_more: int = 0) -> None:
-        while len(self._ahead) < _AHEAD and len(self._active) + len(self._ahead) + n_more < self._most:
+        while len(self._ahead) < _AHEAD and self._has_room(len(self._active) + len(self._ahead) + n_more):
             try:
                 image = next(self._images)
             except StopIteration:
                 return
             index, self._n_taken = self._n_taken, self._n_taken + 1
             self._ahead.append(self._pool.submit(self._prepare, image, index))
+
+    def _has_room(self, n: int) -> bool:
+        """Return whether another image may be taken beside ``n``."""
+        if n >= self._most or n < _FEW:
+            return n < self._most
+        sizes = [task.job.view.photo.size for task in self._active if task.job is not None]
+        n_bytes = sum(3 * width * height for width, height in sizes)
+        # Those that are not prepared yet are taken to be like the others.
+        return n_bytes * (n + 1) <= _PHOTO_BYTES * max(1, len(sizes))
 
     def _prepare(self, image: Photo, index: int) -> Task:
         try:
