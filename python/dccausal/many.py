@@ -218,7 +218,7 @@ class _Intake:
         sizes = [task.job.view.photo.size for task in self._active if task.job is not None]
         n_bytes = sum(3 * width * height for width, height in sizes)
         # Those that are not prepared yet are taken to be like the others.
-        return n_bytes * (n + 1) <= _PHOTO_BYTES * max(1, len(sizes))
+        return bool(sizes) and n_bytes * (n + 1) <= _PHOTO_BYTES * len(sizes)
 
     def _prepare(self, image: Photo, index: int) -> Task:
         try:
