@@ -157,7 +157,7 @@ def measure_folder(options: argparse.Namespace, ceiling: Ceiling) -> Iterator[Ro
         def by_function() -> list[dccausal.Explanation]:
             return [one for _, one in dccausal.explain_many(paths, classifier, on_error="raise")]
 
-        for row in against(ceiling, 200, by_function, options.repeats // 2 or 1):
+        for row in against(ceiling, 200, by_function, max(1, options.repeats // 3)):
             yield {"what": "folder, explain_many", "setting": f"{len(paths)} photographs", **row}
 
         n_runs = 0
@@ -184,8 +184,11 @@ def measure_folder(options: argparse.Namespace, ceiling: Ceiling) -> Iterator[Ro
                 raise SystemExit(f"dccausal explain ended with {code}")
             return kept
 
-        by_command()  # what is imported, and the calibration
-        for row in against(ceiling, 200, by_command, options.repeats // 2 or 1):
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            # What is imported, and the calibration.
+            warm = ["explain", str(paths[0]), "--model", options.model, "--max-calls", "40"]
+            command([*warm, "--out", str(Path(temporary, "warm"))])
+        for row in against(ceiling, 200, by_command, max(1, options.repeats // 3)):
             yield {"what": "folder, dccausal explain", "setting": f"{len(paths)} photographs", **row}
 
 
@@ -196,7 +199,7 @@ def measure_models(options: argparse.Namespace) -> Iterator[Row]:
         for kind in options.kind:
             for size in options.size:
                 path = speed_models.write(Path(temporary), kind, size)
-                ceiling = Ceiling(str(path), (size, size), n_images=16, repeats=3)
+                ceiling = Ceiling(str(path), (size, size), n_images=8, repeats=2)
                 what = {"model": path.name, "what": "models, one image cut short"}
                 if ceiling.is_slow:
                     seconds = min(ceiling.medians.values())

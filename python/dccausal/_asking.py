@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dccausal._compose import Composer, DeviceEasel, DeviceSubject, find_composer
 from dccausal._easel import Answer, Asked, Easel, HostEasel, HostSubject, Share, Subject
@@ -209,9 +211,13 @@ class Asker:
                 subjects.append(in_host)
         return Task(view.index, job, subjects)
 
-    def capacity(self, n_bytes: int) -> int:
-        """Return the number of questions that a batch of images of so many bytes takes."""
-        return self._places[0].capacity(n_bytes)
+    def capacity(self, image: NDArray[np.uint8]) -> int:
+        """Return the number of questions that a batch about an image (H, W, 3) takes."""
+        place = self._all[0]
+        if not isinstance(place.classifier, OnnxClassifier):
+            return place.capacity(image.nbytes)
+        n_values = math.prod(place.classifier.size) * place.classifier.channels
+        return place.capacity(n_values * place.classifier.dtype.itemsize)
 
     def begin(self, tasks: Iterable[Task]) -> bool:
         """

@@ -218,7 +218,7 @@ class Plan:
             "max_calls": options["max_calls"],
             "threads": self.threads,
             "in_flight": asker.in_flight,
-            "batch_size": asker.capacity(job.view.image.nbytes),
+            "batch_size": asker.capacity(job.view.image),
         }
 
 
