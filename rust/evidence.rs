@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
+use crate::inference::{Inference, InferenceCounts};
 use crate::region::Region;
 
 /// One mutant to classify: the image with these pixels masked.
@@ -41,9 +42,14 @@ pub struct Batch {
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     verdicts: HashMap<Fingerprint, Verdict>,
+    /// The questions that passed, in no order that matters.
+    passed: Vec<(Question, Verdict)>,
+    /// What follows from the verdicts, if it is used, and what followed so far.
+    inference: Option<Inference>,
+    inferred: HashMap<Fingerprint, Verdict>,
     queue: VecDeque<Question>,
     waiting: HashSet<Fingerprint>,
-    in_flight: HashMap<u64, Vec<Fingerprint>>,
+    in_flight: HashMap<u64, Vec<Question>>,
     next_batch: u64,
     n_calls: u64,
     max_calls: Option<u64>,
@@ -56,15 +62,45 @@ impl Evidence {
         Self { max_calls, ..Self::default() }
     }
 
+    /// Infers verdicts from now on.
+    pub fn share(&mut self, inference: Inference) {
+        self.inference = Some(inference);
+    }
+
+    /// Infers no more, and forgets all that was not asked itself.
+    pub fn unshare(&mut self) {
+        self.inference = None;
+        self.inferred.clear();
+    }
+
+    /// What inference did; all zero where it is not used.
+    #[must_use]
+    pub fn inference_counts(&self) -> InferenceCounts {
+        self.inference.as_ref().map(Inference::counts).unwrap_or_default()
+    }
+
+    /// Whether a set between the two is known to fail (see [`Inference::refutes`]); `false` where nothing is inferred.
+    #[must_use]
+    pub fn refutes(&self, inner: &[Region], outer: impl FnOnce() -> Vec<Region>) -> bool {
+        self.inference.as_ref().is_some_and(|inference| inference.refutes(inner, outer()))
+    }
+
+    /// Begins a round: from now on, the verdicts so far are used to infer others.
+    pub fn begin_round(&mut self) {
+        if let Some(inference) = &mut self.inference {
+            inference.begin_round();
+        }
+    }
+
     /// Takes a verdict that was found outside: of the intact image, say.
     pub fn learn(&mut self, fingerprint: Fingerprint, verdict: Verdict) {
         self.verdicts.insert(fingerprint, verdict);
     }
 
-    /// The verdict on a set of masked pixels, if it is known.
+    /// The verdict on a set of masked pixels, if it is known or was inferred.
     #[must_use]
     pub fn verdict(&self, fingerprint: Fingerprint) -> Option<Verdict> {
-        self.verdicts.get(&fingerprint).copied()
+        self.verdicts.get(&fingerprint).or_else(|| self.inferred.get(&fingerprint)).copied()
     }
 
     /// The verdict on a question, or `None` after queueing it for this round.
@@ -72,11 +108,16 @@ impl Evidence {
         if let Some(verdict) = self.verdict(fingerprint) {
             return Some(verdict);
         }
-        if !self.waiting.insert(fingerprint) {
+        if self.waiting.contains(&fingerprint) {
             return None;
         }
         let mut masked = masked();
         masked.sort_unstable();
+        if let Some(verdict) = self.inference.as_mut().and_then(|inference| inference.infer(fingerprint, &masked)) {
+            self.inferred.insert(fingerprint, verdict);
+            return Some(verdict);
+        }
+        self.waiting.insert(fingerprint);
         self.queue.push_back(Question { masked, fingerprint });
         None
     }
@@ -91,7 +132,7 @@ impl Evidence {
         let id = self.next_batch;
         self.next_batch += 1;
         self.n_calls += size as u64;
-        self.in_flight.insert(id, questions.iter().map(|question| question.fingerprint).collect());
+        self.in_flight.insert(id, questions.clone());
         Some(Batch { id, questions })
     }
 
@@ -105,9 +146,15 @@ impl Evidence {
             return Err(Error::VerdictCount { given: verdicts.len(), needed: asked.len() });
         }
         let asked = self.in_flight.remove(&id).unwrap_or_default();
-        for (fingerprint, verdict) in asked.into_iter().zip(verdicts) {
-            self.waiting.remove(&fingerprint);
-            self.verdicts.insert(fingerprint, *verdict);
+        for (question, verdict) in asked.into_iter().zip(verdicts) {
+            self.waiting.remove(&question.fingerprint);
+            self.verdicts.insert(question.fingerprint, *verdict);
+            if verdict.is_passing {
+                self.passed.push((question.clone(), *verdict));
+            }
+            if let Some(inference) = &mut self.inference {
+                inference.learn(question, *verdict);
+            }
         }
         Ok(())
     }
@@ -122,6 +169,12 @@ impl Evidence {
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.calls_left() == 0
+    }
+
+    /// The mutants that were asked about and pass, with their verdicts.
+    #[must_use]
+    pub fn passed(&self) -> &[(Question, Verdict)] {
+        &self.passed
     }
 
     /// Changes the budget: at most `max_calls` questions in all, those asked already included.

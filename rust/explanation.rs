@@ -4,22 +4,23 @@
 //! still passes (paper, Definition 2). It is found in three stages.
 //!
 //! 1. *Growth.* Blocks are ranked by the heatmap, and the shortest prefix of the ranking that passes is sought, several
-//!    lengths at a time, zooming in.
-//! 2. *Shrinking*, coarse to fine. On each lattice, every group of kept blocks is left out alone; those that are not missed
-//!    are put in order, least harmful first, and as many as possible are dropped together. The rest of them are tried again;
-//!    a group that was missed is taken to be needed from then on.
-//! 3. *Confirmation.* On the finest lattice that is not enough, since classifiers are not monotone: all blocks are tried
-//!    again, until leaving out any single one loses the label. The set is 1-minimal.
+//!    lengths at a time, zooming in. Where the search has seen small sets pass, only shorter prefixes than those are asked
+//!    for, and the smallest set is taken.
+//! 2. *Shrinking*, coarse to fine. On each lattice, groups of kept blocks are left out, each alone, a window of groups at a
+//!    time, the worst ranked first. Those of a window that are not missed are put in order, least harmful first, and as many
+//!    as possible are dropped together.
+//! 3. *Confirmation.* Classifiers are not monotone: what was missed in a larger set may be dropped from a smaller one. On
+//!    the finest lattice all blocks are tried again, until leaving out any single one loses the label. The set is 1-minimal.
 //!
 //! Each stage is written as a plain function that asks for verdicts. A function that lacks one stops there, leaves its
 //! questions in the queue, and is run again when the verdicts are in: what it asked before is known then.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
 
 use crate::error::{Error, require};
-use crate::evidence::{Batch, Evidence, Verdict};
+use crate::evidence::{Batch, Evidence, Question, Verdict};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::region::Grid;
+use crate::region::{Grid, Region};
 
 /// The options of an extraction.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,13 +50,13 @@ pub enum Stage {
 
 /// Prefix lengths that growth asks for at once when it zooms in.
 const FAN: usize = 3;
+/// Sets that the search has seen pass and that growth asks about, as blocks.
+const COVERS: usize = 4;
+/// Groups that are left out, each alone, before any of them is dropped.
+const WINDOW: usize = 8;
 
-/// The kept blocks in one square of a lattice.
-#[derive(Clone, Debug)]
-struct Group {
-    key: usize,
-    blocks: Vec<usize>,
-}
+/// The kept blocks in one square of a lattice, in reading order.
+type Group = Vec<usize>;
 
 /// An extraction of one image's explanation.
 ///
@@ -65,6 +66,8 @@ pub struct Extraction {
     min_score: f32,
     grid: Grid,
     evidence: Evidence,
+    /// Mutants that the search has seen pass; those of the extraction follow them.
+    n_searched: usize,
     prints: Vec<Fingerprint>,
     /// Blocks, best first.
     ranking: Vec<usize>,
@@ -72,12 +75,19 @@ pub struct Extraction {
     rank: Vec<usize>,
     /// The smallest set known to be sufficient.
     kept: Vec<bool>,
-    grown: Option<usize>,
+    /// What shrinking started from.
+    grown: Option<Vec<bool>>,
+    /// The blocks that shrinking has dropped, in that order.
+    dropped: Vec<usize>,
     /// Sides of the groups of blocks, in blocks, coarse to fine; the last is 1.
     levels: Vec<usize>,
     level: usize,
-    /// The groups of the present lattice that were missed when they were left out, if of a larger set.
-    needed: HashSet<usize>,
+    /// The groups of the present lattice that are yet to be left out, next first; `None` before the first is.
+    untried: Option<Vec<Group>>,
+    /// Those that were missed, if of a larger set, with the score that was left.
+    missed: Vec<(Group, f32)>,
+    /// Whether anything was dropped in this round through the finest lattice.
+    has_dropped: bool,
     stage: Stage,
 }
 
@@ -101,12 +111,16 @@ impl Extraction {
         ranking.iter().enumerate().for_each(|(place, &block)| rank[block] = place);
         let mut extraction = Self {
             min_score: options.min_score,
+            n_searched: evidence.passed().len(),
             prints: (0..grid.n_blocks()).map(|block| prints.region(&grid.block(block))).collect(),
             kept: vec![true; grid.n_blocks()],
             levels: levels(grid.n_rows().max(grid.n_columns())),
             level: 0,
-            needed: HashSet::new(),
+            untried: None,
+            missed: Vec::new(),
+            has_dropped: false,
             grown: None,
+            dropped: Vec::new(),
             stage: Stage::Growth,
             grid,
             evidence,
@@ -158,16 +172,28 @@ impl Extraction {
         &self.kept
     }
 
-    /// Number of blocks in the sufficient prefix of the ranking, once growth is over.
+    /// The blocks of the sufficient set that shrinking started from, row by row, once growth is over.
     #[must_use]
-    pub const fn grown(&self) -> Option<usize> {
-        self.grown
+    pub fn grown(&self) -> Option<&[bool]> {
+        self.grown.as_deref()
     }
 
-    /// The blocks, best first.
+    /// The blocks by the heatmap, best first.
     #[must_use]
     pub fn ranking(&self) -> &[usize] {
         &self.ranking
+    }
+
+    /// The blocks by what the extraction found, best first: the kept ones, then those dropped, the last first, then the
+    /// rest; the kept ones and the rest by the heatmap.
+    ///
+    /// Every set that shrinking went through is a prefix of this ranking, and sufficient.
+    #[must_use]
+    pub fn order(&self) -> Vec<usize> {
+        let started = self.grown.as_ref().unwrap_or(&self.kept);
+        let (inside, outside): (Vec<usize>, Vec<usize>) = self.ranking.iter().partition(|&&block| started[block]);
+        let kept = inside.into_iter().filter(|&block| self.kept[block]);
+        kept.chain(self.dropped.iter().rev().copied()).chain(outside).collect()
     }
 
     /// The lattice of blocks.
@@ -196,15 +222,20 @@ impl Extraction {
         }
     }
 
-    /// Seeks the shortest passing prefix of the ranking; `None` while it waits for verdicts.
+    /// Seeks the shortest passing prefix of the ranking, or a smaller set; `None` while it waits for verdicts.
     fn grow(&mut self) -> Option<()> {
-        let all = self.ranking.len();
-        let mut lengths: Vec<usize> = (0..7).map(|halvings| (all >> halvings).max(1)).collect();
+        let covers = self.covers();
+        let passes = self.pass(&covers)?;
+        let cover = covers.into_iter().zip(passes).find(|(_, passes)| *passes).map(|(cover, _)| cover);
+        let all = cover.as_ref().map_or(self.ranking.len(), |cover| cover.iter().filter(|kept| **kept).count());
+        let from = usize::from(cover.is_some());
+        let mut lengths: Vec<usize> = (from..7).map(|halvings| (all >> halvings).max(1)).collect();
         lengths.reverse();
         lengths.dedup();
         let (mut failing, mut passing) = (0, None);
         loop {
-            for (length, passes) in lengths.iter().zip(self.prefixes_pass(&lengths)?) {
+            let prefixes: Vec<_> = lengths.iter().map(|&length| self.prefix(length)).collect();
+            for (length, passes) in lengths.iter().zip(self.pass(&prefixes)?) {
                 if passes {
                     passing = Some(*length);
                     break;
@@ -212,16 +243,18 @@ impl Extraction {
                 failing = *length;
             }
             let Some(shortest) = passing else {
-                self.stage = Stage::Stopped;
+                match cover {
+                    Some(cover) => self.begin_shrinking(cover),
+                    None => self.stage = Stage::Stopped,
+                }
                 return Some(());
             };
-            self.kept = self.prefix(shortest);
-            self.grown = Some(shortest);
             let gap = shortest - failing;
             if gap <= 1 {
-                self.stage = Stage::Shrinking;
+                self.begin_shrinking(self.prefix(shortest));
                 return Some(());
             }
+            self.kept = self.prefix(shortest);
             lengths = (1..=FAN).map(|step| failing + gap * step / (FAN + 1)).collect();
             lengths.retain(|length| (failing + 1..shortest).contains(length));
             lengths.dedup();
@@ -231,54 +264,113 @@ impl Extraction {
         }
     }
 
+    fn begin_shrinking(&mut self, kept: Vec<bool>) {
+        self.grown = Some(kept.clone());
+        self.kept = kept;
+        self.stage = Stage::Shrinking;
+    }
+
+    /// The smallest sets that the search has seen pass, as blocks, the smallest first. They are to be asked again, since
+    /// blocks have more pixels.
+    fn covers(&self) -> Vec<Vec<bool>> {
+        let area = |question: &Question| question.masked.iter().map(Region::area).sum::<u64>();
+        let searched = &self.evidence.passed()[..self.n_searched];
+        let seen = searched.iter().filter(|(_, verdict)| self.suffices(*verdict));
+        let mut seen: Vec<_> = seen.map(|(question, _)| (area(question), question)).collect();
+        seen.sort_by_key(|&(masked, question)| (std::cmp::Reverse(masked), question.fingerprint));
+        let mut covers = Vec::new();
+        for (_, question) in seen {
+            let cover = self.grid.cover(&question.masked);
+            let is_small = cover.iter().filter(|kept| **kept).count() <= self.ranking.len() / 2;
+            if is_small && covers.len() < COVERS && !covers.contains(&cover) {
+                covers.push(cover);
+            }
+        }
+        covers.sort_by_key(|cover| cover.iter().filter(|kept| **kept).count());
+        covers
+    }
+
     fn prefix(&self, length: usize) -> Vec<bool> {
         self.rank.iter().map(|&place| place < length).collect()
     }
 
-    fn prefixes_pass(&mut self, lengths: &[usize]) -> Option<Vec<bool>> {
-        let sets: Vec<_> = lengths.iter().map(|&length| self.prefix(length)).collect();
+    fn pass(&mut self, sets: &[Vec<bool>]) -> Option<Vec<bool>> {
         let verdicts: Vec<_> = sets.iter().map(|set| self.ask(set)).collect();
         verdicts.into_iter().map(|verdict| Some(self.suffices(verdict?))).collect()
     }
 
-    /// Drops what is not needed on the present lattice; `None` while it waits for verdicts.
+    /// Tries one window of groups of the present lattice, or goes on to the next; `None` while it waits for verdicts.
     fn shrink(&mut self) -> Option<()> {
-        let suspects: Vec<Group> =
-            self.groups().into_iter().filter(|group| !self.needed.contains(&group.key)).collect();
-        let droppable = self.droppable(&suspects)?;
-        let is_finest = self.level + 1 == self.levels.len();
-        if !droppable.is_empty() {
-            self.kept = self.without_longest_prefix(&droppable)?;
-            let missed = suspects.iter().map(|group| group.key);
-            self.needed.extend(missed.filter(|key| droppable.iter().all(|group| group.key != *key)));
-        } else if !is_finest {
-            self.level += 1;
-            self.needed.clear();
-        } else if self.needed.is_empty() {
-            self.stage = Stage::Minimal;
-        } else {
-            self.needed.clear();
+        let untried = self.untried.take().unwrap_or_else(|| self.groups());
+        if untried.is_empty() {
+            self.leave_lattice();
+            return Some(());
         }
+        let done = self.try_window(&untried);
+        if done.is_none() {
+            self.untried = Some(untried);
+        }
+        done
+    }
+
+    /// Once every group was tried: to the next lattice, or on the finest to the groups that were missed in larger sets.
+    fn leave_lattice(&mut self) {
+        let is_finest = self.level + 1 == self.levels.len();
+        let mut missed = std::mem::take(&mut self.missed);
+        if !is_finest {
+            self.level += 1;
+        } else if self.has_dropped {
+            missed.sort_by(|(left, left_score), (right, right_score)| {
+                right_score.total_cmp(left_score).then_with(|| self.place(right).cmp(&self.place(left)))
+            });
+            self.untried = Some(missed.into_iter().map(|(group, _)| group).collect());
+        } else {
+            self.stage = Stage::Minimal;
+        }
+        self.has_dropped = false;
+    }
+
+    /// Leaves out each group of a window alone, and drops as many as can be spared together, least harmful first.
+    fn try_window(&mut self, untried: &[Group]) -> Option<()> {
+        let (window, later) = untried.split_at(untried.len().min(WINDOW));
+        let sets: Vec<_> = window.iter().map(|group| self.without(std::slice::from_ref(group))).collect();
+        let verdicts: Vec<_> = sets.iter().map(|set| self.ask(set)).collect();
+        let verdicts: Vec<Verdict> = verdicts.into_iter().collect::<Option<_>>()?;
+        let tried = window.iter().cloned().zip(verdicts);
+        let (mut droppable, missed): (Vec<_>, Vec<_>) = tried.partition(|(_, verdict)| self.suffices(*verdict));
+        droppable.sort_by(|(left, left_verdict), (right, right_verdict)| {
+            let by_score = right_verdict.score.total_cmp(&left_verdict.score);
+            by_score.then_with(|| self.place(right).cmp(&self.place(left)))
+        });
+        let scores: Vec<f32> = droppable.iter().map(|(_, verdict)| verdict.score).collect();
+        let droppable: Vec<Group> = droppable.into_iter().map(|(group, _)| group).collect();
+        let n_dropped = self.longest_droppable_prefix(&droppable)?;
+        self.missed.extend(missed.into_iter().map(|(group, verdict)| (group, verdict.score)));
+        let mut rest: Vec<Group> = Vec::new();
+        for (place, group) in droppable.into_iter().enumerate() {
+            match place.cmp(&n_dropped) {
+                Ordering::Less => self.drop(group),
+                // The longest prefix ends here because this one was missed.
+                Ordering::Equal => self.missed.push((group, scores[place])),
+                Ordering::Greater => rest.push(group),
+            }
+        }
+        self.untried = Some(rest.into_iter().chain(later.iter().cloned()).collect());
         Some(())
     }
 
-    /// The groups that can be left out alone, least harmful first.
-    fn droppable(&mut self, suspects: &[Group]) -> Option<Vec<Group>> {
-        let sets: Vec<_> = suspects.iter().map(|group| self.without(std::slice::from_ref(group))).collect();
-        let verdicts: Vec<_> = sets.iter().map(|set| self.ask(set)).collect();
-        let verdicts: Vec<Verdict> = verdicts.into_iter().collect::<Option<_>>()?;
-        let mut droppable: Vec<_> =
-            suspects.iter().zip(verdicts).filter(|(_, verdict)| self.suffices(*verdict)).collect();
-        let best_place = |group: &Group| group.blocks.iter().map(|&block| self.rank[block]).min();
-        droppable.sort_by(|(left, left_verdict), (right, right_verdict)| {
-            let by_score = right_verdict.score.total_cmp(&left_verdict.score);
-            by_score.then_with(|| best_place(right).cmp(&best_place(left)))
-        });
-        Some(droppable.into_iter().map(|(group, _)| group.clone()).collect())
+    fn drop(&mut self, mut group: Group) {
+        group.iter().for_each(|&block| self.kept[block] = false);
+        group.sort_by_key(|&block| std::cmp::Reverse(self.rank[block]));
+        self.dropped.extend(group);
+        self.has_dropped = true;
     }
 
-    /// The kept set without as many of the droppable groups, from the first on, as it can spare together.
-    fn without_longest_prefix(&mut self, droppable: &[Group]) -> Option<Vec<bool>> {
+    /// How many of the groups, each droppable alone, can be left out together, from the first on.
+    fn longest_droppable_prefix(&mut self, droppable: &[Group]) -> Option<usize> {
+        if droppable.is_empty() {
+            return Some(0);
+        }
         let (mut passing, mut failing) = (1, droppable.len() + 1);
         let mut probe = droppable.len();
         while failing - passing > 1 {
@@ -291,27 +383,32 @@ impl Extraction {
             }
             probe = usize::midpoint(passing, failing);
         }
-        Some(self.without(&droppable[..passing]))
+        Some(passing)
+    }
+
+    /// The place of a group in the ranking: that of its best block.
+    fn place(&self, group: &Group) -> Option<usize> {
+        group.iter().map(|&block| self.rank[block]).min()
     }
 
     fn without(&self, groups: &[Group]) -> Vec<bool> {
         let mut kept = self.kept.clone();
-        groups.iter().flat_map(|group| &group.blocks).for_each(|&block| kept[block] = false);
+        groups.iter().flatten().for_each(|&block| kept[block] = false);
         kept
     }
 
-    /// The kept blocks in the groups of the present lattice, in reading order.
+    /// The kept blocks in the groups of the present lattice, the worst ranked first.
     fn groups(&self) -> Vec<Group> {
         let side = self.levels[self.level];
         let columns = self.grid.n_columns();
         let across = columns.div_ceil(side);
-        let n_groups = self.grid.n_rows().div_ceil(side) * across;
-        let mut groups: Vec<Group> = (0..n_groups).map(|key| Group { key, blocks: Vec::new() }).collect();
+        let mut groups: Vec<Group> = vec![Group::new(); self.grid.n_rows().div_ceil(side) * across];
         for (block, _) in self.kept.iter().enumerate().filter(|(_, is_kept)| **is_kept) {
             let (row, column) = (block / columns, block % columns);
-            groups[row / side * across + column / side].blocks.push(block);
+            groups[row / side * across + column / side].push(block);
         }
-        groups.retain(|group| !group.blocks.is_empty());
+        groups.retain(|group| !group.is_empty());
+        groups.sort_by_key(|group| std::cmp::Reverse(self.place(group)));
         groups
     }
 

@@ -16,6 +16,12 @@ const PRIME: u64 = (1 << 61) - 1;
 pub struct Fingerprint([u64; 2]);
 
 impl Fingerprint {
+    /// 61 of its bits, to draw random numbers from.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.0[0]
+    }
+
     /// The fingerprint of the union of two disjoint sets.
     #[must_use]
     pub fn union(self, other: Self) -> Self {

@@ -30,12 +30,14 @@ pub mod evidence;
 pub mod explanation;
 pub mod fingerprint;
 pub mod heatmap;
+pub mod inference;
 pub mod region;
 pub mod render;
 pub mod responsibility;
 pub mod rng;
 pub mod search;
 pub mod subset;
+pub mod sufficiency;
 pub mod truth_table;
 
 #[cfg(feature = "python")]
@@ -46,9 +48,11 @@ pub use evidence::{Batch, Evidence, Question, Verdict};
 pub use explanation::{Extraction, ExtractionOptions, Stage};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use heatmap::Accumulator;
+pub use inference::{Inference, InferenceCounts, InferenceOptions};
 pub use region::{Grid, Region};
 pub use render::{Canvas, Layout, Renderer};
 pub use responsibility::{Responsibility, responsibilities};
 pub use search::{Search, SearchCounts, SearchOptions, Weighting, World};
 pub use subset::{SUPERPIXELS, Subset};
+pub use sufficiency::Sufficiency;
 pub use truth_table::TruthTable;

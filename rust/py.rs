@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::evidence::{self, Evidence, Verdict};
 use crate::explanation::{self, ExtractionOptions, Stage};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
+use crate::inference::InferenceOptions;
 use crate::region::Region;
 use crate::render::{self, Layout};
 use crate::search::{self, SearchOptions, Weighting, World};
@@ -127,7 +128,7 @@ struct Search {
 #[pymethods]
 impl Search {
     #[new]
-    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, max_calls=None, intact=None, blank=None))]
+    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, intact=None, blank=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         height: u32,
@@ -140,23 +141,31 @@ impl Search {
         refine_equal: bool,
         concentration: u8,
         wave: u32,
+        reach: Option<f64>,
+        audit: f64,
         max_calls: Option<u64>,
         intact: Option<(bool, f32)>,
         blank: Option<(bool, f32)>,
     ) -> PyResult<Self> {
-        let worlds = [("intact", World::Intact), ("contingency", World::Contingency)];
-        let weightings = [("shares", Weighting::Shares), ("leaf", Weighting::Leaf)];
+        let worlds = [
+            ("intact", World::Intact),
+            ("contingency", World::Contingency),
+            ("sufficient", World::Sufficient),
+            ("both", World::Both),
+        ];
+        let weightings = [("shares", Weighting::Shares), ("leaf", Weighting::Leaf), ("score", Weighting::Score)];
         let options = SearchOptions {
             height,
             width,
             partitions,
             seed,
-            world: mode("world", world, &worlds, "\"intact\" or \"contingency\"")?,
-            weighting: mode("weighting", weighting, &weightings, "\"shares\" or \"leaf\"")?,
+            world: mode("world", world, &worlds, "\"intact\", \"contingency\", \"sufficient\" or \"both\"")?,
+            weighting: mode("weighting", weighting, &weightings, "\"shares\", \"leaf\" or \"score\"")?,
             min_side,
             refine_equal,
             concentration,
             wave,
+            inference: reach.map(|reach| InferenceOptions { reach, audit, seed }),
         };
         let mut evidence = Evidence::new(max_calls);
         if let Some((is_passing, score)) = intact {
@@ -188,13 +197,20 @@ impl Search {
 
     /// How far the search has come and what it cost.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = lock(&self.inner).counts();
+        let (counts, inference) = {
+            let inner = lock(&self.inner);
+            (inner.counts(), inner.inference_counts())
+        };
         let dict = PyDict::new(py);
         dict.set_item("partitions", counts.partitions)?;
         dict.set_item("refinements", counts.refinements)?;
         dict.set_item("verdicts", counts.verdicts)?;
         dict.set_item("rounds", counts.rounds)?;
         dict.set_item("exhaustive", counts.exhaustive())?;
+        dict.set_item("inferred", inference.inferred)?;
+        dict.set_item("audited", inference.audited)?;
+        dict.set_item("audited_wrong", inference.wrong)?;
+        dict.set_item("reach", inference.reach)?;
         Ok(dict)
     }
 
@@ -306,16 +322,19 @@ impl Extraction {
         self.pixels(py, |block| kept[block])
     }
 
-    /// The sufficient prefix of the ranking, (H, W) bool, or `None` before growth has found one.
+    /// The sufficient set that shrinking started from, (H, W) bool, or `None` before growth has found one.
     fn grown<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<bool>>>> {
-        let (length, ranking) = {
-            let inner = lock(&self.inner);
-            (inner.grown(), inner.ranking().to_vec())
-        };
-        let Some(length) = length else { return Ok(None) };
-        let mut grown = vec![false; ranking.len()];
-        ranking[..length].iter().for_each(|&block| grown[block] = true);
-        self.pixels(py, |block| grown[block]).map(Some)
+        let grown = lock(&self.inner).grown().map(<[bool]>::to_vec);
+        grown.map(|grown| self.pixels(py, |block| grown[block])).transpose()
+    }
+
+    /// The ranking of blocks by what the extraction found, (rows, columns) int64: the place of each, 0 for the best.
+    fn places<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<i64>>> {
+        let inner = lock(&self.inner);
+        let shape = [inner.grid().n_rows(), inner.grid().n_columns()];
+        let mut places = vec![0_i64; inner.grid().n_blocks()];
+        (0..).zip(inner.order()).for_each(|(place, block)| places[block] = place);
+        places.into_pyarray(py).reshape(shape)
     }
 }
 

@@ -40,6 +40,16 @@ impl Region {
         self.height() as u64 * self.width() as u64
     }
 
+    /// Number of pixels in both regions.
+    #[must_use]
+    pub fn common_area(&self, other: &Self) -> u64 {
+        let overlap = |first: (u32, u32), second: (u32, u32)| {
+            u64::from(first.1.min(second.1).saturating_sub(first.0.max(second.0)))
+        };
+        overlap((self.top, self.bottom), (other.top, other.bottom))
+            * overlap((self.left, self.right), (other.left, other.right))
+    }
+
     /// Cuts the region at a point into its four superpixels: top left, top right, bottom left, bottom right.
     ///
     /// `row` and `column` are the first row and column of the bottom right piece; each must lie strictly inside the
@@ -102,6 +112,13 @@ impl Grid {
     #[must_use]
     pub fn run(&self, row: usize, first: usize, end: usize) -> Region {
         Region { top: self.rows[row], left: self.columns[first], bottom: self.rows[row + 1], right: self.columns[end] }
+    }
+
+    /// The blocks with a pixel that is not masked by these rectangles, which must be disjoint.
+    #[must_use]
+    pub fn cover(&self, masked: &[Region]) -> Vec<bool> {
+        let hidden = |block: &Region| masked.iter().map(|region| region.common_area(block)).sum::<u64>();
+        (0..self.n_blocks()).map(|index| self.block(index)).map(|block| hidden(&block) < block.area()).collect()
     }
 
     /// The blocks that are *not* in `kept`, as few rectangles as runs along the rows make, in reading order.

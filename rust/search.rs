@@ -12,10 +12,12 @@ use crate::error::{Error, require};
 use crate::evidence::{Batch, Evidence, Verdict};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::heatmap::Accumulator;
+use crate::inference::{Inference, InferenceCounts, InferenceOptions};
 use crate::region::Region;
 use crate::responsibility::{Responsibility, deciding_subsets, responsibilities};
 use crate::rng::Path;
 use crate::subset::{SUBSETS, SUPERPIXELS, Subset};
+use crate::sufficiency::sufficient_of_size;
 use crate::truth_table::TruthTable;
 
 /// What is masked, besides its own pieces, while a superpixel is refined.
@@ -25,6 +27,11 @@ pub enum World {
     Intact,
     /// The superpixel's contingency: there it is decisive, so its pieces can be told apart.
     Contingency,
+    /// All but a smallest set of superpixels that suffices: what is seen there is needed, so its pieces can be told apart.
+    Sufficient,
+    /// Of every three partitions, the first as in [`Contingency`](Self::Contingency), the others as in
+    /// [`Sufficient`](Self::Sufficient).
+    Both,
 }
 
 /// How a region's responsibility reaches its pixels.
@@ -34,6 +41,9 @@ pub enum Weighting {
     Shares,
     /// A pixel gets the responsibility of the smallest superpixel around it that was told apart from its siblings.
     Leaf,
+    /// The same, times the share of the intact image's score that is at stake: what masking the superpixel takes away, or
+    /// what it gives where nothing but a smallest sufficient set is seen. Labels without scores count as a stake of 1.
+    Score,
 }
 
 /// The options of a search. [`SearchOptions::paper`] has the paper's values.
@@ -59,6 +69,8 @@ pub struct SearchOptions {
     pub concentration: u8,
     /// Partitions that are grown together; the next ones start when these are done. At least 1.
     pub wave: u32,
+    /// How verdicts are inferred from those of other partitions; `None` asks every question that is not the same.
+    pub inference: Option<InferenceOptions>,
 }
 
 impl SearchOptions {
@@ -76,6 +88,7 @@ impl SearchOptions {
             refine_equal: false,
             concentration: 1,
             wave: u32::MAX,
+            inference: None,
         }
     }
 
@@ -111,6 +124,17 @@ impl SearchCounts {
     }
 }
 
+/// What a region has of its partition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Share {
+    /// Of the image's weight of 1, handed down.
+    weight: f64,
+    /// Responsibility, or value as one of a sufficient set.
+    responsibility: f64,
+    /// Of the intact image's score, from 0 to 1.
+    stake: f64,
+}
+
 /// A region that has been cut and whose superpixels are being judged.
 #[derive(Clone, Debug)]
 struct Node {
@@ -118,12 +142,14 @@ struct Node {
     path: Path,
     pieces: [Region; SUPERPIXELS],
     prints: [Fingerprint; SUPERPIXELS],
-    /// What the world masks: the contingencies of the region and of all regions around it.
+    is_sufficiency_sought: bool,
+    /// What the world masks: what was masked in the region around it, and some of its other superpixels.
     world: Vec<Region>,
     world_print: Fingerprint,
-    weight: f64,
-    responsibility: f64,
+    share: Share,
     table: TruthTable,
+    verdicts: [Option<Verdict>; SUBSETS],
+    /// The size of the subsets whose verdicts are needed next.
     size: usize,
 }
 
@@ -135,6 +161,9 @@ pub struct Search {
     options: SearchOptions,
     prints: Fingerprinter,
     evidence: Evidence,
+    /// The intact image's score; not a number where there are none.
+    intact: f64,
+    inference_counts: InferenceCounts,
     frontier: Vec<Node>,
     settled: Accumulator,
     counts: SearchCounts,
@@ -148,9 +177,16 @@ impl Search {
     /// If an option is out of its range.
     pub fn new(options: SearchOptions, evidence: Evidence) -> Result<Self, Error> {
         options.check()?;
+        let mut evidence = evidence;
+        if let Some(inference) = options.inference {
+            evidence.share(Inference::new(inference, options.height, options.width)?);
+        }
+        let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
         let mut search = Self {
             prints: Fingerprinter::new(options.height, options.width),
             evidence,
+            intact: f64::from(intact),
+            inference_counts: InferenceCounts::default(),
             frontier: Vec::new(),
             settled: Accumulator::new(options.height, options.width),
             counts: SearchCounts::default(),
@@ -212,7 +248,7 @@ impl Search {
     pub fn heatmap(&self) -> Vec<f32> {
         let mut sums = self.settled.clone();
         for node in &self.frontier {
-            sums.add(&node.region, self.value(node.weight, node.responsibility, &node.region));
+            sums.add(&node.region, self.value(node.share, &node.region));
         }
         sums.mean(self.counts.partitions)
     }
@@ -220,9 +256,21 @@ impl Search {
     /// Ends the search and hands on what was asked and answered. Questions in flight are forgotten.
     pub fn finish(&mut self) -> Evidence {
         self.is_done = true;
+        self.inference_counts = self.inference_counts();
         let mut evidence = std::mem::take(&mut self.evidence);
         evidence.abandon_round();
+        evidence.unshare();
         evidence
+    }
+
+    /// What inference did.
+    #[must_use]
+    pub fn inference_counts(&self) -> InferenceCounts {
+        if self.inference_counts == InferenceCounts::default() {
+            self.evidence.inference_counts()
+        } else {
+            self.inference_counts
+        }
     }
 
     /// Uses the verdicts of the last round, and queues the questions of the next.
@@ -232,6 +280,7 @@ impl Search {
             self.evidence.abandon_round();
         }
         while self.evidence.is_round_over() {
+            self.evidence.begin_round();
             let frontier = std::mem::take(&mut self.frontier);
             frontier.into_iter().for_each(|node| self.pursue(node));
             if is_last || (self.frontier.is_empty() && !self.begin_wave()) {
@@ -250,40 +299,52 @@ impl Search {
         let whole = Region::whole(self.options.height, self.options.width);
         for partition in begun..end {
             let path = Path::root(self.options.seed, partition);
-            let node = self.cut(whole, path, Vec::new(), Fingerprint::default(), (1.0, 0.0));
-            self.frontier.push(node);
+            let share = Share { weight: 1.0, responsibility: 0.0, stake: 1.0 };
+            let mut root = self.cut(whole, path, share);
+            root.is_sufficiency_sought = match self.options.world {
+                World::Intact | World::Contingency => false,
+                World::Sufficient => true,
+                World::Both => partition % 3 != 0,
+            };
+            self.frontier.push(root.begun());
         }
         self.counts.partitions = end;
         begun < end
     }
 
-    fn cut(
-        &self,
-        region: Region,
-        path: Path,
-        world: Vec<Region>,
-        world_print: Fingerprint,
-        (weight, responsibility): (f64, f64),
-    ) -> Node {
+    fn cut(&self, region: Region, path: Path, share: Share) -> Node {
         let mut stream = path.stream();
         let row = region.top + stream.cut(region.height(), self.options.concentration);
         let column = region.left + stream.cut(region.width(), self.options.concentration);
         let pieces = region.cut(row, column);
-        let prints = pieces.each_ref().map(|piece| self.prints.region(piece));
-        let table = TruthTable::default();
-        Node { region, path, pieces, prints, world, world_print, weight, responsibility, table, size: 1 }
+        Node {
+            region,
+            path,
+            pieces,
+            prints: pieces.each_ref().map(|piece| self.prints.region(piece)),
+            is_sufficiency_sought: false,
+            world: Vec::new(),
+            world_print: Fingerprint::default(),
+            share,
+            table: TruthTable::default(),
+            verdicts: [None; SUBSETS],
+            size: 0,
+        }
     }
 
     /// Takes a region, and those that follow from it, as far as the known verdicts lead.
     fn pursue(&mut self, node: Node) {
         let mut nodes = vec![node];
         while let Some(mut node) = nodes.pop() {
-            if self.judge(&mut node) {
-                let children = self.refine(&node);
-                nodes.extend(children.into_iter().rev());
-            } else {
+            let is_judged =
+                if node.is_sufficiency_sought { self.seek_sufficient(&mut node) } else { self.judge(&mut node) };
+            if !is_judged {
                 self.frontier.push(node);
+                continue;
             }
+            self.counts.refinements += 1;
+            let children = if node.is_sufficiency_sought { self.refine_sufficient(&node) } else { self.refine(&node) };
+            nodes.extend(children.into_iter().rev());
         }
     }
 
@@ -291,23 +352,56 @@ impl Search {
     fn judge(&mut self, node: &mut Node) -> bool {
         while node.size <= SUPERPIXELS {
             let subsets: Vec<Subset> = deciding_subsets(node.table, node.size).collect();
-            let verdicts: Vec<_> = subsets.iter().map(|&subset| self.ask(node, subset)).collect();
-            if verdicts.iter().any(Option::is_none) {
+            if !self.ask_all(node, &subsets) {
                 return false;
             }
-            for (subset, verdict) in subsets.into_iter().zip(verdicts.into_iter().flatten()) {
-                node.table.record(subset, verdict.is_passing);
-                self.counts.verdicts += 1;
-            }
+            self.refute(node);
             node.size += 1;
         }
-        self.counts.refinements += 1;
+        true
+    }
+
+    /// Masks three superpixels, then two, then one, until some such set passes; `true` once that is known.
+    fn seek_sufficient(&mut self, node: &mut Node) -> bool {
+        loop {
+            let subsets: Vec<Subset> = Subset::of_size(node.size).filter(|subset| !subset.is_empty()).collect();
+            if !self.ask_all(node, &subsets) {
+                return false;
+            }
+            if sufficient_of_size(&node.verdicts, node.size).is_some() {
+                return true;
+            }
+            node.size -= 1;
+        }
+    }
+
+    /// Writes the verdicts on some subsets down; `false` if one has to be waited for.
+    fn ask_all(&mut self, node: &mut Node, subsets: &[Subset]) -> bool {
+        let verdicts: Vec<_> = subsets.iter().map(|&subset| self.ask(node, subset)).collect();
+        if verdicts.iter().any(Option::is_none) {
+            return false;
+        }
+        for (subset, verdict) in subsets.iter().zip(verdicts.into_iter().flatten()) {
+            node.table.record(*subset, verdict.is_passing);
+            node.verdicts[usize::from(subset.bits())] = Some(verdict);
+            self.counts.verdicts += 1;
+        }
         true
     }
 
     fn ask(&mut self, node: &Node, subset: Subset) -> Option<Verdict> {
-        let print = subset.superpixels().fold(node.world_print, |sum, s| sum.union(node.prints[s]));
-        self.evidence.ask(print, || node.world.iter().copied().chain(node.pieces_of(subset)).collect())
+        let print = node.print(subset);
+        self.evidence.ask(print, || node.masked(subset))
+    }
+
+    /// Rules out contingencies of the present size that other partitions' verdicts refute.
+    fn refute(&self, node: &mut Node) {
+        for subset in Subset::of_size(node.size) {
+            let is_candidate = node.table.passes_with_all_subsets(subset);
+            if is_candidate && self.evidence.refutes(&node.world, || node.masked(subset)) {
+                node.table.refute(subset);
+            }
+        }
     }
 
     /// Hands a judged region's weight to its superpixels; returns those that are to be cut in turn.
@@ -317,32 +411,71 @@ impl Search {
         let sum: f64 = values.iter().sum();
         if sum <= 0.0 {
             // No superpixel is a cause: the cut told nothing, and the region stays as it was.
-            self.settle(&node.region, node.weight, node.responsibility);
+            self.settle(&node.region, node.share);
             return Vec::new();
         }
         let is_told_apart =
             self.options.refine_equal || !values.iter().all(|value| value.to_bits() == values[0].to_bits());
         let mut children = Vec::new();
-        for (superpixel, piece) in node.pieces.iter().enumerate() {
-            let weight = node.weight * values[superpixel] / sum;
-            match found[superpixel].contingency {
-                Some(witness) if is_told_apart && self.is_refinable(piece) => {
-                    let child = self.child(node, superpixel, witness, (weight, values[superpixel]));
-                    children.push(child);
-                }
-                _ => self.settle(piece, weight, values[superpixel]),
+        for superpixel in 0..SUPERPIXELS {
+            let mut share = Share {
+                weight: node.share.weight * values[superpixel] / sum,
+                responsibility: values[superpixel],
+                stake: 0.0,
+            };
+            let Some(witness) = found[superpixel].contingency else {
+                self.settle(&node.pieces[superpixel], share);
+                continue;
+            };
+            let score = |print: Fingerprint| self.evidence.verdict(print).map_or(f32::NAN, |verdict| verdict.score);
+            let lost = score(node.print(witness)) - score(node.print(witness.with(superpixel)));
+            share.stake = self.stake(lost);
+            let masked = if self.options.world == World::Intact { Subset::EMPTY } else { witness };
+            children.extend(self.descend(node, superpixel, masked, (share, is_told_apart)));
+        }
+        children
+    }
+
+    /// Hands the weight to a smallest sufficient set; returns those of it that are to be cut in turn.
+    fn refine_sufficient(&mut self, node: &Node) -> Vec<Node> {
+        let Some(found) = sufficient_of_size(&node.verdicts, node.size) else {
+            return Vec::new();
+        };
+        let is_told_apart = self.options.refine_equal || found.kept.len() < SUPERPIXELS;
+        let stake = found.verdict.map_or(node.share.stake, |verdict| self.stake(verdict.score));
+        let mut children = Vec::new();
+        for superpixel in 0..SUPERPIXELS {
+            let value = found.value(superpixel);
+            let share = Share { weight: node.share.weight * value, responsibility: value, stake };
+            if found.kept.contains(superpixel) {
+                children.extend(self.descend(node, superpixel, found.kept.complement(), (share, is_told_apart)));
+            } else {
+                self.settle(&node.pieces[superpixel], share);
             }
         }
         children
     }
 
-    fn child(&self, node: &Node, superpixel: usize, witness: Subset, weights: (f64, f64)) -> Node {
-        let (mut world, mut world_print) = (Vec::new(), Fingerprint::default());
-        if self.options.world == World::Contingency {
-            world.extend(node.world.iter().copied().chain(node.pieces_of(witness)));
-            world_print = witness.superpixels().fold(node.world_print, |sum, s| sum.union(node.prints[s]));
+    /// The superpixel cut in turn, in a world that masks some of the others too; `None` where it is not to be cut.
+    fn descend(
+        &mut self,
+        node: &Node,
+        superpixel: usize,
+        masked: Subset,
+        (share, is_told_apart): (Share, bool),
+    ) -> Option<Node> {
+        let piece = node.pieces[superpixel];
+        if !is_told_apart || !self.is_refinable(&piece) {
+            self.settle(&piece, share);
+            return None;
         }
-        self.cut(node.pieces[superpixel], node.path.child(superpixel), world, world_print, weights)
+        let mut child = self.cut(piece, node.path.child(superpixel), share);
+        child.is_sufficiency_sought = node.is_sufficiency_sought;
+        if !masked.is_empty() || node.world_print != Fingerprint::default() {
+            child.world = node.masked(masked);
+            child.world_print = node.print(masked);
+        }
+        Some(child.begun())
     }
 
     fn is_refinable(&self, region: &Region) -> bool {
@@ -351,23 +484,41 @@ impl Search {
         is_long_enough(region.height(), self.options.height) && is_long_enough(region.width(), self.options.width)
     }
 
-    fn settle(&mut self, region: &Region, weight: f64, responsibility: f64) {
-        let value = self.value(weight, responsibility, region);
+    /// A score as a share of the intact image's, from 0 to 1; 1 where there are no scores.
+    fn stake(&self, score: f32) -> f64 {
+        let share = f64::from(score) / self.intact;
+        if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) }
+    }
+
+    fn settle(&mut self, region: &Region, share: Share) {
+        let value = self.value(share, region);
         self.settled.add(region, value);
     }
 
     /// What a region that is refined no further gives each of its pixels.
     #[expect(clippy::cast_precision_loss, reason = "areas are far below 2^52")]
-    fn value(&self, weight: f64, responsibility: f64, region: &Region) -> f64 {
+    fn value(&self, share: Share, region: &Region) -> f64 {
         match self.options.weighting {
-            Weighting::Shares => weight / region.area() as f64,
-            Weighting::Leaf => responsibility,
+            Weighting::Shares => share.weight / region.area() as f64,
+            Weighting::Leaf => share.responsibility,
+            Weighting::Score => share.responsibility * share.stake,
         }
     }
 }
 
 impl Node {
-    fn pieces_of(&self, subset: Subset) -> impl Iterator<Item = Region> {
-        subset.superpixels().map(|superpixel| self.pieces[superpixel])
+    /// The node with the size of the first subsets to ask.
+    const fn begun(mut self) -> Self {
+        self.size = if self.is_sufficiency_sought { SUPERPIXELS - 1 } else { 1 };
+        self
+    }
+
+    /// What is masked where a subset of the superpixels is, besides the world's.
+    fn masked(&self, subset: Subset) -> Vec<Region> {
+        self.world.iter().copied().chain(subset.superpixels().map(|superpixel| self.pieces[superpixel])).collect()
+    }
+
+    fn print(&self, subset: Subset) -> Fingerprint {
+        subset.superpixels().fold(self.world_print, |sum, superpixel| sum.union(self.prints[superpixel]))
     }
 }

@@ -72,6 +72,12 @@ impl Subset {
         Self(self.0 & !(1 << superpixel))
     }
 
+    /// The superpixels that are not in the set.
+    #[must_use]
+    pub fn complement(self) -> Self {
+        Self(!self.0 & Self::full().0)
+    }
+
     /// Whether every superpixel of this set is in the other.
     #[must_use]
     pub const fn is_within(self, other: Self) -> bool {

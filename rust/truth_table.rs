@@ -10,11 +10,12 @@ use crate::subset::Subset;
 pub struct TruthTable {
     known: u16,
     passing: u16,
+    refuted: u16,
 }
 
 impl Default for TruthTable {
     fn default() -> Self {
-        Self { known: 1, passing: 1 }
+        Self { known: 1, passing: 1, refuted: 0 }
     }
 }
 
@@ -22,7 +23,7 @@ impl TruthTable {
     /// A table in which every verdict is known: subset `i` passes iff bit `i` is set. Bit 0 counts as set.
     #[must_use]
     pub const fn complete(passing: u16) -> Self {
-        Self { known: u16::MAX, passing: passing | 1 }
+        Self { known: u16::MAX, passing: passing | 1, refuted: 0 }
     }
 
     /// Writes a verdict down.
@@ -45,11 +46,20 @@ impl TruthTable {
         Some(self.passing >> subset.bits() & 1 == 1)
     }
 
+    /// Writes down that pixels inside `subset` are known that lose the label when they are masked, though they are no
+    /// subset of this partition.
+    pub fn refute(&mut self, subset: Subset) {
+        self.refuted |= 1 << subset.bits();
+    }
+
     /// Condition SC2 of a cause: masking *any* subset of `subset`, itself and the empty one included, is known to leave
-    /// the label.
+    /// the label, as far as the verdicts of this partition and what refutes them tell.
     #[must_use]
     pub fn passes_with_all_subsets(self, subset: Subset) -> bool {
-        Subset::all().filter(|inner| inner.is_within(subset)).all(|inner| self.verdict(inner) == Some(true))
+        let is_refuted = |inner: Subset| self.refuted >> inner.bits() & 1 == 1;
+        Subset::all()
+            .filter(|inner| inner.is_within(subset))
+            .all(|inner| self.verdict(inner) == Some(true) && !is_refuted(inner))
     }
 }
 

@@ -173,7 +173,7 @@ def test_an_earlier_result_is_replaced(folder):
 def test_every_option_reaches_the_explanation(folder):
     given = {
         "seed": 5,
-        "profile": "quick",
+        "profile": "fast",
         "partitions": 3,
         "world": "intact",
         "weighting": "shares",
@@ -181,6 +181,11 @@ def test_every_option_reaches_the_explanation(folder):
         "refine_equal": True,
         "concentration": 2,
         "grid": 16,
+        "evidence": "shared",
+        "reach": 0.25,
+        "audit": 0.5,
+        "wave": 2,
+        "reestimate": 0.75,
         "target": "1",
         "top_k": 1,
         "min_confidence": 0.25,
@@ -296,8 +301,8 @@ def test_one_bad_photograph_does_not_stop_the_others(folder):
         (["--min-confidence", "1.5"], "--min-confidence is 1.5; a number from 0 to 1 is needed"),
         (["--max-calls", "3"], "--max-calls is 3; a whole number of at least 20 is needed"),
         (["--partitions", "0"], "--partitions is 0; a whole number from 1 to 4096 is needed"),
-        (["--world", "moon"], "--world is 'moon'; one of intact, contingency is needed"),
-        (["--profile", "fast"], "--profile is 'fast'; one of"),
+        (["--world", "moon"], "--world is 'moon'; one of intact, contingency, sufficient, both is needed"),
+        (["--profile", "quick"], "--profile is 'quick'; one of"),
         (
             ["--colormap", "jet"],
             "--colormap is 'jet'; one of inferno, magma, plasma, viridis, cividis, grey is",
@@ -543,7 +548,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_stops(folder):
 
 def test_the_demo_explains_both_photographs(tmp_path, default_model_path):
     done = _run(
-        *["demo", "--profile", "quick", "--max-calls", 60],
+        *["demo", "--profile", "fast", "--max-calls", 60],
         cwd=tmp_path,
         DCCAUSAL_CACHE=str(default_model_path.parent),
     )

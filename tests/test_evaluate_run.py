@@ -416,10 +416,10 @@ def test_plots_need_their_package_at_the_start(few, capsys, monkeypatch):
 
 def test_the_figure_of_partitions(few, capsys):
     photo = "photos/p00.png"
-    sheet = partitions_sheet(photo, on_cpu("model.onnx"), numbers=(1, 2, 3, 4, 5), profile="quick", grid=8)
+    sheet = partitions_sheet(photo, on_cpu("model.onnx"), numbers=(1, 2, 3, 4, 5), profile="fast", grid=8)
     assert sheet.size == (12 + 4 * (224 + 12), 12 + 2 * (224 + 2 * 20 + 12) + 12)
     assert (
-        main(["evaluate", photo, "--figure", "partitions", "--profile", "quick", "--out", "fig", *_FAST]) == 0
+        main(["evaluate", photo, "--figure", "partitions", "--profile", "fast", "--out", "fig", *_FAST]) == 0
     )
     with Image.open(few / "fig" / "sheets" / "partitions.png") as image:
         assert image.size == sheet.size

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import reference
 from asking import answer, search
 from dccausal import _core
-from strategies import classifiers
+from strategies import classifiers, options
 
 
 def extract(verdict, heat, cells, min_score=0.0, **how):
@@ -42,10 +42,60 @@ def test_equals_the_reference(case):
         passing, score = verdict(masked)
         return (passing, float(np.float32(score))) if masked.any() else (True, 1.0)
 
-    grown, kept = reference.explanation(rounded, heat, cells, float(np.float32(min_score)))
+    grown, kept, ranked = reference.explanation(rounded, heat, cells, float(np.float32(min_score)))
     extraction = extract(verdict, heat, cells, min_score)
     np.testing.assert_array_equal(extraction.grown(), grown)
     np.testing.assert_array_equal(extraction.kept(), kept)
+    places = extraction.places()
+    assert [places[block] for block in ranked] == list(range(len(ranked)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    data=st.data(), opts=options(), cells=st.sampled_from([3, 6, 13]), min_score=st.sampled_from([0.0, 0.4])
+)
+def test_equals_the_reference_after_a_search(data, opts, cells, min_score):
+    verdict = data.draw(classifiers(opts.height, opts.width))
+    seen = []
+
+    def once(masked):
+        passing, score = verdict(masked)
+        seen.append((masked.copy(), (passing, float(np.float32(score)))))
+        return passing, score
+
+    begun = search(opts)
+    answer(begun, once)
+    known = {masked.tobytes(): found for masked, found in seen}
+    known[np.zeros((opts.height, opts.width), dtype=bool).tobytes()] = (True, 1.0)
+    searched = list(seen)
+
+    def remembered(masked):
+        passing, score = verdict(masked)
+        return known.get(masked.tobytes(), (passing, float(np.float32(score))))
+
+    heat = begun.heatmap()
+    grown, kept, _ = reference.explanation(remembered, heat, cells, float(np.float32(min_score)), searched)
+    extraction = _core.Extraction(begun, heat, cells=cells, min_score=min_score)
+    answer(extraction, verdict)
+    assume(extraction.stage == "minimal")
+    np.testing.assert_array_equal(extraction.grown(), grown)
+    np.testing.assert_array_equal(extraction.kept(), kept)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases())
+def test_every_set_on_the_way_is_a_prefix_of_the_ranking(case):
+    verdict, heat, cells, _ = case
+    extraction = extract(verdict, heat, cells)
+    blocks, places = reference.Blocks.of(*heat.shape, cells), extraction.places()
+
+    def prefix(n):
+        return blocks.pixels(frozenset(block for block in blocks.all() if places[block] < n))
+
+    n_kept = sum(1 for block in blocks.all() if extraction.kept()[blocks.pixels(frozenset([block]))].all())
+    np.testing.assert_array_equal(prefix(n_kept), extraction.kept())
+    n_grown = sum(1 for block in blocks.all() if extraction.grown()[blocks.pixels(frozenset([block]))].all())
+    np.testing.assert_array_equal(prefix(n_grown), extraction.grown())
 
 
 @settings(max_examples=100, deadline=None)

@@ -192,7 +192,7 @@ def test_seeds_matter_and_repeat(method, photo):
 def test_causal_methods_are_those_of_explain(method, profile, photo):
     found = explain_with(method, photo, scores, grid=4, seed=3)
     profile = profile or found.provenance["profile"]
-    assert profile in ("default", "paper", "fast", "quick")
+    assert profile in ("default", "paper", "fast")
     plain = explain(photo, scores, profile=profile, grid=4, seed=3)
     assert found.provenance["method_options"]["grid"] == 4
     np.testing.assert_array_equal(found.heatmap, plain.heatmap)

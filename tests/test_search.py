@@ -23,14 +23,90 @@ def either_corner(masked):
     return not masked[4:10, 4:10].any() or not masked[54:60, 38:44].any(), 0.5
 
 
+def rounded(verdict):
+    """The verdict as the core gets it: scores are float32, and the intact image has 1."""
+
+    def single(masked):
+        passing, score = verdict(masked)
+        return passing, float(np.float32(score))
+
+    return single
+
+
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), opts=options())
 def test_equals_the_reference(data, opts):
     verdict = data.draw(classifiers(opts.height, opts.width))
     found = search(opts)
     answer(found, verdict)
-    expected = reference.heatmap(lambda masked: verdict(masked)[0], opts)
+    expected = reference.heatmap(rounded(verdict), opts)
     np.testing.assert_array_equal(found.heatmap(), expected)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    data=st.data(),
+    opts=options(max_side=14, max_partitions=6),
+    reach=st.sampled_from([0.0, 0.2, 0.5, 1.0]),
+    audit=st.sampled_from([0.0, 0.3, 1.0]),
+    wave=st.integers(1, 6),
+)
+def test_shared_evidence_equals_the_reference(data, opts, reach, audit, wave):
+    verdict = data.draw(classifiers(opts.height, opts.width))
+    found = search(opts, reach=reach, audit=audit, wave=wave)
+    n = answer(found, verdict)
+    expected, shared, n_asked = reference.shared_heatmap(
+        rounded(verdict), opts, reach=reach, audit=audit, wave=wave
+    )
+    counts = found.counts()
+    told = [counts[name] for name in ("inferred", "audited", "audited_wrong", "reach")]
+    assert told == [shared.n_inferred, shared.n_audited, shared.n_wrong, shared.reach]
+    assert n == n_asked
+    np.testing.assert_array_equal(found.heatmap(), expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    data=st.data(),
+    opts=options(max_partitions=8),
+    reach=st.sampled_from([0.2, 1.0]),
+    audit=st.sampled_from([0.0, 0.3]),
+    capacity=st.sampled_from([1, 3, 64]),
+    newest_first=st.booleans(),
+)
+def test_batches_change_nothing_of_what_is_shared(data, opts, reach, audit, capacity, newest_first):
+    verdict = data.draw(classifiers(opts.height, opts.width))
+    how = {"reach": reach, "audit": audit, "wave": 2}
+    plain, other = search(opts, **how), search(opts, **how)
+    n_plain = answer(plain, verdict)
+    n_other = answer(other, verdict, capacity=capacity, in_flight=3, newest_first=newest_first)
+    assert plain.heatmap().tobytes() == other.heatmap().tobytes()
+    assert n_plain == n_other
+    assert plain.counts() == other.counts()
+
+
+def test_shared_evidence_saves_questions_where_masking_more_never_restores_the_label():
+    opts = reference.Options(height=64, width=48, partitions=50)
+    own, shared = search(opts), search(opts, reach=1.0, audit=0.1, wave=5)
+    n_own, n_shared = answer(own, both_corners), answer(shared, both_corners)
+    counts = shared.counts()
+    assert n_shared < 0.4 * n_own
+    assert counts["audited"] > 20
+    assert counts["audited_wrong"] == 0
+    np.testing.assert_array_equal(own.heatmap(), shared.heatmap())
+
+
+def test_audits_narrow_the_reach_where_inference_errs():
+    opts = reference.Options(height=48, width=48, partitions=60, world="contingency")
+    found = search(opts, reach=1.0, audit=0.3, wave=4)
+
+    def erratic(masked):
+        return bool(reference.mix(int.from_bytes(np.packbits(masked)[-64:].tobytes(), "big")) % 2), 0.5
+
+    answer(found, erratic)
+    counts = found.counts()
+    assert counts["audited_wrong"] > 0.15 * counts["audited"]
+    assert counts["reach"] < 1.0
 
 
 @settings(max_examples=50, deadline=None)
@@ -98,8 +174,8 @@ def test_the_seed_decides():
     assert len(heatmaps) == 4
 
 
-@pytest.mark.parametrize("world", ["intact", "contingency"])
-@pytest.mark.parametrize("weighting", ["shares", "leaf"])
+@pytest.mark.parametrize("world", ["intact", "contingency", "sufficient", "both"])
+@pytest.mark.parametrize("weighting", ["shares", "leaf", "score"])
 def test_conjunctive_evidence_is_found(world, weighting):
     opts = reference.Options(height=64, width=48, partitions=16, world=world, weighting=weighting)
     found = search(opts)
@@ -144,8 +220,8 @@ def test_an_unfinished_search_has_a_heatmap():
         ({"min_side": 0.0}, "min_side is 0; it must be above 0 and at most 1"),
         ({"min_side": float("nan")}, "min_side is NaN; it must be above 0 and at most 1"),
         ({"concentration": 0}, "concentration is 0; it must be from 1 to 64"),
-        ({"world": "flat"}, 'world is "flat"; it must be "intact" or "contingency"'),
-        ({"weighting": "none"}, 'weighting is "none"; it must be "shares" or "leaf"'),
+        ({"world": "flat"}, 'world is "flat"; it must be "intact", "contingency", "sufficient" or "both"'),
+        ({"weighting": "none"}, 'weighting is "none"; it must be "shares", "leaf" or "score"'),
     ],
 )
 def test_options_out_of_range(changes, text):

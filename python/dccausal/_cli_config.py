@@ -1,5 +1,5 @@
 """
-Options from a file (``--config run.toml``) and from the environment (``DCCAUSAL_PROFILE=quick``).
+Options from a file (``--config run.toml``) and from the environment (``DCCAUSAL_PROFILE=fast``).
 
 What is given on the command line comes first, then the environment, then the file, then the default. Names, types
 and ranges are those of the option table, so whatever can be said on the command line can be said there.

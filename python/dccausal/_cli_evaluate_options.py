@@ -103,7 +103,7 @@ _SHOWING = (
 )
 _SHARED = ("seed", "baseline")
 _PROFILE = CliOption(
-    "profile", str, "Profile for --figure: default, paper, quick.", "Output", "NAME", default="paper"
+    "profile", str, "Profile for --figure: default, paper, fast.", "Output", "NAME", default="paper"
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType, MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 FINE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-_PROFILE = ("partitions", "world", "weighting", "min_side", "refine_equal", "concentration", "grid")
+_PROFILE = tuple(field.name for field in fields(Profile))
 _EXPLAIN = (
     "target",
     "top_k",

@@ -116,7 +116,7 @@ EXPLANATION = (
     CliOption(
         "profile",
         str,
-        "Named set of the seven options that follow: default, paper, quick.",
+        "Named set of the options that follow, down to --reestimate: default, paper, fast.",
         "Explanation",
         "NAME",
         default="default",
@@ -125,12 +125,16 @@ EXPLANATION = (
     CliOption(
         "world",
         str,
-        "What else is masked while a part is refined: intact (nothing) or contingency.",
+        "What else is masked while a part is refined: intact (nothing), contingency, sufficient, or both.",
         "Explanation",
         "WORLD",
     ),
     CliOption(
-        "weighting", str, "How responsibility reaches the pixels: shares or leaf.", "Explanation", "NAME"
+        "weighting",
+        str,
+        "How responsibility reaches the pixels: shares, leaf or score.",
+        "Explanation",
+        "NAME",
     ),
     CliOption(
         "min_side",
@@ -154,6 +158,35 @@ EXPLANATION = (
     ),
     CliOption(
         "grid", int, "Blocks a side of the lattice on which the explanation is minimal.", "Explanation", "N"
+    ),
+    CliOption(
+        "evidence",
+        str,
+        "own: each question is asked. shared: verdicts follow from those of other partitions too.",
+        "Explanation",
+        "NAME",
+    ),
+    CliOption(
+        "reach",
+        float,
+        "With shared evidence, the share of the image by which two sets of masked pixels may differ.",
+        "Explanation",
+        "SHARE",
+    ),
+    CliOption(
+        "audit",
+        float,
+        "With shared evidence, the share of inferred verdicts that are asked all the same.",
+        "Explanation",
+        "SHARE",
+    ),
+    CliOption("wave", int, "Partitions that are grown together.", "Explanation", "N"),
+    CliOption(
+        "reestimate",
+        float,
+        "How much of what the extraction finds is added to the heatmap, as a share of its peak.",
+        "Explanation",
+        "SHARE",
     ),
     CliOption(
         "seed",

@@ -16,6 +16,10 @@ class _SearchCounts(TypedDict):
     verdicts: int
     rounds: int
     exhaustive: int
+    inferred: int
+    audited: int
+    audited_wrong: int
+    reach: float
 
 @final
 class Batch:
@@ -45,6 +49,8 @@ class Search:
         refine_equal: bool,
         concentration: int,
         wave: int,
+        reach: float | None = None,
+        audit: float = 0.0,
         max_calls: int | None = None,
         intact: tuple[bool, float] | None = None,
         blank: tuple[bool, float] | None = None,
@@ -85,6 +91,7 @@ class Extraction:
     def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
     def kept(self) -> NDArray[np.bool_]: ...
     def grown(self) -> NDArray[np.bool_] | None: ...
+    def places(self) -> NDArray[np.int64]: ...
 
 @final
 class Canvas:

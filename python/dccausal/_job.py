@@ -243,6 +243,10 @@ class Job:
             "questions_repeated": counts["verdicts"] - search_calls if counts else 0,
             "partitions": counts["partitions"] if counts else 0,
             "refinements": counts["refinements"] if counts else 0,
+            "questions_inferred": counts["inferred"] if counts else 0,
+            "audited": counts["audited"] if counts else 0,
+            "audited_wrong": counts["audited_wrong"] if counts else 0,
+            "reach": counts["reach"] if counts else 0.0,
             "rounds": counts["rounds"] if counts else 0,
             "heatmap_peak": self.heatmap_peak,
             "grid": list(grid) if grid else None,
@@ -296,7 +300,9 @@ class Job:
             min_side=settings.min_side,
             refine_equal=settings.refine_equal,
             concentration=settings.concentration,
-            wave=settings.partitions,
+            wave=settings.wave,
+            reach=settings.reach if settings.evidence == "shared" else None,
+            audit=settings.audit,
             max_calls=budget,
             intact=(True, self.target.score),
             blank=self._blank,
@@ -365,8 +371,26 @@ class Job:
 
     def _take_kept(self, extraction: _core.Extraction) -> None:
         self.kept = extraction.kept()
+        if self._settings.reestimate > 0 and self._finder is None:
+            self._reestimate(extraction)
         if extraction.stage == "minimal":
             self.outcome = "minimal"
+
+    def _reestimate(self, extraction: _core.Extraction) -> None:
+        """
+        Add to the heatmap what the extraction found: 1 where it kept, less where it dropped, 0 elsewhere.
+
+        What was dropped last has most: every set that shrinking went through was found sufficient.
+        """
+        grown = extraction.grown()
+        if grown is None:
+            return
+        places = _pixelwise(extraction.places(), self.kept.shape)
+        n_kept = int(places[self.kept].max(initial=-1)) + 1
+        n_grown = int(places[grown].max(initial=-1)) + 1
+        found = 1 - np.clip((places - n_kept + 1) / (n_grown - n_kept + 1), 0, 1)
+        weight = self._settings.reestimate
+        self.heatmap = ((self.heatmap + weight * found) / (1 + weight)).astype(np.float32)
 
     def _floor(self) -> float:
         return self._min_confidence * self.target.score if self._min_confidence > 0 else 0.0
@@ -389,3 +413,12 @@ class Job:
         )
         seconds = time.perf_counter() - self._started
         self._progress(Progress(self.phase, n_calls, expected, seconds, self.view.index))
+
+
+def _pixelwise(blocks: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Give every pixel the value of its block; the blocks of a lattice are as even as whole pixels allow."""
+    for axis, side in enumerate(shape):
+        n_blocks = blocks.shape[axis]
+        edges = np.arange(n_blocks + 1) * side // n_blocks
+        blocks = np.repeat(blocks, np.diff(edges), axis=axis)
+    return blocks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ class KernelShapFinder(SegmentFinder):
 
     def weights(self, ask: Ask) -> NDArray[np.float64]:
         """Return the Shapley values."""
-        with _seeded(self._seed):
+        with _seeded(self._seed), warnings.catch_warnings():
+            # With fewer samples than segments it solves by least squares and says so; ``notes`` has the samples.
+            warnings.filterwarnings("ignore", "Linear regression equation is singular")
             explainer = self._shap.KernelExplainer(lambda kept: ask(kept > 0), np.zeros((1, self.n_segments)))
             values = explainer.shap_values(
                 np.ones((1, self.n_segments)), nsamples=self.samples, l1_reg=False, silent=True

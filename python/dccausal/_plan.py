@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
 
 import numpy as np
@@ -24,7 +24,7 @@ from dccausal.explanation import Explanation
 from dccausal.image import load_photo
 from dccausal.onnx import OnnxClassifier
 from dccausal.preprocess import Placement
-from dccausal.profiles import Profile, Weighting, World
+from dccausal.profiles import Profile, SharedEvidence, Weighting, World
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,6 +55,11 @@ class Options(TypedDict, total=False):
     refine_equal: bool | None
     concentration: int | None
     grid: int | None
+    evidence: SharedEvidence | None
+    reach: float | None
+    audit: float | None
+    wave: int | None
+    reestimate: float | None
     min_confidence: float
     baseline: Baseline
     max_calls: int | None
@@ -105,7 +110,7 @@ class Plan:
             As in ``explain``.
 
         """
-        names = ("partitions", "world", "weighting", "min_side", "refine_equal", "concentration", "grid")
+        names = [field.name for field in fields(Profile)]
         settings = Profile.of(options["profile"], **{name: options.get(name) for name in names})
         _check(options)
         threads = options["threads"]

@@ -15,7 +15,7 @@ from dccausal._job import Progress
 from dccausal._plan import Plan
 from dccausal.classifier import Classifier
 from dccausal.explanation import Explanation
-from dccausal.profiles import Profile, Weighting, World
+from dccausal.profiles import Profile, SharedEvidence, Weighting, World
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,6 +39,11 @@ def explain(
     refine_equal: bool | None = None,
     concentration: int | None = None,
     grid: int | None = None,
+    evidence: SharedEvidence | None = None,
+    reach: float | None = None,
+    audit: float | None = None,
+    wave: int | None = None,
+    reestimate: float | None = None,
     min_confidence: float = 0.0,
     baseline: Baseline = "grey",
     max_calls: int | None = None,
@@ -68,8 +73,8 @@ def explain(
         A masked image passes if the target is among this many best labels. By default 1, or the target's rank
         on the image where it is not the top label.
     profile
-        Values of the following seven options by name ("paper", "quick", "default") or as a ``Profile``.
-    partitions, world, weighting, min_side, refine_equal, concentration, grid
+        Values of the options of the next paragraph by name ("paper", "fast", "default") or as a ``Profile``.
+    partitions, world, weighting, min_side, refine_equal, concentration, grid, evidence, reach, audit, wave, reestimate
         See ``Profile``; each replaces the profile's value.
     seed
         Of the random partitions, 0 to 2^64 - 1. Everything else being equal, the result is the same to the last
@@ -141,6 +146,11 @@ def explain(
         refine_equal=refine_equal,
         concentration=concentration,
         grid=grid,
+        evidence=evidence,
+        reach=reach,
+        audit=audit,
+        wave=wave,
+        reestimate=reestimate,
         min_confidence=min_confidence,
         baseline=baseline,
         max_calls=max_calls,

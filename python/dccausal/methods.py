@@ -8,7 +8,7 @@ pictures are those of ``explain``, so that what differs between two results is w
 name               heatmap                                                                          options
 =================  ===============================================================================  ===========
 dc-causal          responsibility (``explain``, profile "default")                                  ``Profile``
-dc-causal-fast     the same with fewer partitions                                                   ``Profile``
+dc-causal-fast     the same, profile "fast"                                                        ``Profile``
 dc-causal-paper    the same with the paper's settings                                               ``Profile``
 sbfl-tarantula     statistical fault localisation, by four measures of suspiciousness               SBFL
 sbfl-zoltar        as above                                                                         SBFL
@@ -137,8 +137,6 @@ def _sbfl(measure: str) -> Method:
     return _method(f"sbfl-{measure}", summary, SbflOptions, make, needs_scores=False)
 
 
-_FAST = "fast" if "fast" in PROFILES else "quick"
-
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         method.name: method
@@ -147,7 +145,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "dc-causal", "causal responsibility, default profile", PROFILES["default"], needs_scores=False
             ),
             _method(
-                "dc-causal-fast", "causal responsibility, few partitions", PROFILES[_FAST], needs_scores=False
+                "dc-causal-fast", "sufficient sets of few partitions", PROFILES["fast"], needs_scores=False
             ),
             _method(
                 "dc-causal-paper",

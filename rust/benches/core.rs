@@ -3,8 +3,8 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dccausal::{
-    Canvas, Evidence, Extraction, ExtractionOptions, Layout, Question, Region, Renderer, Search, SearchOptions,
-    Verdict, World,
+    Canvas, Evidence, Extraction, ExtractionOptions, Fingerprinter, Inference, InferenceOptions, Layout, Question,
+    Region, Renderer, Search, SearchOptions, Verdict, World,
 };
 use std::hint::black_box;
 
@@ -100,5 +100,45 @@ fn rendering(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, searches, extraction, rendering);
+/// The questions of a search in the contingencies' worlds, as many as asked for, and the first of another's.
+fn questions(n: usize, seed: u64) -> Vec<Question> {
+    let options = SearchOptions {
+        partitions: 4096,
+        world: World::Contingency,
+        min_side: 0.2,
+        ..SearchOptions::paper(224, 224, seed)
+    };
+    let mut search = Search::new(options, Evidence::new(Some(n as u64))).expect("options in range");
+    let mut asked = Vec::new();
+    while let Some(batch) = search.propose(64) {
+        let verdicts: Vec<_> = batch.questions.iter().map(verdict).collect();
+        asked.extend(batch.questions.iter().cloned());
+        search.submit(batch.id, &verdicts).expect("in flight");
+    }
+    asked
+}
+
+fn inference(criterion: &mut Criterion) {
+    let known = questions(10_000, 0);
+    let prints = Fingerprinter::new(224, 224);
+    let mut asked = questions(10_000, 1);
+    asked.reverse();
+    asked.truncate(500);
+    let mut group = criterion.benchmark_group("500 questions against 10,000 known masks");
+    group.throughput(Throughput::Elements(asked.len() as u64));
+    for reach in [0.2, 0.5, 1.0] {
+        let options = InferenceOptions { reach, audit: 0.0, seed: 0 };
+        let mut inference = Inference::new(options, 224, 224).expect("options in range");
+        known.iter().for_each(|question| inference.learn(question.clone(), verdict(question)));
+        inference.begin_round();
+        group.bench_function(format!("reach {reach}"), |bencher| {
+            bencher.iter(|| {
+                asked.iter().filter(|q| inference.infer(prints.regions(&q.masked), &q.masked).is_some()).count()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, searches, extraction, inference, rendering);
 criterion_main!(benches);

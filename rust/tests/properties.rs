@@ -1,7 +1,10 @@
 //! Fast equals obvious, on random input.
 #![allow(missing_docs)]
 
-use dccausal::{Accumulator, Canvas, Evidence, Fingerprinter, Grid, Layout, Question, Region, Renderer};
+use dccausal::{
+    Accumulator, Canvas, Evidence, Fingerprinter, Grid, Inference, InferenceOptions, Layout, Question, Region,
+    Renderer, Verdict,
+};
 use proptest::prelude::*;
 
 const HEIGHT: u32 = 13;
@@ -109,5 +112,51 @@ proptest! {
             order
         };
         prop_assert_eq!(drain(capacity), drain(usize::MAX));
+    }
+
+    #[test]
+    fn a_cover_is_every_block_with_a_pixel_that_is_not_masked(cells in 1..9_u32, masked in disjoint()) {
+        let grid = Grid::new(HEIGHT, WIDTH, cells);
+        let hidden = pixels(&masked);
+        let expected: Vec<bool> = (0..grid.n_blocks())
+            .map(|index| pixels(&[grid.block(index)]).iter().zip(&hidden).any(|(inside, hidden)| *inside && !hidden))
+            .collect();
+        prop_assert_eq!(grid.cover(&masked), expected);
+    }
+
+    #[test]
+    fn the_nearest_known_set_answers(
+        known in proptest::collection::vec((disjoint(), any::<bool>()), 1..30),
+        asked in disjoint(),
+        reach in 0.0..1.0_f64,
+    ) {
+        let prints = Fingerprinter::new(HEIGHT, WIDTH);
+        let mut inference = Inference::new(InferenceOptions { reach, audit: 0.0, seed: 0 }, HEIGHT, WIDTH).unwrap();
+        for (masked, is_passing) in &known {
+            let question = Question { fingerprint: prints.regions(masked), masked: masked.clone() };
+            inference.learn(question, Verdict { is_passing: *is_passing, score: 0.0 });
+        }
+        inference.begin_round();
+        let found = inference.infer(prints.regions(&asked), &asked).map(|verdict| verdict.is_passing);
+        let target = pixels(&asked);
+        let area = |set: &[bool]| set.iter().filter(|masked| **masked).count();
+        let lies_within = |inner: &[bool], outer: &[bool]| inner.iter().zip(outer).all(|(inner, outer)| !inner || *outer);
+        let nearest = |wanted: bool| {
+            known.iter()
+                .filter(|(_, is_passing)| *is_passing == wanted)
+                .map(|(masked, _)| pixels(masked))
+                .filter(|set| if wanted { lies_within(&target, set) } else { lies_within(set, &target) })
+                .map(|set| area(&set).abs_diff(area(&target)))
+                .filter(|gap| f64::from(u32::try_from(*gap).unwrap()) <= (reach * f64::from(HEIGHT * WIDTH)).floor())
+                .min()
+        };
+        let expected = match (nearest(false), nearest(true)) {
+            _ if reach <= 0.0 => None,
+            (None, None) => None,
+            (Some(below), Some(above)) if below == above => None,
+            (Some(below), above) if above.is_none_or(|above| below < above) => Some(false),
+            _ => Some(true),
+        };
+        prop_assert_eq!(found, expected);
     }
 }
