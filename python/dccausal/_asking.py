@@ -23,6 +23,9 @@ from dccausal.classifier import Classifier
 from dccausal.errors import DccausalError
 from dccausal.onnx import OnnxClassifier
 
+# Of a batch that is cut among cores, so that one that is held up for a moment has others do its share.
+_IMAGES_A_CORE = 4
+
 _log = logging.getLogger("dccausal")
 
 # Images a batch for a classifier that does not say what suits it.
@@ -115,7 +118,9 @@ class _Place:
         if isinstance(classifier, OnnxClassifier):
             self.composer = find_composer(classifier._runner)  # noqa: SLF001  its other half
             self._least = classifier.runs_at_once if self.composer is None else 1
-            self._most = classifier.batch_size * self._least
+            self._most = classifier.batch_size
+            if self._least > 1:
+                self._most = self._least * max(classifier.batch_size, _IMAGES_A_CORE)
             in_flight = in_flight or 2
             # Each waits for its own batch, so that a run of the next begins as soon as there is a core for it.
             n_threads = in_flight if self._least > 1 else 1
