@@ -388,6 +388,12 @@ def main() -> None:
     if options.memory is not None:
         memory(options.model, *options.memory)
         return
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["DCCAUSAL_CACHE"] = cache  # batch sizes are found out anew, under these conditions
+        run(options, sections)
+
+
+def run(options: argparse.Namespace, sections: tuple[str, ...]) -> None:
     rows: list[Row] = []
     ceiling = None
     if {"one", "folder"} & set(options.only):
