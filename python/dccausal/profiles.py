@@ -129,17 +129,17 @@ PROFILES = {
         concentration=4,
         evidence="shared",
         wave=3,
-        reestimate=0.5,
     ),
-    # Only sufficient sets are sought, and only down to a quarter of the image.
+    # Fewer partitions, only down to a quarter of the image, and larger blocks.
     "fast": Profile(
         partitions=6,
-        world="sufficient",
+        world="both",
         weighting="score",
         min_side=0.4,
         refine_equal=True,
         concentration=4,
         grid=24,
-        reestimate=0.5,
+        evidence="shared",
+        wave=3,
     ),
 }

@@ -1,0 +1,207 @@
+"""The documents' examples are run as they stand: Python, commands, and the service."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import onnx
+import pytest
+from PIL import Image
+
+from dccausal import OnnxClassifier
+from dccausal.default_model import class_names
+from dccausal.demo import demo_photo
+
+ROOT = Path(__file__).parents[1]
+# The pages of evaluate and of quality name data sets of others; tests/test_evaluate_run.py has their commands.
+PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "evaluate.md"})]
+PAGES.remove(ROOT / "docs" / "quality.md")
+# Installing, and programs of others.
+NOT_OURS = ("pip install", "python3 -m venv", "python -m pytest", "optimum-cli")
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+class Example(NamedTuple):
+    page: Path
+    language: str
+    title: str
+    text: str
+    line: int
+
+
+def _examples():
+    for page in PAGES:
+        content = page.read_text()
+        for match in FENCE.finditer(content):
+            line = content.count("\n", 0, match.start()) + 1
+            yield Example(page, match[1], match[2].strip(), match[3], line)
+
+
+def _of(language):
+    found = [example for example in _examples() if example.language == language]
+    return [pytest.param(example, id=f"{example.page.name}:{example.line}") for example in found]
+
+
+def _commands(example):
+    """The commands of a console's fence; where some have a prompt, what has none is what they print."""
+    lines = example.text.replace("\\\n", " ").splitlines()
+    if any(line.startswith("$ ") for line in lines):
+        lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    return [line for line in lines if line.strip() and not line.startswith(NOT_OURS)]
+
+
+def _run(command, folder):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DCCAUSAL_")}
+    environment |= {"DCCAUSAL_CACHE": str(folder / "cache"), "DCCAUSAL_MAX_CALLS": "30", "COLUMNS": "160"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory, default_model_path):
+    """What the documents' examples speak of: a model that says how it is fed, photographs, names, results."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "cache").mkdir()
+    shutil.copy(default_model_path, folder / "cache")
+    model = onnx.load(default_model_path)
+    fed = '{"geometry": "squash", "interpolation": "bilinear", "scale": 0.00784313725490196, "mean": 1, "std": 1}'
+    onnx.helper.set_model_props(model, {p.key: p.value for p in model.metadata_props} | {"preprocess": fed})
+    onnx.save(model, folder / "model.onnx")
+    (folder / "exported").mkdir()
+    shutil.copy(folder / "model.onnx", folder / "exported")
+    demo_photo().save(folder / "photo.jpg", quality=92)
+    (folder / "photos").mkdir()
+    for name, box in (("a", (0, 0, 400, 399)), ("b", (100, 0, 600, 399))):
+        demo_photo().crop(box).save(folder / "photos" / f"{name}.jpg")
+    (folder / "labels.txt").write_text("\n".join(class_names()) + "\n")
+    (folder / "truth.csv").write_text("file,label\na.jpg,388\nb.jpg,giant panda\n")
+    for example in _examples():
+        if example.language == "toml" and example.text.startswith("# run.toml"):
+            (folder / "run.toml").write_text(example.text)
+    done = _run("dccausal explain photo.jpg --model model.onnx --out explanations --quiet", folder)
+    assert done.returncode == 0, done.stderr
+    done = _run("dccausal explain photos --model model.onnx --out made-run --quiet", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def folder(things, tmp_path, request):
+    """A copy of these things; the run only where it is not the example that makes it."""
+    copy = tmp_path / "here"
+    shutil.copytree(things, copy, copy_function=os.link)
+    text = request.node.callspec.params["example"].text
+    if "--out run" not in text and re.search(r"\brun\b", text):
+        (copy / "made-run").rename(copy / "run")
+    return copy
+
+
+@pytest.mark.parametrize("example", _of("python"))
+def test_python(example, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    names = {"__name__": "__main__", "paths": [Path("photos/a.jpg"), Path("nowhere.jpg")]}
+    exec(compile(example.text, f"{example.page}:{example.line}", "exec"), names)  # noqa: S102
+
+
+@pytest.mark.parametrize("example", _of("console"))
+def test_commands(example, folder, request):
+    commands = _commands(example)
+    for command in commands:
+        assert shlex.split(command)[0].partition("=")[0] in (
+            "dccausal",
+            "DCCAUSAL_PROFILE",
+            "DCCAUSAL_CONFIG",
+        )
+        if "squeezenet" in command:
+            given = request.getfixturevalue("shared")
+            for name in ("models/squeezenet1.1.onnx", "models/imagenet1k.txt"):
+                shutil.copy(given / name, folder)
+            shutil.copy(given / "data" / "photos" / "cnnvis_cat_dog.png", folder / "cat_and_dog.png")
+        done = _run(command, folder)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        if "$ " in example.text:
+            shown = re.search(r"(\d\.\d+ [a-z ]+) \(", example.text)[1]
+            assert shown in done.stdout
+
+
+def test_all_kinds_of_examples_are_found():
+    assert len(_of("python")) >= 9
+    assert sum(len(_commands(param.values[0])) for param in _of("console")) >= 12
+
+
+@pytest.fixture(scope="module")
+def service(things):
+    """The service of the documents, behind a client; its code is the page's."""
+    testclient = pytest.importorskip("fastapi.testclient", reason="fastapi or httpx is not installed")
+    (example,) = [e for e in _examples() if "service.py" in e.title]
+    module = ModuleType("service")
+    before = os.environ.get("MODEL")
+    os.environ["MODEL"] = str(things / "model.onnx")
+    try:
+        exec(compile(example.text, "service.py", "exec"), vars(module))  # noqa: S102
+    finally:
+        os.environ.pop("MODEL") if before is None else os.environ.update(MODEL=before)
+    with testclient.TestClient(module.app) as client:
+        yield client, module
+
+
+def _post(client, content, **query):
+    return client.post("/explain", files={"photo": ("photo.jpg", content)}, params=query)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the web framework's own parts
+def test_the_service_explains(service, things):
+    client, module = service
+    content = (things / "photo.jpg").read_bytes()
+    answer = _post(client, content, max_calls=60)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["name"].startswith("giant panda")
+    assert found["model_calls"] <= 60
+    with Image.open(io.BytesIO(base64.b64decode(found["picture"]))) as picture:
+        assert picture.size == demo_photo().size
+    assert found["model_sha256"] == OnnxClassifier(things / "model.onnx").provenance()["model_sha256"]
+    assert _post(client, content, max_calls=60).json() == found
+    assert not module.working.locked()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("content", "query", "status", "says"),
+    [
+        (b"no image", {}, 422, "cannot identify"),
+        (None, {"target": "pamda"}, 422, "did you mean"),
+        (None, {"max_calls": 1}, 422, "20"),
+        (bytes(20_000_001), {}, 413, "20,000,000"),
+    ],
+)
+def test_the_service_refuses(service, things, content, query, status, says):
+    client, _ = service
+    answer = _post(client, (things / "photo.jpg").read_bytes() if content is None else content, **query)
+    assert answer.status_code == status
+    assert says in answer.text
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_service_turns_requests_away_when_it_is_busy(service, things):
+    client, module = service
+    for _ in range(module.MOST_WAITING):
+        assert module.waiting.acquire(blocking=False)
+    try:
+        answer = _post(client, (things / "photo.jpg").read_bytes())
+    finally:
+        module.waiting.release(module.MOST_WAITING)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "10"
