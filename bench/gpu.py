@@ -7,7 +7,7 @@ Run ``python bench/gpu.py [--models FOLDER] [--kind ...] [--size ...] [--dtype .
 2. calibration: images a second of the model alone, its input on the device already, over batch sizes: the ceiling;
 3. a table, printed and appended to a record as CSV with machine and versions: one image and many images, explanations
    a minute, share of the ceiling, share of the time in which no model runs, bytes sent and received per question,
-   memory of the device.
+   memory of the device and of the host; and one image with ``reproducible=True``.
 
 Models are those of ``bench/models.py``, written to FOLDER (a temporary one by default), or ``--model FILE``.
 ``--device cpu`` goes through the same steps on the CPU provider, to try the script where there is no CUDA; its record
@@ -17,10 +17,7 @@ says so in its name and in each line.
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime as dt
-import json
-import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -34,12 +31,12 @@ import dccausal
 from dccausal import _core
 from dccausal._compose import DeviceEasel, DeviceSubject, find_composer
 from dccausal._onnx_engine import BoundEngine
-from dccausal._runtime import count_cores
 from dccausal.demo import demo_photo
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
 import models as speed_models  # noqa: E402
 from make_planted import plant, write  # noqa: E402
+from recording import RECORDS, shown, write_record  # noqa: E402
 
 BATCHES = (1, 8, 16, 32, 64, 128, 256)
 PLANTED = (
@@ -197,7 +194,9 @@ def measure(
                 "explanations_a_minute": 60 * len(found) / wall,
                 "share_of_ceiling": calls * ceiling / wall,
                 "idle": 1 - busy / wall,
+                "outside_model_ms": (wall - busy) / len(found) * 1e3,
                 "device_MiB": device_memory(),
+                "host_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                 **common,
             }
         )
@@ -214,6 +213,13 @@ def measure(
         found for _, found in dccausal.explain_many(photos(options.images), classifier, on_error="raise")
     ]
     add("many images, default", together, time.perf_counter() - start)
+    del classifier, composer
+    exact = load(model, options, batch_size=batch, reproducible=True)
+    list(dccausal.explain_many(photos(1), exact, max_calls=max(20, 2 * batch)))
+    for repeat in range(options.repeats):
+        start = time.perf_counter()
+        found = dccausal.explain(demo_photo(), exact, seed=repeat)
+        add("one image, reproducible (no TF32)", [found], time.perf_counter() - start)
 
 
 def nvidia(query: str) -> str:
@@ -234,8 +240,6 @@ def device_memory() -> float | None:
 
 
 def main() -> None:
-    import onnxruntime
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -255,7 +259,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each step of the calibration")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "record")
+    parser.add_argument("--out", type=Path, default=RECORDS)
     options = parser.parse_args()
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -277,37 +281,11 @@ def main() -> None:
             measure(model, options, batch, ceiling, rows)
             for row in rows[first:]:
                 row["model"] = Path(model).name
-                print("  ".join(f"{k} {round(v, 4) if isinstance(v, float) else v}" for k, v in row.items()))
-    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
+                print(shown(row))
     gpu = nvidia("name,driver_version") or "no GPU: a trial on the CPU provider"
-    machine = {
-        "date": today,
-        "commit": commit.stdout.strip() or "unknown",
-        "device": options.device,
-        "machine": f"{gpu}; {count_cores()} cores, {platform.machine()}",
-        "versions": json.dumps(
-            {
-                "dccausal": dccausal.__version__,
-                "onnxruntime": onnxruntime.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            }
-        ),
-    }
-    name = "gpu" if options.device != "cpu" else "gpu-trial-on-cpu"
-    path = options.out / f"{name}-{today}.csv"
-    options.out.mkdir(parents=True, exist_ok=True)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*columns, *machine], lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            plain = {k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()}
-            writer.writerow({**plain, **machine})
-    print(f"written to {path}")
+    for row in rows:
+        row["device"] = options.device
+    write_record("gpu" if options.device != "cpu" else "gpu-trial-on-cpu", rows, options.out, gpu)
 
 
 if __name__ == "__main__":

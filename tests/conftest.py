@@ -1,5 +1,6 @@
 """What several test files need: classifiers with a known truth, the default model, the shared experiments."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 from dccausal.default_model import default_model
 from planted import plant, write
+
+# Nothing in the tests may depend on what was fastest: the batch size is the same everywhere.
+os.environ["DCCAUSAL_CALIBRATION"] = "off"
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

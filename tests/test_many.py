@@ -9,6 +9,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dccausal import (
     ClassifierError,
@@ -89,6 +90,7 @@ def rows_of_calls(planted, run):
 
     def count(images):
         rows.append(len(images))
+        time.sleep(0.002)  # a model takes a while, in which the next images are prepared
         return planted.scores(images)
 
     run(count)
@@ -133,6 +135,26 @@ def test_images_are_read_as_they_are_needed(most):
         assert index < taken <= n_done - 1 + most
     stream.close()
     assert taken <= 5 + most
+
+
+@pytest.mark.parametrize(("side", "most"), [(64, 8), (2400, 2)])
+def test_few_large_photographs_are_held_at_once(side, most, planted):
+    written = planted("needs_a")
+    n_taken = n_done = held = 0
+
+    def photographs():
+        nonlocal n_taken
+        for photo in variations(written, 3) * 5:
+            n_taken += 1
+            yield Image.fromarray(photo).resize((side, side), Image.Resampling.NEAREST)
+
+    classifier = OnnxClassifier(written.path, device="cpu", threads=1, batch_size=64)
+    for _, explanation in explain_many(photographs(), classifier, **OPTIONS):
+        assert isinstance(explanation, Explanation)
+        held = max(held, n_taken - n_done)
+        n_done += 1
+    assert held <= most
+    assert n_done == 15
 
 
 def test_the_first_image_does_not_wait_for_the_others():

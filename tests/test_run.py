@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dccausal._cli_folder import _Run
-from dccausal._cli_run_display import describe_run
+from dccausal._cli_run_display import RunDisplay, describe_run
 from dccausal._cli_terminal import Terminal
 from dccausal._run_images import collect, is_many
 from dccausal._run_table import COLUMNS, ResultTable, row_of
@@ -351,10 +352,14 @@ def test_a_disk_that_cannot_be_written_stops_the_run_and_is_no_photographs_failu
 def test_a_device_that_is_gone_is_no_photographs_failure(tmp_path):
     with ResultTable(tmp_path / "results.jsonl") as table:
         run = _Run(tmp_path, [{"path": "p.png", "folder": "images/p"}], table, Terminal(), {})
-        with pytest.raises(DeviceError):
-            run._record(0, DeviceError("it is gone"))
-        assert table.rows == []
-        run._record(0, ClassifierError("NaN"))
+        run._left = [0]
+        with ThreadPoolExecutor(1) as writer, RunDisplay(Terminal(), 1, 0) as display:
+            with pytest.raises(DeviceError):
+                run._begin(0, DeviceError("it is gone"), writer)
+            run._record(display)
+            assert table.rows == []
+            run._begin(0, ClassifierError("NaN"), writer)
+            run._record(display)
         assert [row["error"] for row in table.rows] == ["ClassifierError"]
 
 

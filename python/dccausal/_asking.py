@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dccausal._compose import Composer, DeviceEasel, DeviceSubject, find_composer
 from dccausal._easel import Answer, Asked, Easel, HostEasel, HostSubject, Share, Subject
@@ -21,11 +23,15 @@ from dccausal.classifier import Classifier
 from dccausal.errors import DccausalError
 from dccausal.onnx import OnnxClassifier
 
+# Of a batch that is cut among cores, so that one that is held up for a moment has others do its share.
+_IMAGES_A_CORE = 4
+
+_log = logging.getLogger("dccausal")
+
 # Images a batch for a classifier that does not say what suits it.
 _BATCH = 32
-# What the buffers of one batch, and of all batches in flight, may take.
+# What the buffer of a batch in the host's memory may take, where that leaves an image for each run.
 _BATCH_BYTES = 32 << 20
-_ALL_BYTES = 48 << 20
 
 
 @dataclass(eq=False)
@@ -37,8 +43,8 @@ class Task:
     ----------
     index
         Place of the image among others.
-    job, subject
-        None where the image could not be prepared.
+    job, subjects
+        None where the image could not be prepared; else the image for each of the asker's places.
     error
         Why there is no explanation.
 
@@ -46,7 +52,7 @@ class Task:
 
     index: int
     job: Job | None
-    subject: Subject | None
+    subjects: Sequence[Subject] | None
     error: DccausalError | None = None
 
     @property
@@ -71,54 +77,109 @@ class Task:
             self.error = error
 
 
+class _Timed(NamedTuple):
+    """The answers of a batch, and when they were computed."""
+
+    answers: list[Answer]
+    started: float
+    stopped: float
+
+
 class _Batch(NamedTuple):
     """A batch in the making, and what will become of it."""
 
+    place: _Place
     easel: Easel
     tasks: Sequence[Task]
     shares: Sequence[Share]
-    answers: Future[list[Answer]]
+    answers: Future[_Timed]
+
+
+class _Place:
+    """
+    A classifier on its device, with room for the batches that it has in the making.
+
+    Parameters
+    ----------
+    classifier, batch_size, in_flight
+        As for ``Asker``.
+    number
+        Which of a task's subjects is drawn here.
+
+    """
+
+    def __init__(
+        self, classifier: Classifier, batch_size: int | None, in_flight: int | None, number: int
+    ) -> None:
+        self.classifier, self.number = classifier, number
+        self.composer: Composer | None = None
+        self._batch_size, self._most, self._least = batch_size, _BATCH, 1
+        n_threads = 1
+        if isinstance(classifier, OnnxClassifier):
+            self.composer = find_composer(classifier._runner)  # noqa: SLF001  its other half
+            self._least = classifier.runs_at_once if self.composer is None else 1
+            self._most = classifier.batch_size
+            if self._least > 1:
+                self._most = self._least * max(classifier.batch_size, _IMAGES_A_CORE)
+            in_flight = in_flight or 2
+            # Each waits for its own batch, so that a run of the next begins as soon as there is a core for it.
+            n_threads = in_flight if self._least > 1 else 1
+        self.in_flight = in_flight or 1
+        self.easels = [self._easel() for _ in range(self.in_flight)]
+        self.free = deque(self.easels)
+        self.pool = ThreadPoolExecutor(n_threads, "dccausal-classifier") if self.in_flight > 1 else None
+        self.busy_until = 0.0
+
+    def capacity(self, n_bytes: int) -> int:
+        """Return the number of questions that a batch of images of so many bytes takes."""
+        if self._batch_size is not None:
+            return self._batch_size
+        if self.composer is not None:
+            return self._most
+        return max(self._least, min(self._most, _BATCH_BYTES // n_bytes))
+
+    def spare(self) -> Easel:
+        """Return room for a batch beside those in the making."""
+        return self.free[0] if self.free else self._easel()
+
+    def _easel(self) -> Easel:
+        return HostEasel(self.classifier) if self.composer is None else DeviceEasel(self.composer)
 
 
 class Asker:
     """
     Asks a classifier what jobs want to know, the questions of several jobs in one batch.
 
-    Batches are drawn in the host's memory, or by CUDA where it runs the model.
+    Batches are drawn in the host's memory, or by CUDA where it runs the model. Of several classifiers, each
+    gets the next batch when it has room for one.
 
     Parameters
     ----------
-    classifier
-        An ``OnnxClassifier``, whose input tensor is drawn directly, or any ``Classifier``.
+    classifiers
+        An ``OnnxClassifier``, whose input tensor is drawn directly, or any ``Classifier``; or several of the
+        first kind, of one model on several devices.
     batch_size
         Questions a batch; None leaves it to the classifier.
     in_flight
-        Batches in the making at once. With more than one the classifier runs in a thread of its own, and the
-        next batch is drawn meanwhile. None: 2 for an ``OnnxClassifier`` whose buffers fit, else 1, so that any
-        other classifier is called by the caller's thread.
+        Batches in the making at once, for each classifier. With more than one the classifier runs in a thread
+        of its own, and the next batch is drawn meanwhile. None: 2 for an ``OnnxClassifier``, else 1, so that
+        any other classifier is called by the caller's thread.
     threads
         Threads that draw.
 
     """
 
     def __init__(
-        self, classifier: Classifier, *, batch_size: int | None, in_flight: int | None, threads: int
+        self, *classifiers: Classifier, batch_size: int | None, in_flight: int | None, threads: int
     ) -> None:
         """Nothing is asked yet."""
-        self._classifier, self._threads = classifier, threads
-        self._batch_size = batch_size
-        self._composer: Composer | None = None
-        if isinstance(classifier, OnnxClassifier):
-            self._batch_size = batch_size or classifier.batch_size
-            self._composer = find_composer(classifier._runner)  # noqa: SLF001  its other half
-            n_bytes = math.prod(classifier.size) * classifier.channels * classifier.dtype.itemsize
-            fits = self._composer is not None or 2 * self._batch_size * n_bytes <= _ALL_BYTES
-            in_flight = in_flight or (2 if fits else 1)
-        self.in_flight = in_flight or 1
-        self._easels = [self._easel() for _ in range(self.in_flight)]
-        self._free = deque(self._easels)
+        self._threads = threads
+        if len(classifiers) > 1:  # the caller's thread cannot wait for two at once
+            in_flight = max(2, in_flight or 2)
+        self._places = [_Place(one, batch_size, in_flight, i) for i, one in enumerate(classifiers)]
+        self._all = tuple(self._places)
         self._pending: deque[_Batch] = deque()
-        self._pool = ThreadPoolExecutor(1, "dccausal-classifier") if self.in_flight > 1 else None
+        self.in_flight = self._places[0].in_flight
 
     def __enter__(self) -> Self:
         """Return the asker itself."""
@@ -128,13 +189,14 @@ class Asker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for what is still running; batches that were not begun are dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        for place in self._all:
+            if place.pool is not None:
+                place.pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def is_free(self) -> bool:
         """Whether another batch can be begun."""
-        return bool(self._free)
+        return any(place.free for place in self._places)
 
     @property
     def is_busy(self) -> bool:
@@ -144,16 +206,23 @@ class Asker:
     def task(self, job: Job) -> Task:
         """Return the job with its image ready to be drawn."""
         view = job.view
-        subject: Subject = (
-            HostSubject(self._classifier, view.image, view.baseline, self._threads)
-            if self._composer is None
-            else DeviceSubject(self._composer, view.image, view.baseline)
-        )
-        return Task(view.index, job, subject)
+        in_host: HostSubject | None = None
+        subjects: list[Subject] = []
+        for place in self._all:
+            if place.composer is not None:
+                subjects.append(DeviceSubject(place.composer, view.image, view.baseline))
+            else:
+                in_host = in_host or HostSubject(place.classifier, view.image, view.baseline, self._threads)
+                subjects.append(in_host)
+        return Task(view.index, job, subjects)
 
-    def capacity(self, n_bytes: int) -> int:
-        """Return the number of questions that a batch of images of so many bytes takes."""
-        return self._batch_size or min(_BATCH, max(1, _BATCH_BYTES // n_bytes))
+    def capacity(self, image: NDArray[np.uint8]) -> int:
+        """Return the number of questions that a batch about an image (H, W, 3) takes."""
+        place = self._all[0]
+        if not isinstance(place.classifier, OnnxClassifier):
+            return place.capacity(image.nbytes)
+        n_values = math.prod(place.classifier.size) * place.classifier.channels
+        return place.capacity(n_values * place.classifier.dtype.itemsize)
 
     def begin(self, tasks: Iterable[Task]) -> bool:
         """
@@ -165,11 +234,12 @@ class Asker:
         chosen: list[Task] = []
         shares: list[Share] = []
         n, capacity = 0, 1
+        place = max(self._places, key=lambda place: len(place.free))
         for task in tasks:
-            subject = task.subject
+            subject = None if task.subjects is None else task.subjects[place.number]
             if subject is None or (shares and subject.shape != shares[0].subject.shape):
                 continue
-            capacity = self.capacity(subject.n_bytes)
+            capacity = place.capacity(subject.n_bytes)
             asked = task.propose(capacity - n)
             if asked is not None and task.job is not None:
                 chosen.append(task)
@@ -179,73 +249,113 @@ class Asker:
                 break
         if not shares:
             return False
-        easel = self._free.popleft()
+        easel = place.free.popleft()
         easel.draw(shares, capacity)
-        self._pending.append(_Batch(easel, chosen, shares, self._start(easel, chosen, shares)))
+        self._pending.append(_Batch(place, easel, chosen, shares, _start(place, easel, shares)))
         return True
 
     def finish(self) -> None:
         """
-        Wait for the oldest batch and hand out its answers.
+        Wait for a batch and hand out its answers: the oldest, or the first that a device is done with.
 
-        Where the classifier fails on a batch of several images, it is asked about each alone, so that the
-        others do not suffer from it.
+        Where the classifier fails on a batch, another device is asked, if there is one; and where it fails on
+        one of several images, it is asked about each alone, so that the others do not suffer from it.
         """
-        batch = self._pending.popleft()
+        batch = self._next()
         try:
-            answers = batch.answers.result()
+            timed = batch.answers.result()
         except DccausalError as error:
-            self._ask_alone(batch, error)
+            self._pending.remove(batch)
+            self._ask_again(batch, error)
         else:
-            for task, share, answer in zip(batch.tasks, batch.shares, answers, strict=True):
+            self._pending.remove(batch)
+            _account(batch, timed)
+            for task, share, answer in zip(batch.tasks, batch.shares, timed.answers, strict=True):
                 task.take(share.asked, answer)
-        self._free.append(batch.easel)
+        batch.place.free.append(batch.easel)
 
     def drop(self) -> None:
         """Forget all batches in the making, once they do not run any more."""
-        for batch in self._pending:
-            batch.answers.cancel()
+        running = [batch for batch in self._pending if not batch.answers.cancel()]
+        wait([batch.answers for batch in running])
+        for batch in running:
+            if batch.answers.exception() is None:
+                _account(batch, batch.answers.result())
         self._pending.clear()
-        if self._pool is not None:
-            self._pool.submit(lambda: None).result()
-        self._free = deque(self._easels)
+        for place in self._all:
+            place.free = deque(place.easels)
 
-    def _easel(self) -> Easel:
-        return HostEasel(self._classifier) if self._composer is None else DeviceEasel(self._composer)
+    def _next(self) -> _Batch:
+        if len(self._all) == 1:  # so that what is asked together does not depend on the clock
+            return self._pending[0]
+        wait([batch.answers for batch in self._pending], return_when=FIRST_COMPLETED)
+        return next(batch for batch in self._pending if batch.answers.done())
+
+    def _ask_again(self, batch: _Batch, error: DccausalError) -> None:
+        for place in [other for other in self._places if other is not batch.place]:
+            shares = [
+                share._replace(subject=task.subjects[place.number])
+                for task, share in zip(batch.tasks, batch.shares, strict=True)
+                if task.subjects is not None
+            ]
+            easel = place.spare()
+            try:
+                easel.draw(shares, shares[-1].stop)
+                timed = _run(easel, shares)
+            except DccausalError:
+                continue
+            if batch.place in self._places:
+                self._places.remove(batch.place)
+                _log.warning(
+                    "a classifier is left out from now on, since another goes on where it fails: %s", error
+                )
+            _account(batch, timed)
+            for task, share, answer in zip(batch.tasks, shares, timed.answers, strict=True):
+                task.take(share.asked, answer)
+            return
+        self._ask_alone(batch, error)
 
     def _ask_alone(self, batch: _Batch, error: DccausalError) -> None:
         for task, share in zip(batch.tasks, batch.shares, strict=True):
             if len(batch.tasks) == 1:
                 task.error = error
                 return
+            alone = _start(batch.place, batch.easel, [share])
             try:
-                (answer,) = self._start(batch.easel, [task], [share]).result()
+                timed = alone.result()
             except DccausalError as own:
                 task.error = own
             else:
-                task.take(share.asked, answer)
-
-    def _start(self, easel: Easel, tasks: Sequence[Task], shares: Sequence[Share]) -> Future[list[Answer]]:
-        if self._pool is not None:
-            return self._pool.submit(_run, easel, tasks, shares)
-        answers: Future[list[Answer]] = Future()
-        try:
-            answers.set_result(_run(easel, tasks, shares))
-        except DccausalError as error:
-            answers.set_exception(error)
-        return answers
+                _account(batch._replace(tasks=[task], shares=[share]), timed)
+                task.take(share.asked, timed.answers[0])
 
 
-def _run(easel: Easel, tasks: Sequence[Task], shares: Sequence[Share]) -> list[Answer]:
-    """Have a batch answered, and share out what it cost."""
-    start = time.perf_counter()
+def _start(place: _Place, easel: Easel, shares: Sequence[Share]) -> Future[_Timed]:
+    if place.pool is not None:
+        return place.pool.submit(_run, easel, shares)
+    answers: Future[_Timed] = Future()
+    try:
+        answers.set_result(_run(easel, shares))
+    except DccausalError as error:
+        answers.set_exception(error)
+    return answers
+
+
+def _run(easel: Easel, shares: Sequence[Share]) -> _Timed:
+    started = time.perf_counter()
     answers = easel.answer(shares)
-    seconds = time.perf_counter() - start
-    n = sum(len(share.asked) for share in shares)
-    for task, share in zip(tasks, shares, strict=True):
+    return _Timed(answers, started, time.perf_counter())
+
+
+def _account(batch: _Batch, timed: _Timed) -> None:
+    """Share out what a batch cost: time in which its classifier ran another one too counts once."""
+    place = batch.place
+    seconds = max(0.0, timed.stopped - max(timed.started, place.busy_until))
+    place.busy_until = max(place.busy_until, timed.stopped)
+    n = sum(len(share.asked) for share in batch.shares)
+    for task, share in zip(batch.tasks, batch.shares, strict=True):
         if task.job is not None:
             task.job.account(len(share.asked), seconds * len(share.asked) / n)
-    return answers
 
 
 def work(asker: Asker, active: list[Task], intake: Callable[[bool], Task | None]) -> Iterator[Task]:

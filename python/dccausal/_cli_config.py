@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PREFIX = "DCCAUSAL_"
 FILE_VARIABLE = "DCCAUSAL_CONFIG"
 # Variables of the same prefix that are no options: the folder of the default model, and one of .ci/run.
-_OTHER_VARIABLES = ("DCCAUSAL_CACHE", "DCCAUSAL_CI_VENV")
+_OTHER_VARIABLES = ("DCCAUSAL_CACHE", "DCCAUSAL_CALIBRATION", "DCCAUSAL_CI_VENV")
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _NEEDED = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}

@@ -131,6 +131,7 @@ def open_classifier(options: Mapping[str, Any]) -> OnnxClassifier:
         output=options["output"],
         scores=options["scores"],
         threads=options["threads"],
+        reproducible=options.get("reproducible", False),
     )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from dccausal._cli_explain import (
     describe_error,
     exit_code_of,
     load_classifier,
+    open_classifier,
     plan_folders,
     read_baseline,
 )
@@ -58,6 +60,8 @@ _DECIDING = (*(name for name in _EXPLAIN if name not in ("threads", "in_flight")
 # Failures that are not the photograph's: the run stops, and --resume tries again.
 _STOPPING = (OutputError, DeviceError, RuntimeMissingError, BrokenPipeError, MemoryError)
 _N_LISTED = 5
+# Results that are being written or wait for it, while the search goes on.
+_N_WRITING = 2
 
 
 def is_run(options: Mapping[str, Any]) -> bool:
@@ -74,7 +78,7 @@ def run_command(**options: Any) -> int:
         raise InputError(
             f"{out} holds a run already; --resume continues it, and another --out begins a new one"
         )
-    classifier, manifest = _prepare(options, terminal, out, manifest)
+    classifiers, manifest = _prepare(options, terminal, out, manifest)
     with Interrupts() as interrupts, _open_table(out, terminal) as table:
         entries = manifest["images"]
         todo = _left(latest(table.rows), len(entries), terminal, retry=options["retry"])
@@ -82,7 +86,7 @@ def run_command(**options: Any) -> int:
         started = time.monotonic()
         run = _Run(out, entries, table, terminal, {name: options[name] for name in _DRAWING})
         try:
-            run.explain(todo, classifier, _explain_options(options))
+            run.explain(todo, classifiers, _explain_options(options))
         except KeyboardInterrupt:
             interrupts.seen = True
         rows = latest(table.rows)
@@ -107,8 +111,8 @@ def _left(rows: Sequence[Mapping[str, Any]], n_images: int, terminal: Terminal, 
 
 def _prepare(
     options: Mapping[str, Any], terminal: Terminal, out: Path, old: dict[str, Any] | None
-) -> tuple[OnnxClassifier, dict[str, Any]]:
-    """Check everything that concerns all photographs; return the model, and the manifest that holds."""
+) -> tuple[list[OnnxClassifier], dict[str, Any]]:
+    """Check everything that concerns all photographs; return the model on each device, and the manifest that holds."""
     if options["retry"] and not options["resume"]:
         raise InputError("--retry is for a run that is continued; --resume is needed with it")
     check_ranges(options)
@@ -121,7 +125,7 @@ def _prepare(
     except OutputError as error:
         raise InputError(str(error)) from error
     images = collect(options["images"], out, recursive=options["recursive"])
-    classifier = load_classifier(options, terminal)
+    classifier, *others = _load(options, terminal)
     classifier.resolve_label(options["target"])
     make_baseline(read_baseline(options["baseline"]), np.zeros((*classifier.size, 3), dtype=np.uint8))
     folders = [f"{IMAGES}/{folder.name}" for folder in plan_folders(images, out)]
@@ -130,13 +134,23 @@ def _prepare(
         if (out / TABLE).exists():
             raise InputError(f"{out / TABLE} is there without {MANIFEST}; another --out is needed")
         write_manifest(out, new)
-        return classifier, new
+        return [classifier, *others], new
     check_same(out, old, new)
     known = {entry["path"] for entry in old["images"]}
     n_new = sum(entry["path"] not in known for entry in new["images"])
     if n_new:
         terminal.note(f"note: {n_new} photographs were not there when the run began; they are left out")
-    return classifier, old
+    return [classifier, *others], old
+
+
+def _load(options: Mapping[str, Any], terminal: Terminal) -> list[OnnxClassifier]:
+    """Return the model on each of the devices that --device lists."""
+    first, *more = [name.strip() for name in options["device"].split(",")]
+    classifier = load_classifier({**options, "device": first}, terminal)
+    others = [open_classifier({**options, "model": classifier.path, "device": name}) for name in more]
+    if others:
+        terminal.note(f"shared by {', '.join(one.device for one in (classifier, *others))}")
+    return [classifier, *others]
 
 
 def _open_table(out: Path, terminal: Terminal) -> ResultTable:
@@ -161,7 +175,12 @@ def _explain_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Run:
-    """The photographs of a run, their folders, and the table that they go to."""
+    """
+    The photographs of a run, their folders, and the table that they go to.
+
+    Files are written by a thread of its own, one result after the other. What is in the table, and on the
+    terminal, is what has been written.
+    """
 
     def __init__(
         self,
@@ -173,56 +192,85 @@ class _Run:
     ) -> None:
         self._out, self._entries, self._table, self._terminal = out, entries, table, terminal
         self._drawing = drawing
+        self._writing: deque[tuple[int, Explanation | Exception, Future[None]]] = deque()
+        self._left: list[int] = []
 
-    def explain(self, todo: Sequence[int], classifier: OnnxClassifier, options: Mapping[str, Any]) -> None:
+    def explain(
+        self, todo: Sequence[int], classifiers: Sequence[OnnxClassifier], options: Mapping[str, Any]
+    ) -> None:
         """Explain the photographs of these places in the manifest, and record each."""
-        left = list(todo)
+        self._left = list(todo)
         n_at_once: int | None = None
-        with RunDisplay(self._terminal, len(self._entries), len(self._entries) - len(todo)) as display:
-            while left:
+        n_all = len(self._entries)
+        with (
+            RunDisplay(self._terminal, n_all, n_all - len(todo)) as display,
+            ThreadPoolExecutor(1, "dccausal-files") as writer,
+        ):
+            while self._left:
+                left = list(self._left)
                 paths = [self._entries[index]["path"] for index in left]
                 try:
-                    for index, result in _explained(left, paths, classifier, n_at_once, display, options):
-                        self._record(index, result)
-                        left = [other for other in left if other != index]
-                        display.done(self._entries[index]["path"])
+                    try:
+                        for index, result in _explained(
+                            left, paths, classifiers, n_at_once, display, options
+                        ):
+                            self._begin(index, result, writer)
+                            self._record(display, _N_WRITING)
+                    finally:
+                        self._record(display)
                 except _STOPPING:
                     raise
                 except Exception as error:  # noqa: BLE001  the other photographs are still to be explained
                     if n_at_once is None:  # a bug; one at a time shows whose
                         n_at_once = 1
                         continue
-                    self._record(left[0], error)
-                    display.done(self._entries[left.pop(0)]["path"])
+                    self._begin(self._left[0], error, writer)
+                    self._record(display)
 
-    def _record(self, index: int, result: Explanation | Exception) -> None:
+    def _begin(self, index: int, result: Explanation | Exception, writer: ThreadPoolExecutor) -> None:
         if isinstance(result, _STOPPING):
             raise result
-        entry = self._entries[index]
-        folder = self._out / entry["folder"]
+        self._writing.append((index, result, writer.submit(self._write, index, result)))
+
+    def _write(self, index: int, result: Explanation | Exception) -> None:
+        folder = self._out / self._entries[index]["folder"]
         remove_files(folder, (*RESULT_FILES, *STALE_FILES))
-        if isinstance(result, Exception):
-            text = describe_error(result)
-            shown = text if entry["path"] in text else f"{entry['path']}: {text}"
-            self._terminal.error(shown, result)
-        else:
+        if not isinstance(result, Exception):
             result.save(folder, **self._drawing)
             sync_folder(folder.parent)
-        row = row_of(index, entry["path"], entry["folder"], result)
-        self._table.append(row)
-        self._terminal.json(json_text(row))
+
+    def _record(self, display: RunDisplay, n_more: int = 0) -> None:
+        """Put into the table what has been written, oldest first, until at most ``n_more`` are being written."""
+        while self._writing and (len(self._writing) > n_more or self._writing[0][2].done()):
+            index, result, written = self._writing.popleft()
+            try:
+                written.result()
+            except _STOPPING:
+                raise
+            except Exception as error:  # noqa: BLE001  a bug, which this photograph alone has hit
+                result = error
+            entry = self._entries[index]
+            if isinstance(result, Exception):
+                text = describe_error(result)
+                shown = text if entry["path"] in text else f"{entry['path']}: {text}"
+                self._terminal.error(shown, result)
+            row = row_of(index, entry["path"], entry["folder"], result)
+            self._table.append(row)
+            self._terminal.json(json_text(row))
+            self._left.remove(index)
+            display.done(entry["path"])
 
 
 def _explained(
     indices: Sequence[int],
     paths: Sequence[str],
-    classifier: OnnxClassifier,
+    classifiers: Sequence[OnnxClassifier],
     n_at_once: int | None,
     display: RunDisplay,
     options: Mapping[str, Any],
 ) -> Iterator[tuple[int, Explanation | DccausalError]]:
     indices = list(indices)
-    explained = explain_many(paths, classifier, in_flight_images=n_at_once, progress=display, **options)
+    explained = explain_many(paths, classifiers, in_flight_images=n_at_once, progress=display, **options)
     with contextlib.closing(explained) as results:  # type: ignore[type-var]
         for place, result in results:
             yield indices[place], result

@@ -218,7 +218,14 @@ EXPLANATION = (
     ),
 )
 RUNNING = (
-    CliOption("device", str, "auto, cpu, cuda, cuda:1.", "Running", "DEVICE", default="auto"),
+    CliOption(
+        "device",
+        str,
+        "auto, cpu, cuda, cuda:1; for a run several with commas, which share its photographs.",
+        "Running",
+        "DEVICE",
+        default="auto",
+    ),
     CliOption(
         "providers", str, "ONNX Runtime's providers in place of --device, with commas.", "Running", "NAMES"
     ),
@@ -228,6 +235,13 @@ RUNNING = (
     CliOption("in_flight", int, "Batches in the making at once.", "Running", "N", at_least=1, at_most=64),
     CliOption(
         "threads", int, "By default all cores that may be used.", "Running", "N", at_least=1, at_most=1024
+    ),
+    CliOption(
+        "reproducible",
+        bool,
+        "The same scores to the last bit whatever is asked with them: no TF32, one size of batches.",
+        "Running",
+        default=False,
     ),
     CliOption(
         "max_calls",

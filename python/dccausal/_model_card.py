@@ -124,7 +124,8 @@ def measure_throughput(
     return measured
 
 
-def _rate(classifier: OnnxClassifier, n: int) -> float:
+def _rate(classifier: OnnxClassifier, n_a_run: int) -> float:
+    n = n_a_run * classifier.runs_at_once
     images = np.random.default_rng(0).integers(0, 256, (n, *classifier.size, 3), dtype=np.uint8)
     tensor = classifier.encode(images)
     classifier.run(tensor)  # the first run allocates

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dccausal._runtime import Arrangement, arrange
 from dccausal.errors import DeviceError, OptionError
 
 Provider = str | tuple[str, dict[str, Any]]
@@ -39,6 +40,8 @@ _CUDA_OPTIONS = {
     # The default doubles the arena; a batch has one size, so nothing is gained by it.
     "arena_extend_strategy": "kSameAsRequested",
 }
+# TF32 has 10 bits of mantissa where float32 has 23. The default algorithm is one and the same for every shape.
+_CUDA_REPRODUCIBLE = {"use_tf32": 0, "cudnn_conv_algo_search": "DEFAULT"}
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,15 @@ class Device:
         What ONNX Runtime is handed, in its order of preference.
     may_fall_back
         True for "auto" on a build with CUDA: a CPU session will do where CUDA does not load.
+    reproducible
+        Whether operations are to be those that give the same bits every time.
 
     """
 
     name: str
     providers: tuple[Provider, ...]
     may_fall_back: bool = False
+    reproducible: bool = False
 
     @property
     def provider(self) -> str:
@@ -72,13 +78,31 @@ class Device:
         """The CUDA device's number; None on anything else."""
         return int(self.name.partition(":")[2]) if self.name.startswith("cuda:") else None
 
+    @property
+    def on_cpu(self) -> Device:
+        """The CPU, to the same end."""
+        return Device("cpu", (CPU,), reproducible=self.reproducible)
 
-ON_CPU = Device("cpu", (CPU,))
+    def arrange(self, threads: int) -> Arrangement:
+        """Return how the session uses threads of the host: on the CPU, all of them."""
+        if self.cuda_index is not None:
+            return Arrangement(1, 1)
+        if self.name != "cpu":
+            return Arrangement(1, threads)
+        found = arrange(threads)
+        # A sum that threads share comes out otherwise for another number of them.
+        return Arrangement(found.runs, 1) if self.reproducible else found
 
 
-def choose_device(available: Sequence[str], device: str, providers: Sequence[Provider] | None) -> Device:
+def choose_device(
+    available: Sequence[str],
+    device: str,
+    providers: Sequence[Provider] | None,
+    *,
+    reproducible: bool = False,
+) -> Device:
     """
-    Turn the options ``device`` and ``providers`` into what a session is asked for.
+    Turn the options ``device``, ``providers`` and ``reproducible`` into what a session is asked for.
 
     ``available`` are the execution providers that this build of ONNX Runtime has.
 
@@ -93,12 +117,10 @@ def choose_device(available: Sequence[str], device: str, providers: Sequence[Pro
     if providers is not None:
         if device != "auto":
             raise OptionError(f"device={device!r} and providers= were both given; one of them is needed")
-        return _from_providers(providers, available)
+        return _from_providers(providers, available, reproducible=reproducible)
     kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
-    if device == "cpu":
-        return ON_CPU
-    if device == "auto" and CUDA not in available:
-        return ON_CPU
+    if device == "cpu" or (device == "auto" and CUDA not in available):
+        return Device("cpu", (CPU,), reproducible=reproducible)
     if device != "auto" and (kind != "cuda" or not (number.isdecimal() or device == "cuda")):
         raise OptionError(f'device is {device!r}; "auto", "cpu", "cuda" or "cuda:1" (a number) is needed')
     if CUDA not in available:
@@ -108,12 +130,14 @@ def choose_device(available: Sequence[str], device: str, providers: Sequence[Pro
             'pip uninstall onnxruntime, then pip install "dccausal[gpu]"'
         )
     index = int(number or 0)
-    options = {"device_id": index, **_CUDA_OPTIONS}
-    return Device(f"cuda:{index}", ((CUDA, options), CPU), may_fall_back=device == "auto")
+    options = {"device_id": index, **_CUDA_OPTIONS, **(_CUDA_REPRODUCIBLE if reproducible else {})}
+    return Device(
+        f"cuda:{index}", ((CUDA, options), CPU), may_fall_back=device == "auto", reproducible=reproducible
+    )
 
 
-def _from_providers(providers: Sequence[Provider], available: Sequence[str]) -> Device:
-    listed = tuple(p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers)
+def _from_providers(providers: Sequence[Provider], available: Sequence[str], *, reproducible: bool) -> Device:
+    listed: tuple[Provider, ...] = tuple(p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers)
     if not listed or isinstance(providers, str):
         raise OptionError(f"providers is {providers!r}; a list of at least one provider is needed")
     names = [p if isinstance(p, str) else p[0] for p in listed]
@@ -127,7 +151,14 @@ def _from_providers(providers: Sequence[Provider], available: Sequence[str]) -> 
     if names[0] == CUDA:
         options = listed[0][1] if isinstance(listed[0], tuple) else {}
         short = f"cuda:{int(options.get('device_id', 0))}"
-    return Device(short, listed)
+    if reproducible:
+        listed = tuple(_without_tf32(provider) for provider in listed)
+    return Device(short, listed, reproducible=reproducible)
+
+
+def _without_tf32(provider: Provider) -> Provider:
+    name, options = (provider, {}) if isinstance(provider, str) else provider
+    return (name, {**options, **_CUDA_REPRODUCIBLE}) if name == CUDA else provider
 
 
 def open_session(ort: Any, model: str | bytes, device: Device, threads: int) -> Any:
@@ -143,7 +174,10 @@ def open_session(ort: Any, model: str | bytes, device: Device, threads: int) -> 
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL
     options.inter_op_num_threads = 1
-    options.intra_op_num_threads = 1 if device.cuda_index is not None else threads
+    runs, options.intra_op_num_threads = device.arrange(threads)
+    if runs > 1:  # threads that spin while they wait would take the cores from the other runs
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.use_deterministic_compute = device.reproducible
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     missing = _preload_cuda(ort) if device.cuda_index is not None else ""
     session = ort.InferenceSession(model, options, providers=list(device.providers), enable_fallback=0)

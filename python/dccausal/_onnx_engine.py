@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,9 @@ class BoundEngine:
 
 class Runner:
     """
-    A model's scores for tensors of any length, made of runs of the right one.
+    A model's scores for tensors of any length, made of runs of the right one, several at once on the CPU.
+
+    Any number of threads may call it; what they ask is run in the order in which it was asked.
 
     Attributes
     ----------
@@ -121,6 +124,8 @@ class Runner:
         The session, and what its input and output mean.
     rows
         Images a run; less than at first where the device's memory was too small.
+    runs
+        Runs at once.
     place
         ONNX Runtime's name and number of the device where batches are best composed; None where that is the
         host's memory.
@@ -132,10 +137,13 @@ class Runner:
     def __init__(self, batch: Batch, reading: Reading) -> None:
         """Take the session with its batch size, and what its input and output mean."""
         self.opened, self.reading, self.rows = batch.opened, reading, batch.rows
+        self.runs = batch.opened.runs
         index = batch.opened.device.cuda_index
         self.place: tuple[str, int] | None = None if index is None else ("cuda", index)
         self.composer: Any = None
-        self._is_fixed = batch.fixed is not None
+        self._is_fixed = batch.fixed is not None or batch.opened.device.reproducible
+        self._pool = ThreadPoolExecutor(self.runs, "dccausal-run") if self.runs > 1 else None
+        self._lock = threading.Lock()
         self._device = batch.opened.device.name
         self._engine: Callable[[NDArray[Any]], NDArray[Any]] | None = self._open_engine()
 
@@ -151,17 +159,14 @@ class Runner:
         """
         if len(tensor) == 0:
             return self.scores(np.empty((0, self.reading.n_columns), dtype=np.float32), 0)
-        parts, start = [], 0
-        while start < len(tensor):
-            part = tensor[start : start + self.rows]
-            try:
-                parts.append(self._run(part))
-            except Exception as error:
-                if not self.halve(error):
-                    raise self.failure(error, len(part)) from error
-            else:
-                start += len(part)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        parts = [tensor[start:stop] for start, stop in self._cut(len(tensor))]
+        if self._pool is None or len(parts) == 1:
+            rows = [self._classify(part) for part in parts]
+        else:
+            asked = [self._pool.submit(self._classify, part) for part in parts]
+            wait(asked)  # for all: the caller may write to the tensor again afterwards
+            rows = [one.result() for one in asked]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
     def scores(self, output: Any, n_run: int, n: int | None = None) -> NDArray[np.float32]:
         """
@@ -182,14 +187,25 @@ class Runner:
             )
         return self.reading.kind.apply(rows[:n])
 
-    def halve(self, error: Exception) -> bool:
-        """Run half as many images from now on if ``error`` says that memory ran out; False if it does not."""
-        if self._is_fixed or self.rows == 1 or not is_out_of_memory(error):
-            return False
-        before, self.rows = self.rows, self.rows // 2
-        self._engine = None
+    def halve(self, error: Exception, n_run: int | None = None) -> bool:
+        """
+        Run half as many images from now on if ``error`` says that memory ran out; False if it does not.
+
+        ``n_run`` is the number of images that were run, if not ``rows``.
+        """
+        with self._lock:
+            before = self.rows
+            if self._is_fixed or before == 1 or not is_out_of_memory(error):
+                return False
+            if n_run is not None and n_run > before:  # another run has halved it meanwhile
+                return True
+            self.rows = before // 2
+            self._engine = None
         _log.warning(
-            "%s has not enough memory for %d images a run; going on with %d", self._device, before, self.rows
+            "%s has not enough memory for %d images a run; going on with %d",
+            self._device,
+            before,
+            before // 2,
         )
         return True
 
@@ -207,9 +223,31 @@ class Runner:
             return HostEngine(self.opened, self.reading)
         return BoundEngine(self.opened, self.reading, self.rows, ("cuda", index))
 
-    def _run(self, part: NDArray[Any]) -> NDArray[np.float32]:
-        self._engine = self._engine or self._open_engine()
-        # A bound buffer has one length; so has a model with a fixed batch.
-        is_padded = self._is_fixed or isinstance(self._engine, BoundEngine)
-        n_run = self.rows if is_padded else len(part)
-        return self.scores(self._engine(np.ascontiguousarray(pad(part, n_run))), n_run, len(part))
+    def _cut(self, n: int) -> list[tuple[int, int]]:
+        """Return the first and the last row, that one excluded, of each run of ``n`` images."""
+        if self._is_fixed:
+            return [(start, min(start + self.rows, n)) for start in range(0, n, self.rows)]
+        # As many for each of the runs at once, so that none is left to wait for.
+        n_parts = min(n, math.ceil(math.ceil(n / self.rows) / self.runs) * self.runs)
+        return [(n * i // n_parts, n * (i + 1) // n_parts) for i in range(n_parts)]
+
+    def _classify(self, tensor: NDArray[Any]) -> NDArray[np.float32]:
+        parts, start = [], 0
+        while start < len(tensor):
+            rows = self.rows
+            part = tensor[start : start + rows]
+            try:
+                parts.append(self._run(part, rows))
+            except Exception as error:
+                if not self.halve(error, rows):
+                    raise self.failure(error, len(part)) from error
+            else:
+                start += len(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _run(self, part: NDArray[Any], rows: int) -> NDArray[np.float32]:
+        engine = self._engine = self._engine or self._open_engine()
+        # A bound buffer has one length; so has a model with a fixed batch, and whatever is to be reproducible.
+        is_padded = self._is_fixed or isinstance(engine, BoundEngine)
+        n_run = rows if is_padded else len(part)
+        return self.scores(engine(np.ascontiguousarray(pad(part, n_run))), n_run, len(part))

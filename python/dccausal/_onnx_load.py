@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dccausal._onnx_device import ON_CPU, Device, brief, open_session
+from dccausal._onnx_device import Device, brief, open_session
 from dccausal._onnx_model import ModelFile
 from dccausal._onnx_patch import agrees, free_batch
 from dccausal._onnx_trial import Reading, run_in_chunks, sample_images
@@ -15,6 +15,7 @@ from dccausal.errors import DeviceError, ModelError
 _log = logging.getLogger("dccausal")
 
 # On the CPU convolutional nets are fastest where a batch's activations stay in the cache, by measurement.
+# Where there is time to find out, ``_calibration`` knows better.
 _ROWS_ON_CPU = 4
 _ROWS_ON_CUDA = 64
 _ROWS_ELSEWHERE = 16
@@ -36,7 +37,7 @@ class Opened:
     device
         The device that it runs on.
     threads
-        Threads of a session on the CPU.
+        Threads on the CPU, for one run or for several at once (``runs``).
     note
         A sentence, if that is not the device preferred.
 
@@ -47,6 +48,11 @@ class Opened:
     device: Device
     threads: int
     note: str | None = None
+
+    @property
+    def runs(self) -> int:
+        """Runs that are made at once."""
+        return self.device.arrange(self.threads).runs
 
 
 def open_model(ort: Any, file: ModelFile, device: Device, threads: int) -> Opened:
@@ -70,11 +76,11 @@ def open_model(ort: Any, file: ModelFile, device: Device, threads: int) -> Opene
             raise
         reason = error
     except Exception as error:
-        if device == ON_CPU:
+        if device == device.on_cpu:
             raise _unloadable(file, error) from error
         reason = error
     try:
-        session = open_session(ort, source, ON_CPU, threads)
+        session = open_session(ort, source, device.on_cpu, threads)
     except Exception as error:
         raise _unloadable(file, error) from error
     if not device.may_fall_back:
@@ -84,7 +90,7 @@ def open_model(ort: Any, file: ModelFile, device: Device, threads: int) -> Opene
         ) from reason
     note = f"CUDA could not be used, so the model runs on the CPU: {brief(reason)}"
     _log.warning(note)
-    return Opened(ort, session, ON_CPU, threads, note)
+    return Opened(ort, session, device.on_cpu, threads, note)
 
 
 def _unloadable(file: ModelFile, error: Exception) -> ModelError:
@@ -106,6 +112,8 @@ class Batch:
         Images a run.
     fixed
         The same if the model takes no other number.
+    is_open
+        Whether the number was left to us.
     note
         A sentence, where the model is fixed or had to be freed.
 
@@ -115,6 +123,7 @@ class Batch:
     rows: int
     fixed: int | None = None
     note: str | None = None
+    is_open: bool = False
 
 
 def settle_batch(opened: Opened, file: ModelFile, reading: Reading, wanted: int | None) -> Batch:
@@ -126,7 +135,7 @@ def settle_batch(opened: Opened, file: ModelFile, reading: Reading, wanted: int 
     fixed = reading.fixed_batch
     rows = wanted or _default_rows(opened.device.name)
     if fixed is None:
-        return Batch(opened, rows)
+        return Batch(opened, rows, is_open=wanted is None)
     if fixed == wanted or (wanted is None and fixed > 1):
         return Batch(opened, fixed, fixed)
     freed = _freed(opened, file, reading, fixed)
@@ -139,7 +148,7 @@ def settle_batch(opened: Opened, file: ModelFile, reading: Reading, wanted: int 
         f"the model's fixed batch of {fixed} was freed: a copy in memory takes any number, and gave the "
         "original's answers to random images"
     )
-    return Batch(freed, rows, None, note)
+    return Batch(freed, rows, None, note, is_open=wanted is None)
 
 
 def _default_rows(device: str) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
 
 import numpy as np
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
+# What classifiers have in common that share the work.
+_SAME = ("sha256", "size", "layout", "dtype", "channels", "preprocess", "scores", "names")
 _MIN_CALLS = 20
 _MAX_SEED = (1 << 64) - 1
 # A side of fewer pixels cannot be cut; one of more does not fit the core's numbers.
@@ -85,6 +87,8 @@ class Plan:
         Threads that draw masked images.
     options
         All options as they were given.
+    others
+        The same model on other devices, which share the work.
 
     """
 
@@ -93,6 +97,7 @@ class Plan:
     label: int | None
     threads: int
     options: Options
+    others: tuple[OnnxClassifier, ...] = ()
 
     @classmethod
     def of(cls, classifier: str | os.PathLike[str] | Classifier, **options: Unpack[Options]) -> Self:
@@ -124,7 +129,34 @@ class Plan:
     def asker(self) -> Asker:
         """Return what asks the classifier; it is to be entered."""
         batch_size, in_flight = self.options["batch_size"], self.options["in_flight"]
-        return Asker(self.classifier, batch_size=batch_size, in_flight=in_flight, threads=self.threads)
+        return Asker(
+            self.classifier, *self.others, batch_size=batch_size, in_flight=in_flight, threads=self.threads
+        )
+
+    def shared(self, others: Sequence[OnnxClassifier]) -> Self:
+        """
+        Return the plan in which the same model on other devices shares the work.
+
+        Raises
+        ------
+        OptionError
+            If one of the classifiers is not the same model, read and fed in the same way.
+
+        """
+        first = self.classifier
+        for other in others:
+            if not isinstance(first, OnnxClassifier) or not isinstance(other, OnnxClassifier):
+                raise OptionError(
+                    f"classifiers of {type(first).__name__} and {type(other).__name__} were given; "
+                    "several have to be OnnxClassifiers"
+                )
+            differing = [name for name in _SAME if getattr(first, name) != getattr(other, name)]
+            if differing:
+                raise OptionError(
+                    f"classifiers that differ in {', '.join(differing)} were given; "
+                    "one model on several devices is needed"
+                )
+        return replace(self, others=tuple(others))
 
     def prepare(self, image: Photo, index: int = 0, make_finder: MakeFinder | None = None) -> Job:
         """
@@ -180,6 +212,7 @@ class Plan:
         return {
             **_versions(),
             "classifier": _provenance_of(self.classifier),
+            "devices": [getattr(one, "device", None) for one in (self.classifier, *self.others)],
             "seed": options["seed"],
             "profile": profile if isinstance(profile, str) else "custom",
             **self.settings.to_dict(),
@@ -190,7 +223,7 @@ class Plan:
             "max_calls": options["max_calls"],
             "threads": self.threads,
             "in_flight": asker.in_flight,
-            "batch_size": asker.capacity(job.view.image.nbytes),
+            "batch_size": asker.capacity(job.view.image),
         }
 
 

@@ -18,7 +18,10 @@ SCHEMA = "dccausal.run"
 SCHEMA_VERSION = 1
 
 # Of what is known of a model, that which decides its scores; the rest (the speed, say) may differ.
-_CLASSIFIER = ("device", "precision", "input", "output", "layout", "size", "channels", "scores", "preprocess")
+_CLASSIFIER = (
+    *("device", "precision", "reproducible", "input", "output", "layout", "size", "channels", "scores"),
+    "preprocess",
+)
 _SHOWN = 60
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dccausal.errors import RuntimeMissingError
 
@@ -62,6 +63,44 @@ def _version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+
+
+# Each run at once has activations of its own, so there are not as many as a large machine has cores.
+_MOST_RUNS = 8
+
+
+class Arrangement(NamedTuple):
+    """
+    How the cores of a CPU are shared out.
+
+    Attributes
+    ----------
+    runs
+        Runs of the model at once.
+    within
+        Threads that ONNX Runtime computes a single run with; those beyond the first are shared by all runs.
+
+    """
+
+    runs: int
+    within: int
+
+
+def arrange(threads: int) -> Arrangement:
+    """
+    Return how ``threads`` threads are best used: for runs of their own, by measurement (``bench/threads.py``).
+
+    A run on one thread never waits for others, where one on several does after every operation.
+    """
+    runs = min(threads, _MOST_RUNS)
+    return Arrangement(runs, 1 + threads - runs)
+
+
+def find_cpu(root: Path = Path("/")) -> str:
+    """Return what the processor calls itself, as far as the system tells."""
+    lines = _read(root / "proc/cpuinfo").splitlines()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def count_cores(root: Path = Path("/")) -> int:

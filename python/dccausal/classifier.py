@@ -13,6 +13,7 @@ from dccausal.errors import ClassifierError, DccausalError, OptionError
 
 _MIN_CLASSES = 2
 _MAX_LISTED = 5
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 @runtime_checkable
@@ -96,18 +97,21 @@ def check_answer(answer: Any, n: int) -> NDArray[Any]:
             f"the classifier returned {type(answer).__name__}, which is no array ({error}); "
             f"scores ({n}, classes) or integer labels ({n},) are needed"
         ) from error
-    what = f"the classifier returned {array.shape} {array.dtype} for {n} images"
-    needed = f"scores ({n}, classes) or integer labels ({n},) are needed"
     if array.ndim not in (1, 2) or array.dtype.kind not in "fiu" or len(array) != n:
-        raise ClassifierError(f"{what}; {needed}")
+        raise ClassifierError(
+            f"{_describe(array, n)}; scores ({n}, classes) or integer labels ({n},) are needed"
+        )
     if array.ndim == 1:
-        return _check_labels(array, what)
+        return _check_labels(array, n)
     if array.shape[1] < _MIN_CLASSES:
-        raise ClassifierError(f"{what}; at least two columns are needed, [1 - p, p] for a yes or no")
-    if array.dtype not in (np.float32, np.float64):
+        raise ClassifierError(
+            f"{_describe(array, n)}; at least two columns are needed, [1 - p, p] for a yes or no"
+        )
+    if array.dtype not in _FLOATS:
         array = array.astype(np.float32)
-    n_bad = n - int(np.count_nonzero(np.isfinite(array).all(axis=1)))
-    if n_bad:
+    is_finite = np.isfinite(array)
+    if not is_finite.all():
+        n_bad = n - int(np.count_nonzero(is_finite.all(axis=1)))
         raise ClassifierError(
             f"the classifier returned NaN or infinite scores for {n_bad} of {n} images; "
             "finite scores are needed"
@@ -115,7 +119,12 @@ def check_answer(answer: Any, n: int) -> NDArray[Any]:
     return np.ascontiguousarray(array)
 
 
-def _check_labels(array: NDArray[Any], what: str) -> NDArray[np.int64]:
+def _describe(array: NDArray[Any], n: int) -> str:
+    return f"the classifier returned {array.shape} {array.dtype} for {n} images"
+
+
+def _check_labels(array: NDArray[Any], n: int) -> NDArray[np.int64]:
+    what = _describe(array, n) if array.dtype.kind == "f" or (array.size and int(array.min()) < 0) else ""
     if array.dtype.kind == "f":
         raise ClassifierError(f"{what}; labels need to be integers, and scores two-dimensional (N, classes)")
     if array.size and int(array.min()) < 0:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from dccausal._checks import one_of, whole_number
 from dccausal._plan import Options, Plan
 from dccausal.baseline import make_baseline
 from dccausal.classifier import Classifier
-from dccausal.errors import DccausalError
+from dccausal.errors import DccausalError, OptionError
 from dccausal.explain import explain
 from dccausal.explanation import Explanation
 from dccausal.onnx import OnnxClassifier
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
 
 # What the images in flight may take; there are from 2 to 8 of them, and 4 where their size is not known.
 _BYTES = 32 << 20
+# What the photographs that belong to them may take, where that leaves two.
+_PHOTO_BYTES = 32 << 20
 _FEW, _SOME, _MANY = 2, 4, 8
+# Photographs that are prepared and wait for room in a batch, or are being prepared.
+_AHEAD = 2
 
 
 def explain_many(
     images: Iterable[Photo],
-    classifier: str | os.PathLike[str] | Classifier,
+    classifier: str | os.PathLike[str] | Classifier | Sequence[OnnxClassifier],
     *,
     in_flight_images: int | None = None,
     on_error: Literal["return", "raise"] = "return",
@@ -49,11 +54,15 @@ def explain_many(
     images
         Photographs as ``explain`` takes them. The iterable is read as images are begun, and by this thread.
     classifier
-        As for ``explain``; it is loaded once.
+        As for ``explain``; it is loaded once. Or several ``OnnxClassifier`` of one model on several devices:
+        each gets the next batch when it has room for one, whatever image its questions are about. Where a
+        batch fails on one of them and another gives its answers, the first is left out from then on, which
+        the log says.
     in_flight_images
         At most this many images are taken from ``images`` and not yet handed out, 1 to 1024. By default 2 to
-        8, as many as fit into 32 MiB; 4 for a classifier that is no ``OnnxClassifier``. A new one is begun only
-        where a batch has room left, the oldest comes first.
+        8, as many as fit into 32 MiB with their baselines, and with their photographs into another 32 MiB; 4
+        for a classifier that is no ``OnnxClassifier``. A new one is begun only where a batch has room left, the
+        oldest comes first.
     on_error
         What becomes of an image that cannot be explained: "return" its error in place of an explanation, or
         "raise" it, which ends the iteration.
@@ -99,11 +108,22 @@ def explain_many(
     if in_flight_images is not None:
         whole_number("in_flight_images", in_flight_images, 1, 1024)
     chosen: Any = {**defaults, **options}
-    plan = Plan.of(classifier, **chosen)
+    first, others = _first(classifier)
+    plan = Plan.of(first, **chosen).shared(others)
     if isinstance(plan.classifier, OnnxClassifier):
         make_baseline(plan.options["baseline"], np.zeros((*plan.classifier.size, 3), dtype=np.uint8))
-    most = in_flight_images or _default_in_flight(plan.classifier)
+    most = in_flight_images or _default_in_flight(plan.classifier) * (1 + len(others))
     return _explanations(plan, iter(images), most, is_raising=on_error == "raise")
+
+
+def _first(
+    classifier: str | os.PathLike[str] | Classifier | Sequence[OnnxClassifier],
+) -> tuple[str | os.PathLike[str] | Classifier, Sequence[OnnxClassifier]]:
+    if not isinstance(classifier, list | tuple):
+        return cast("str | os.PathLike[str] | Classifier", classifier), ()
+    if not classifier:
+        raise OptionError("classifier is an empty sequence; at least one is needed")
+    return classifier[0], classifier[1:]
 
 
 def _default_in_flight(classifier: Classifier) -> int:
@@ -142,7 +162,7 @@ def _explanations(
 
 class _Intake:
     """
-    Prepares images, one ahead in a thread of its own, so that decoding photographs keeps nothing waiting.
+    Prepares images, two ahead in a thread of its own, so that decoding photographs keeps nothing waiting.
 
     Parameters
     ----------
@@ -153,7 +173,7 @@ class _Intake:
     active
         The tasks begun and not handed out yet.
     most
-        How many these and the one being prepared may be together.
+        How many these and those being prepared may be together.
 
     """
 
@@ -162,7 +182,7 @@ class _Intake:
     ) -> None:
         self._plan, self._asker, self._images, self._active, self._most = plan, asker, images, active, most
         self._n_taken = 0
-        self._ahead: Future[Task] | None = None
+        self._ahead: deque[Future[Task]] = deque()
         self._pool = ThreadPoolExecutor(1, "dccausal-photo")
 
     def __enter__(self) -> Self:
@@ -176,22 +196,29 @@ class _Intake:
     def take(self, may_wait: bool) -> Task | None:  # noqa: FBT001  work() says what it is
         """Return the next task, None if there is none or it is not ready and may not be waited for."""
         self._look_ahead()
-        if self._ahead is None or not (may_wait or self._ahead.done()):
+        if not self._ahead or not (may_wait or self._ahead[0].done()):
             return None
-        task = self._ahead.result()
-        self._ahead = None
+        task = self._ahead.popleft().result()
         self._look_ahead(n_more=1)
         return task
 
     def _look_ahead(self, n_more: int = 0) -> None:
-        if self._ahead is not None or len(self._active) + n_more >= self._most:
-            return
-        try:
-            image = next(self._images)
-        except StopIteration:
-            return
-        index, self._n_taken = self._n_taken, self._n_taken + 1
-        self._ahead = self._pool.submit(self._prepare, image, index)
+        while len(self._ahead) < _AHEAD and self._has_room(len(self._active) + len(self._ahead) + n_more):
+            try:
+                image = next(self._images)
+            except StopIteration:
+                return
+            index, self._n_taken = self._n_taken, self._n_taken + 1
+            self._ahead.append(self._pool.submit(self._prepare, image, index))
+
+    def _has_room(self, n: int) -> bool:
+        """Return whether another image may be taken beside ``n``."""
+        if n >= self._most or n < _FEW:
+            return n < self._most
+        sizes = [task.job.view.photo.size for task in self._active if task.job is not None]
+        n_bytes = sum(3 * width * height for width, height in sizes)
+        # Those that are not prepared yet are taken to be like the others.
+        return bool(sizes) and n_bytes * (n + 1) <= _PHOTO_BYTES * len(sizes)
 
     def _prepare(self, image: Photo, index: int) -> Task:
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._calibration import calibrate
 from dccausal._checks import whole_number
 from dccausal._onnx_device import Provider, choose_device
 from dccausal._onnx_engine import Runner
@@ -48,8 +49,10 @@ class OnnxClassifier:
         ONNX Runtime's execution providers, names or (name, options), in place of ``device``: for TensorRT and
         others. The first must load.
     batch_size
-        Images a run; "auto" is 4 on the CPU and 64 on CUDA. A model that takes only another number runs with
-        that, the last batch filled up, unless its batch dimension can be freed (see ``notes``).
+        Images a run; "auto" is 64 on CUDA, and on the CPU what a trial of at most a quarter of a second finds
+        to be fastest, once for a model and a machine; 4 where it is switched off by the environment variable
+        ``DCCAUSAL_CALIBRATION=off``. A model that takes only another number runs with that, the last batch
+        filled up, unless its batch dimension can be freed (see ``notes``).
     preprocess
         A ``Preprocess``, the name of a preset, a dict or the path of a JSON file of one. By default the
         model's metadata tells, or a file that its exporter wrote beside it (preprocessor_config.json,
@@ -64,7 +67,13 @@ class OnnxClassifier:
         once), "binary" (one output, which becomes two columns). "auto" reads it from the graph and from
         random images; an activation that the model itself ends in is never applied twice.
     threads
-        Threads of a run on the CPU. By default the cores that this process may use.
+        Threads on the CPU: so many runs at once, each on a thread of its own, up to 8. By default the cores
+        that this process may use.
+    reproducible
+        Whether the same images shall get the same scores to the last bit, whatever else is asked: runs of
+        always the same number of images, filled up (4 on the CPU unless ``batch_size`` says otherwise), each
+        on one thread, deterministic operations, and on CUDA no TF32. It costs time where batches are not
+        full. Another processor, device or version of ONNX Runtime may still give other last digits.
 
     Attributes
     ----------
@@ -77,6 +86,12 @@ class OnnxClassifier:
         3 or 1.
     batch_size : int
         Images a run.
+    batch_size_reason : str
+        "given", "fixed by the model", "measured", "remembered" (from an earlier measurement) or "default".
+    runs_at_once : int
+        Runs that are made at once, on the CPU; 1 elsewhere.
+    reproducible : bool
+        As given.
     fixed_batch : int or None
         The same where the model takes no other number.
     n_classes : int
@@ -106,7 +121,7 @@ class OnnxClassifier:
     notes : tuple[str, ...]
         Sentences about all that a user may want to know and did not ask for.
     threads : int
-        Threads of a run on the CPU.
+        Threads on the CPU.
     sha256 : str
         Of the model file.
     path : pathlib.Path or None
@@ -146,6 +161,7 @@ class OnnxClassifier:
         output: str | None = None,
         scores: Scores = "auto",
         threads: int | None = None,
+        reproducible: bool = False,
     ) -> None:
         """Load the model; see the class."""
         if scores not in SCORES:
@@ -155,7 +171,10 @@ class OnnxClassifier:
         settings = None if preprocess is None else Preprocess.of(preprocess)
         names = None if labels is None else read_labels(labels)
         ort = find_runtime()
-        chosen = choose_device(ort.get_available_providers(), device, providers)
+        self.reproducible = bool(reproducible)
+        chosen = choose_device(
+            ort.get_available_providers(), device, providers, reproducible=self.reproducible
+        )
         file = ModelFile.read(model)
 
         opened = open_model(ort, file, chosen, self.threads)
@@ -174,7 +193,7 @@ class OnnxClassifier:
         )
         self.names_reason = None if self.names is None else "given" if names else names_source
         self.notes = tuple(note for note in (opened.note, *reading.notes, batch.note, names_note) if note)
-        self.batch_size, self.fixed_batch = batch.rows, batch.fixed
+        self.fixed_batch = batch.fixed
 
         self.inputs = tuple(describe(node) for node in opened.session.get_inputs())
         self.outputs = tuple(describe(node) for node in opened.session.get_outputs())
@@ -190,6 +209,14 @@ class OnnxClassifier:
         self._reading = reading
         self._runner = Runner(batch, reading)
         self._runtime_version: str = ort.__version__
+        self.runs_at_once = self._runner.runs
+        found_by = None
+        if batch.is_open and self.device == "cpu" and not self.reproducible:
+            found_by = calibrate(self._runner, self.sha256, self._runtime_version)
+        self.batch_size = self._runner.rows
+        self.batch_size_reason = found_by or (
+            "default" if batch.is_open else "given" if batch.rows == rows else "fixed by the model"
+        )
         self._external_sha256 = file.external_sha256()
 
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
@@ -250,7 +277,7 @@ class OnnxClassifier:
         Encodes and runs ``batch_size`` images at a time, so that memory does not grow with n. Raises what
         ``encode`` and ``run`` raise.
         """
-        step = self.batch_size
+        step = self.batch_size * self.runs_at_once
         starts = range(0, max(1, len(images)), step)
         return self._checked([self._runner(self.encode(images[i : i + step])) for i in starts], len(images))
 
@@ -279,8 +306,11 @@ class OnnxClassifier:
             "device_note": self.device_note,
             "threads": self.threads if self.device == "cpu" else None,
             "batch_size": self.batch_size,
+            "batch_size_reason": self.batch_size_reason,
+            "runs_at_once": self.runs_at_once,
             "fixed_batch": self.fixed_batch,
             "precision": str(self.dtype),
+            "reproducible": self.reproducible,
             "model": None if self.path is None else self.path.name,
             "model_sha256": self.sha256,
             "model_external_sha256": self._external_sha256,
