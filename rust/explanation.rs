@@ -66,8 +66,8 @@ pub struct Extraction {
     min_score: f32,
     grid: Grid,
     evidence: Evidence,
-    /// Mutants that the search has seen pass; those of the extraction follow them.
-    n_searched: usize,
+    /// The smallest sets that the search has seen pass, as blocks, the smallest first.
+    covers: Vec<Vec<bool>>,
     prints: Vec<Fingerprint>,
     /// Blocks, best first.
     ranking: Vec<usize>,
@@ -111,7 +111,7 @@ impl Extraction {
         ranking.iter().enumerate().for_each(|(place, &block)| rank[block] = place);
         let mut extraction = Self {
             min_score: options.min_score,
-            n_searched: evidence.passed().len(),
+            covers: Vec::new(),
             prints: (0..grid.n_blocks()).map(|block| prints.region(&grid.block(block))).collect(),
             kept: vec![true; grid.n_blocks()],
             levels: levels(grid.n_rows().max(grid.n_columns())),
@@ -127,6 +127,7 @@ impl Extraction {
             ranking,
             rank,
         };
+        extraction.covers = extraction.smallest_covers();
         extraction.advance();
         Ok(extraction)
     }
@@ -224,9 +225,10 @@ impl Extraction {
 
     /// Seeks the shortest passing prefix of the ranking, or a smaller set; `None` while it waits for verdicts.
     fn grow(&mut self) -> Option<()> {
-        let covers = self.covers();
-        let passes = self.pass(&covers)?;
-        let cover = covers.into_iter().zip(passes).find(|(_, passes)| *passes).map(|(cover, _)| cover);
+        let covers = std::mem::take(&mut self.covers);
+        let passes = self.pass(&covers);
+        self.covers.clone_from(&covers);
+        let cover = covers.into_iter().zip(passes?).find(|(_, passes)| *passes).map(|(cover, _)| cover);
         let all = cover.as_ref().map_or(self.ranking.len(), |cover| cover.iter().filter(|kept| **kept).count());
         let from = usize::from(cover.is_some());
         let mut lengths: Vec<usize> = (from..7).map(|halvings| (all >> halvings).max(1)).collect();
@@ -272,18 +274,23 @@ impl Extraction {
 
     /// The smallest sets that the search has seen pass, as blocks, the smallest first. They are to be asked again, since
     /// blocks have more pixels.
-    fn covers(&self) -> Vec<Vec<bool>> {
-        let area = |question: &Question| question.masked.iter().map(Region::area).sum::<u64>();
-        let searched = &self.evidence.passed()[..self.n_searched];
-        let seen = searched.iter().filter(|(_, verdict)| self.suffices(*verdict));
-        let mut seen: Vec<_> = seen.map(|(question, _)| (area(question), question)).collect();
+    fn smallest_covers(&self) -> Vec<Vec<bool>> {
+        let half = self.prints.len() / 2;
+        let n_pixels: u64 = (0..self.grid.n_blocks()).map(|block| self.grid.block(block).area()).sum();
+        let masked = |question: &Question| question.masked.iter().map(Region::area).sum::<u64>();
+        let seen = self.evidence.passed().iter().filter(|(_, verdict)| self.suffices(*verdict));
+        let mut seen: Vec<_> = seen.map(|(question, _)| (masked(question), question)).collect();
         seen.sort_by_key(|&(masked, question)| (std::cmp::Reverse(masked), question.fingerprint));
         let mut covers = Vec::new();
-        for (_, question) in seen {
+        // Where blocks are not quite even, half of them may have a little more than half of the pixels.
+        for (_, question) in seen.into_iter().take_while(|(masked, _)| masked * 3 >= n_pixels) {
             let cover = self.grid.cover(&question.masked);
-            let is_small = cover.iter().filter(|kept| **kept).count() <= self.ranking.len() / 2;
+            let is_small = cover.iter().filter(|kept| **kept).count() <= half;
             if is_small && covers.len() < COVERS && !covers.contains(&cover) {
                 covers.push(cover);
+            }
+            if covers.len() == COVERS {
+                break;
             }
         }
         covers.sort_by_key(|cover| cover.iter().filter(|kept| **kept).count());
