@@ -45,7 +45,7 @@ print("its back:        ", best(back))"""),
 
 `min_confidence=0.5` asks for pixels that give at least half of the image's score. Without it the
 smallest set that still comes first would do, however low its score. `profile="fast"`
-takes 8 partitions, not 20."""),
+has fewer partitions and larger blocks."""),
     code("""badger = explain(back, classifier, min_confidence=0.5, profile="fast")
 badger"""),
     text("""## Is there evidence for the panda?
