@@ -8,6 +8,7 @@ boolean (H, W) array, to whether the label is still given, and its score.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -91,7 +92,7 @@ def subsets(superpixels: list[int]) -> Iterator[frozenset[int]]:
 
 
 def is_closed(
-    holds: dict[frozenset[int], bool], refuted: set[frozenset[int]], witness: frozenset[int]
+    holds: dict[frozenset[int], bool], refuted: AbstractSet[frozenset[int]], witness: frozenset[int]
 ) -> bool:
     """SC2: masking any subset leaves the label, as far as it is known, and nothing known inside it refutes that."""
     inside = list(subsets(sorted(witness)))
@@ -99,7 +100,7 @@ def is_closed(
 
 
 def contingency(
-    holds: dict[frozenset[int], bool], superpixel: int, refuted: set[frozenset[int]]
+    holds: dict[frozenset[int], bool], superpixel: int, refuted: AbstractSet[frozenset[int]] = frozenset()
 ) -> frozenset[int] | None:
     """The smallest W without `superpixel` such that every subset of W passes and W with `superpixel` fails."""
     for witness in subsets([s for s in SUPERPIXELS if s != superpixel]):
@@ -110,7 +111,7 @@ def contingency(
 
 
 def can_decide(
-    holds: dict[frozenset[int], bool], refuted: set[frozenset[int]], subset: frozenset[int]
+    holds: dict[frozenset[int], bool], refuted: AbstractSet[frozenset[int]], subset: frozenset[int]
 ) -> bool:
     """Whether the rest of the set could be the contingency of one in it that has none yet."""
     return any(
