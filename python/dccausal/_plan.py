@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _MIN_CALLS = 20
 _MAX_SEED = (1 << 64) - 1
+# Each is some hundred superpixels in result.json, and nobody looks at more.
+MAX_TREES = 16
 # A side of fewer pixels cannot be cut; one of more does not fit the core's numbers.
 _SIDES = (2, 65535)
 
@@ -58,6 +60,7 @@ class Options(TypedDict, total=False):
     audit: float | None
     wave: int | None
     reestimate: float | None
+    trees: int
     min_confidence: float
     baseline: Baseline
     max_calls: int | None
@@ -144,6 +147,7 @@ class Plan:
             View(x, baseline, photo, placement, source, index),
             self.settings,
             seed=self.options["seed"],
+            trees=self.options["trees"],
             label=self.label,
             top_k=self.options["top_k"],
             multi_label=bool(getattr(self.classifier, "multi_label", False)),
@@ -173,6 +177,7 @@ class Plan:
             source=view.source,
             provenance=self._provenance(job, asker),
             statistics=job.statistics(),
+            trees=job.trees(),
         )
 
     def _provenance(self, job: Job, asker: Asker) -> dict[str, Any]:
@@ -183,6 +188,7 @@ class Plan:
             "seed": options["seed"],
             "profile": profile if isinstance(profile, str) else "custom",
             **self.settings.to_dict(),
+            "trees": options["trees"],
             "target": options["target"],
             "top_k": job.target.top_k,
             "min_confidence": options["min_confidence"],
@@ -196,6 +202,7 @@ class Plan:
 
 def _check(options: Options) -> None:
     whole_number("seed", options["seed"], 0, _MAX_SEED)
+    whole_number("trees", options["trees"], 0, MAX_TREES)
     if options["top_k"] is not None:
         whole_number("top_k", options["top_k"], 1)
     min_confidence = options["min_confidence"]
