@@ -38,6 +38,7 @@ pub mod rng;
 pub mod search;
 pub mod subset;
 pub mod sufficiency;
+pub mod tree;
 pub mod truth_table;
 
 #[cfg(feature = "python")]
@@ -55,4 +56,5 @@ pub use responsibility::{Responsibility, responsibilities};
 pub use search::{Search, SearchCounts, SearchOptions, Weighting, World};
 pub use subset::{SUPERPIXELS, Subset};
 pub use sufficiency::Sufficiency;
+pub use tree::{Tree, TreeNode};
 pub use truth_table::TruthTable;

@@ -6,7 +6,7 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
@@ -17,6 +17,7 @@ use crate::inference::InferenceOptions;
 use crate::region::Region;
 use crate::render::{self, Layout};
 use crate::search::{self, SearchOptions, Weighting, World};
+use crate::tree::{Tree, TreeNode};
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
@@ -37,6 +38,13 @@ fn mode<T: Copy>(
     let found = choices.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
     Ok(found.ok_or_else(|| Error::OutOfRange { option, given: format!("{given:?}"), needed })?)
 }
+
+const WORLDS: [(&str, World); 4] = [
+    ("intact", World::Intact),
+    ("contingency", World::Contingency),
+    ("sufficient", World::Sufficient),
+    ("both", World::Both),
+];
 
 fn verdicts(is_passing: &PyReadonlyArray1<'_, bool>, scores: &PyReadonlyArray1<'_, f32>) -> PyResult<Vec<Verdict>> {
     let (is_passing, scores) = (is_passing.as_array(), scores.as_array());
@@ -128,7 +136,7 @@ struct Search {
 #[pymethods]
 impl Search {
     #[new]
-    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, intact=None, blank=None))]
+    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, intact=None, blank=None, trees=0))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         height: u32,
@@ -146,26 +154,22 @@ impl Search {
         max_calls: Option<u64>,
         intact: Option<(bool, f32)>,
         blank: Option<(bool, f32)>,
+        trees: u32,
     ) -> PyResult<Self> {
-        let worlds = [
-            ("intact", World::Intact),
-            ("contingency", World::Contingency),
-            ("sufficient", World::Sufficient),
-            ("both", World::Both),
-        ];
         let weightings = [("shares", Weighting::Shares), ("leaf", Weighting::Leaf), ("score", Weighting::Score)];
         let options = SearchOptions {
             height,
             width,
             partitions,
             seed,
-            world: mode("world", world, &worlds, "\"intact\", \"contingency\", \"sufficient\" or \"both\"")?,
+            world: mode("world", world, &WORLDS, "\"intact\", \"contingency\", \"sufficient\" or \"both\"")?,
             weighting: mode("weighting", weighting, &weightings, "\"shares\", \"leaf\" or \"score\"")?,
             min_side,
             refine_equal,
             concentration,
             wave,
             inference: reach.map(|reach| InferenceOptions { reach, audit, seed }),
+            trees,
         };
         let mut evidence = Evidence::new(max_calls);
         if let Some((is_passing, score)) = intact {
@@ -238,6 +242,35 @@ impl Search {
         let heatmap = py.detach(|| lock(&self.inner).heatmap());
         heatmap.into_pyarray(py).reshape([self.height as usize, self.width as usize])
     }
+
+    /// The trees of the first partitions as known now: a dictionary each.
+    fn trees<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let trees = py.detach(|| lock(&self.inner).trees().to_vec());
+        let trees = trees.iter().map(|tree| tree_dict(py, tree)).collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, trees)
+    }
+}
+
+fn tree_dict<'py>(py: Python<'py>, tree: &Tree) -> PyResult<Bound<'py, PyDict>> {
+    let world = WORLDS.iter().find(|(_, world)| *world == tree.world).map(|(name, _)| *name);
+    let nodes = tree.nodes.iter().map(|node| node_dict(py, node)).collect::<PyResult<Vec<_>>>()?;
+    let dict = PyDict::new(py);
+    dict.set_item("world", world)?;
+    dict.set_item("nodes", nodes)?;
+    Ok(dict)
+}
+
+fn node_dict<'py>(py: Python<'py>, node: &TreeNode) -> PyResult<Bound<'py, PyDict>> {
+    let Region { top, left, bottom, right } = node.region;
+    let dict = PyDict::new(py);
+    dict.set_item("region", vec![top, left, bottom, right])?;
+    dict.set_item("parent", node.parent)?;
+    dict.set_item("depth", node.depth)?;
+    dict.set_item("responsibility", node.responsibility)?;
+    dict.set_item("stake", node.stake)?;
+    dict.set_item("contingency", &node.contingency)?;
+    dict.set_item("is_refined", node.is_refined)?;
+    Ok(dict)
 }
 
 /// The extraction of a minimal sufficient explanation.

@@ -18,6 +18,7 @@ use crate::responsibility::{Responsibility, deciding_subsets, responsibilities};
 use crate::rng::Path;
 use crate::subset::{SUBSETS, SUPERPIXELS, Subset};
 use crate::sufficiency::sufficient_of_size;
+use crate::tree::{Place, Record, Tree};
 use crate::truth_table::TruthTable;
 
 /// What is masked, besides its own pieces, while a superpixel is refined.
@@ -71,6 +72,8 @@ pub struct SearchOptions {
     pub wave: u32,
     /// How verdicts are inferred from those of other partitions; `None` asks every question that is not the same.
     pub inference: Option<InferenceOptions>,
+    /// Of this many partitions, the first ones, the trees are recorded; 0 records nothing.
+    pub trees: u32,
 }
 
 impl SearchOptions {
@@ -89,6 +92,7 @@ impl SearchOptions {
             concentration: 1,
             wave: u32::MAX,
             inference: None,
+            trees: 0,
         }
     }
 
@@ -151,6 +155,8 @@ struct Node {
     verdicts: [Option<Verdict>; SUBSETS],
     /// The size of the subsets whose verdicts are needed next.
     size: usize,
+    /// Where it is recorded, if it is.
+    place: Option<Place>,
 }
 
 /// A search over the partitions of one image.
@@ -167,6 +173,7 @@ pub struct Search {
     frontier: Vec<Node>,
     settled: Accumulator,
     counts: SearchCounts,
+    record: Record,
     is_done: bool,
 }
 
@@ -190,6 +197,7 @@ impl Search {
             frontier: Vec::new(),
             settled: Accumulator::new(options.height, options.width),
             counts: SearchCounts::default(),
+            record: Record::default(),
             is_done: false,
             options,
         };
@@ -253,6 +261,12 @@ impl Search {
         sums.mean(self.counts.partitions)
     }
 
+    /// The trees of the first partitions as known now, as many as were to be recorded and have begun.
+    #[must_use]
+    pub fn trees(&self) -> &[Tree] {
+        self.record.trees()
+    }
+
     /// Ends the search and hands on what was asked and answered. Questions in flight are forgotten.
     pub fn finish(&mut self) -> Evidence {
         self.is_done = true;
@@ -300,12 +314,14 @@ impl Search {
         for partition in begun..end {
             let path = Path::root(self.options.seed, partition);
             let share = Share { weight: 1.0, responsibility: 0.0, stake: 1.0 };
-            let mut root = self.cut(whole, path, share);
-            root.is_sufficiency_sought = match self.options.world {
-                World::Intact | World::Contingency => false,
-                World::Sufficient => true,
-                World::Both => partition % 3 != 0,
+            let world = match self.options.world {
+                World::Both if partition % 3 == 0 => World::Contingency,
+                World::Both => World::Sufficient,
+                world => world,
             };
+            let mut root = self.cut(whole, path, share);
+            root.is_sufficiency_sought = world == World::Sufficient;
+            root.place = (partition < self.options.trees).then(|| self.record.begin(world, whole));
             self.frontier.push(root.begun());
         }
         self.counts.partitions = end;
@@ -329,6 +345,7 @@ impl Search {
             table: TruthTable::default(),
             verdicts: [None; SUBSETS],
             size: 0,
+            place: None,
         }
     }
 
@@ -424,6 +441,7 @@ impl Search {
                 stake: 0.0,
             };
             let Some(witness) = found[superpixel].contingency else {
+                self.record(node, superpixel, share, Subset::EMPTY);
                 self.settle(&node.pieces[superpixel], share);
                 continue;
             };
@@ -431,7 +449,9 @@ impl Search {
             let lost = score(node.print(witness)) - score(node.print(witness.with(superpixel)));
             share.stake = self.stake(lost);
             let masked = if self.options.world == World::Intact { Subset::EMPTY } else { witness };
-            children.extend(self.descend(node, superpixel, masked, (share, is_told_apart)));
+            let place = self.record(node, superpixel, share, witness);
+            let child = self.descend(node, superpixel, masked, (share, is_told_apart));
+            children.extend(child.map(|child| Node { place, ..child }));
         }
         children
     }
@@ -448,8 +468,12 @@ impl Search {
             let value = found.value(superpixel);
             let share = Share { weight: node.share.weight * value, responsibility: value, stake };
             if found.kept.contains(superpixel) {
-                children.extend(self.descend(node, superpixel, found.kept.complement(), (share, is_told_apart)));
+                let masked = found.kept.complement();
+                let place = self.record(node, superpixel, share, masked);
+                let child = self.descend(node, superpixel, masked, (share, is_told_apart));
+                children.extend(child.map(|child| Node { place, ..child }));
             } else {
+                self.record(node, superpixel, share, Subset::EMPTY);
                 self.settle(&node.pieces[superpixel], share);
             }
         }
@@ -476,6 +500,12 @@ impl Search {
             child.world_print = node.print(masked);
         }
         Some(child.begun())
+    }
+
+    /// Writes a superpixel down, in the trees that are recorded.
+    fn record(&mut self, node: &Node, superpixel: usize, share: Share, contingency: Subset) -> Option<Place> {
+        let values = (share.responsibility, share.stake);
+        node.place.map(|parent| self.record.add(parent, node.pieces[superpixel], values, contingency))
     }
 
     fn is_refinable(&self, region: &Region) -> bool {

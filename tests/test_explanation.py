@@ -310,7 +310,7 @@ _TYPES = {
 def test_result_json_has_the_documented_keys_and_types_and_no_others(tmp_path):
     document = json.loads((_make().save(tmp_path) / "result.json").read_text())
     documented = _documented_keys()
-    open_objects = {"statistics", "provenance", "files"}
+    open_objects = {"statistics", "trees", "provenance", "files"}
     found = dict(document)
     for key, value in document.items():
         if isinstance(value, dict) and key not in open_objects:

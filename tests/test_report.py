@@ -160,6 +160,72 @@ def test_a_key_that_is_missing_is_named(run):
     assert "box" in write_report(run)["damaged"][0]
 
 
+_NODE = {"parent": 0, "depth": 1, "responsibility": 0.5, "stake": 1, "is_refined": False}
+_ROOT = {**_NODE, "region": [0, 0, 64, 64], "parent": None, "depth": 0, "contingency": []}
+_CORNERS = ([0, 0, 20, 30], [0, 30, 20, 64], [20, 0, 64, 30], [20, 30, 64, 64])
+_CUT = [{**_NODE, "region": region, "contingency": [(i + 1) % 4 + 1]} for i, region in enumerate(_CORNERS)]
+
+
+def _with_trees(run, trees):
+    path = run / "images" / "p2" / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "trees": trees}))
+    made = write_report(run)
+    blocks = _blocks(made["path"])
+    return made["damaged"], blocks["about"]["items"][2], blocks.get("packed-2")
+
+
+def test_trees_are_packed_as_numbers(run):
+    tree = {"world": "contingency", "nodes": [_ROOT, *_CUT]}
+    damaged, about, packed = _with_trees(run, [tree])
+    assert damaged == []
+    assert about["n_trees"] == 1
+    assert packed["trees"][0]["world"] == "contingency"
+    assert packed["trees"][0]["nodes"][0] == [0, 0, 64, 64, -1, 0.5, 1, []]
+    assert packed["trees"][0]["nodes"][4] == [20, 30, 64, 64, 0, 0.5, 1, [1]]
+
+
+@pytest.mark.parametrize(
+    "trees",
+    [
+        "<img>",
+        [{"world": "<img src=x>", "nodes": [_ROOT, *_CUT]}],
+        [{"world": "intact", "nodes": []}],
+        [{"world": "intact", "nodes": [_ROOT, *_CUT[:3]]}],
+        *(
+            [{"world": "intact", "nodes": [_ROOT, *_CUT[:3], {**_CUT[3], **wrong}]}]
+            for wrong in (
+                {"region": [0, 0, 65, 64]},
+                {"region": [5, 0, 5, 64]},
+                {"region": "0123"},
+                {"parent": 4},
+                {"parent": None},
+                {"contingency": [4]},
+                {"contingency": [9]},
+                {"responsibility": "<b>"},
+                {"responsibility": True},
+                {"stake": float("nan")},
+            )
+        ),
+    ],
+)
+def test_damaged_trees_are_named(run, trees):
+    damaged, about, packed = _with_trees(run, trees)
+    assert len(damaged) == 1
+    assert "p2/result.json lacks whole causal trees (" in damaged[0]
+    assert about["error"] == "Damaged"
+    assert packed is None
+
+
+def test_a_result_of_an_earlier_version_has_no_trees(run):
+    path = run / "images" / "p1" / "result.json"
+    document = json.loads(path.read_text())
+    del document["trees"]
+    path.write_text(json.dumps(document))
+    made = write_report(run)
+    assert made["damaged"] == []
+    assert _blocks(made["path"])["about"]["items"][1]["n_trees"] == 0
+
+
 def test_damaged_lines_are_named_and_a_torn_last_one_is_not_yet_there(run):
     table = run / "results.jsonl"
     lines = table.read_bytes().splitlines(keepends=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +57,28 @@ def test_results_follow_the_schema(result, planted):
         scene.photo, lambda images: labels(images).argmax(axis=1), partitions=1, baseline="blur"
     )
     jsonschema.validate(result_document(unscored), _closed())
+
+
+def test_trees_follow_the_schema_and_the_document(planted):
+    scene = planted("needs_a_and_b")
+    classifier = OnnxClassifier(scene.path, device="cpu")
+    recorded = json.loads(
+        json.dumps(result_document(explain(scene.photo, classifier, partitions=3, trees=2, world="both")))
+    )
+    schema = _closed()
+    tree = schema["properties"]["trees"]["items"]
+    tree["additionalProperties"] = False
+    tree["properties"]["nodes"]["items"]["additionalProperties"] = False
+    jsonschema.validate(recorded, schema)
+    assert [tree["world"] for tree in recorded["trees"]] == ["contingency", "sufficient"]
+    document = (Path(__file__).parents[1] / "docs" / "result-schema.md").read_text()
+    rows = re.findall(r"^\| `trees\.nodes\.(\w+)` ", document, flags=re.MULTILINE)
+    assert all(list(node) == rows for tree in recorded["trees"] for node in tree["nodes"])
+    for wrong in ({"responsibility": 2}, {"parent": "0"}, {"region": [0, 0, 1]}, {"contingency": None}):
+        damaged = copy.deepcopy(recorded)
+        damaged["trees"][0]["nodes"][-1].update(wrong)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(damaged, _schema())
 
 
 def test_the_schema_allows_more_keys_and_nothing_else(result):

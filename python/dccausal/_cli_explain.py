@@ -45,6 +45,7 @@ _EXPLAIN = (
     "profile",
     *_PROFILE,
     "seed",
+    "trees",
     "min_confidence",
     "max_calls",
     "threads",

@@ -199,6 +199,16 @@ EXPLANATION = (
         at_most=_MAX_SEED,
     ),
     CliOption(
+        "trees",
+        int,
+        "Record the causal trees of this many partitions, for the report.",
+        "Explanation",
+        "N",
+        default=0,
+        at_least=0,
+        at_most=16,
+    ),
+    CliOption(
         "min_confidence",
         float,
         "The explanation's score must be at least this share of the photograph's.",

@@ -21,6 +21,19 @@ class _SearchCounts(TypedDict):
     audited_wrong: int
     reach: float
 
+class _TreeNode(TypedDict):
+    region: list[int]
+    parent: int | None
+    depth: int
+    responsibility: float
+    stake: float
+    contingency: list[int]
+    is_refined: bool
+
+class _Tree(TypedDict):
+    world: str
+    nodes: list[_TreeNode]
+
 @final
 class Batch:
     """Questions to classify together: which pixels to mask."""
@@ -54,6 +67,7 @@ class Search:
         max_calls: int | None = None,
         intact: tuple[bool, float] | None = None,
         blank: tuple[bool, float] | None = None,
+        trees: int = 0,
     ) -> Search: ...
     @property
     def is_done(self) -> bool: ...
@@ -65,6 +79,7 @@ class Search:
     def propose(self, capacity: int) -> Batch | None: ...
     def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
     def heatmap(self) -> NDArray[np.float32]: ...
+    def trees(self) -> list[_Tree]: ...
 
 @final
 class Extraction:

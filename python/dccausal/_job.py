@@ -106,7 +106,7 @@ class Job:
     ----------
     view
         The image.
-    settings, seed, top_k, min_confidence, max_calls, progress
+    settings, seed, trees, top_k, min_confidence, max_calls, progress
         As in ``explain``.
     label
         The index of the label to explain; None for the top one.
@@ -123,6 +123,7 @@ class Job:
         settings: Profile,
         *,
         seed: int,
+        trees: int,
         label: int | None,
         top_k: int | None,
         multi_label: bool,
@@ -136,6 +137,7 @@ class Job:
         self._started = time.perf_counter()
         self.view = view
         self._settings, self._seed, self._min_confidence = settings, seed, min_confidence
+        self._n_trees = trees
         self._wanted = (label, top_k, multi_label)
         self._budget = None if max_calls is None else max_calls - _CHECKS
         self._progress = progress
@@ -256,6 +258,12 @@ class Job:
             "model_seconds": self.model_seconds,
         }
 
+    def trees(self) -> tuple[dict[str, Any], ...]:
+        """Return the causal trees that were recorded, as plain values."""
+        if self._search is None or self._finder is not None:
+            return ()
+        return tuple({**tree} for tree in self._search.trees())
+
     def _take_check(self, answer: NDArray[Any]) -> None:
         """Fix the label to explain, and end where masking changes nothing."""
         label, top_k, multi_label = self._wanted
@@ -306,6 +314,7 @@ class Job:
             max_calls=budget,
             intact=(True, self.target.score),
             blank=self._blank,
+            trees=self._n_trees,
         )
         self._gallery = None
         if self._make_finder is not None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _SAME = ("sha256", "size", "layout", "dtype", "channels", "preprocess", "scores", "names")
 _MIN_CALLS = 20
 _MAX_SEED = (1 << 64) - 1
+# Each is some hundred superpixels in result.json, and nobody looks at more.
+MAX_TREES = 16
 # A side of fewer pixels cannot be cut; one of more does not fit the core's numbers.
 _SIDES = (2, 65535)
 
@@ -60,6 +62,7 @@ class Options(TypedDict, total=False):
     audit: float | None
     wave: int | None
     reestimate: float | None
+    trees: int
     min_confidence: float
     baseline: Baseline
     max_calls: int | None
@@ -176,6 +179,7 @@ class Plan:
             View(x, baseline, photo, placement, source, index),
             self.settings,
             seed=self.options["seed"],
+            trees=self.options["trees"],
             label=self.label,
             top_k=self.options["top_k"],
             multi_label=bool(getattr(self.classifier, "multi_label", False)),
@@ -205,6 +209,7 @@ class Plan:
             source=view.source,
             provenance=self._provenance(job, asker),
             statistics=job.statistics(),
+            trees=job.trees(),
         )
 
     def _provenance(self, job: Job, asker: Asker) -> dict[str, Any]:
@@ -216,6 +221,7 @@ class Plan:
             "seed": options["seed"],
             "profile": profile if isinstance(profile, str) else "custom",
             **self.settings.to_dict(),
+            "trees": options["trees"],
             "target": options["target"],
             "top_k": job.target.top_k,
             "min_confidence": options["min_confidence"],
@@ -229,6 +235,7 @@ class Plan:
 
 def _check(options: Options) -> None:
     whole_number("seed", options["seed"], 0, _MAX_SEED)
+    whole_number("trees", options["trees"], 0, MAX_TREES)
     if options["top_k"] is not None:
         whole_number("top_k", options["top_k"], 1)
     min_confidence = options["min_confidence"]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dccausal._geometry import Placement
 from dccausal._report_pixels import kept_text, levels_of, photo_text
 from dccausal._report_read import Entry, read_result
+from dccausal._report_trees import trees_of
 from dccausal.errors import ImageError, InputError
 from dccausal.image import load_photo
 
@@ -43,6 +44,8 @@ class Result:
         explanation.png.
     baseline
         baseline.png, where there is one.
+    trees
+        The causal trees, see ``_report_trees``.
 
     """
 
@@ -52,6 +55,7 @@ class Result:
     placement: Placement
     shown: Image.Image
     baseline: Image.Image | None
+    trees: list[dict[str, Any]]
 
 
 def load_result(folder: Path) -> Result:
@@ -77,6 +81,7 @@ def load_result(folder: Path) -> Result:
         kept = np.asarray(_picture(folder / "kept.png", hashes, "L")) == 255  # noqa: PLR2004  as the schema says
         shown = _picture(folder / "explanation.png", hashes, "RGB")
         baseline = None if has_colour else _picture(folder / "baseline.png", hashes, "RGB")
+        trees = trees_of(document)
     except InputError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -86,7 +91,8 @@ def load_result(folder: Path) -> Result:
             f"{folder}: the heatmap is {heatmap.shape}, kept.png {kept.shape}, explanation.png {shown.size}; "
             f"{shape} and {size}, as result.json says, are needed"
         )
-    return Result(document, heatmap, kept, Placement(size, (left, top, right, bottom)), shown, baseline)
+    placement = Placement(size, (left, top, right, bottom))
+    return Result(document, heatmap, kept, placement, shown, baseline, trees)
 
 
 def find_photo(path: str, photos: Path | None, result: Result) -> tuple[Image.Image, bool]:
@@ -132,6 +138,7 @@ def make_item(
         "box": [round(side, 3) for side in box],
         "shape": list(result.kept.shape),
         "colour": document["baseline"]["colour"],
+        "n_trees": len(result.trees),
         "calls": document["statistics"].get("model_calls"),
     }
     packed = {
@@ -139,6 +146,7 @@ def make_item(
         **levels_of(result.heatmap),
         "kept": kept_text(result.kept),
         "baseline": None if result.baseline is None else photo_text(result.baseline, 1024)[0],
+        "trees": result.trees,
         "curve": document["statistics"].get("insertion_curve"),
         "image": document["image"],
         "statistics": document["statistics"],

@@ -16,6 +16,7 @@ SCRIPTS = (
     "words.js",
     "unpack.js",
     "draw.js",
+    "tree.js",
     "curve.js",
     "slider.js",
     "gallery.js",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1
-SCHEMA_MINOR = 1  # one more whenever keys are added
+SCHEMA_MINOR = 2  # one more whenever keys are added
 
 RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "result.json")
 # What only some results have: a baseline that is not one colour, a cut-out that was asked for.
@@ -88,6 +88,7 @@ def result_document(explanation: Explanation) -> dict[str, Any]:
         },
         "baseline": {"colour": _colour(explanation.baseline), "sha256": _sha256(explanation.baseline)},
         "statistics": explanation.statistics,
+        "trees": explanation.trees,
         "provenance": explanation.provenance,
     }
     plain: dict[str, Any] = _plain(document)

@@ -44,6 +44,7 @@ def explain(
     audit: float | None = None,
     wave: int | None = None,
     reestimate: float | None = None,
+    trees: int = 0,
     min_confidence: float = 0.0,
     baseline: Baseline = "grey",
     max_calls: int | None = None,
@@ -79,6 +80,9 @@ def explain(
     seed
         Of the random partitions, 0 to 2^64 - 1. Everything else being equal, the result is the same to the last
         bit for any batch size, any number of threads and of batches in flight.
+    trees
+        Of this many partitions, the first ones, the causal trees are recorded in the result, 0 to 16. Nothing
+        else in it changes.
     min_confidence
         The explanation's score must be at least this share of the image's score, 0 to 1. Needs scores that are
         not negative: probabilities, not logits.
@@ -151,6 +155,7 @@ def explain(
         audit=audit,
         wave=wave,
         reestimate=reestimate,
+        trees=trees,
         min_confidence=min_confidence,
         baseline=baseline,
         max_calls=max_calls,

@@ -65,6 +65,9 @@ class Explanation:
         All that decided the result: versions, model, device, options. Plain values.
     statistics
         What it cost: "model_calls", "model_calls_by_phase", "seconds", "model_seconds", ... Plain values.
+    trees
+        The causal trees of the first partitions, as many as ``explain`` was to record. Plain values, see the
+        page on the files of a result.
 
     Raises
     ------
@@ -88,6 +91,7 @@ class Explanation:
     source: str | None
     provenance: dict[str, Any]
     statistics: dict[str, Any]
+    trees: tuple[dict[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         """Check the fields, and keep arrays of our own that nobody can write to."""

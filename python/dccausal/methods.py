@@ -252,6 +252,7 @@ def explain_with(
         top_k=top_k,
         profile=_profile(own),
         seed=seed,
+        trees=0,
         grid=grid,
         min_confidence=min_confidence,
         baseline=baseline,
@@ -284,7 +285,7 @@ def _finder_maker(method: Method, own: Any, seed: int) -> Callable[..., Finder] 
 def _provenance(found: Explanation, method: Method, own: Any) -> dict[str, Any]:
     """Add the method and its options, and leave out the settings of a causal search that was not made."""
     is_causal = isinstance(own, Profile)
-    settings = {"profile", *(field.name for field in dataclasses.fields(Profile))} - {"grid"}
+    settings = {"profile", "trees", *(field.name for field in dataclasses.fields(Profile))} - {"grid"}
     left_out = set() if is_causal else settings
     said = {name: value for name, value in found.provenance.items() if name not in left_out}
     return {**said, "method": method.name, "method_options": dataclasses.asdict(own)}

@@ -50,7 +50,7 @@ function rowsOf(value, name = '') {
 }
 
 function table(title, value) {
-  const rows = rowsOf(value).filter(([name]) => !name.startsWith('insertion_curve') && !name.startsWith('tree'));
+  const rows = rowsOf(value).filter(([name]) => !name.startsWith('insertion_curve'));
   return element('details', {}, element('summary', { textContent: title }),
     element('div', { className: 'table-frame' }, element('table', {}, element('tbody', {}, ...rows.map(([name, text]) =>
       element('tr', {}, element('th', { scope: 'row', textContent: name.replaceAll('_', ' ') }),

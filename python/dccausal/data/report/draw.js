@@ -1,8 +1,8 @@
-// The five views of a photograph, drawn on a canvas: overlay, heatmap, explanation, masked picture, photograph.
+// The views of a photograph, drawn on a canvas: overlay, heatmap, explanation, masked picture, photograph, causal tree.
 
 const VIEWS = [
   ['overlay', 'Overlay'], ['heatmap', 'Heatmap'], ['explanation', 'Explanation'],
-  ['masked', 'Masked'], ['photograph', 'Photo'],
+  ['masked', 'Masked'], ['photograph', 'Photo'], ['tree', 'Causal tree'],
 ];
 
 // Inferno, by Nathaniel Smith and Stefan van der Walt (CC0), at 17 places.
@@ -39,8 +39,9 @@ function layered(layer, width, height, draw) {
   layer.drawImage(made, 0, 0);
 }
 
-// Draws on `canvas`, whose longer side becomes `longest`; `chosen` has a byte a pixel, null outlines nothing.
-function draw(canvas, unpacked, view, chosen, longest) {
+// Draws on `canvas`, whose longer side becomes `longest`; `chosen` has a byte a pixel, null outlines nothing; `shown` is
+// the tree, and what is chosen of it.
+function draw(canvas, unpacked, view, chosen, longest, shown) {
   const { item, photo } = unpacked;
   const scale = longest / Math.max(...item.photo);
   const width = Math.max(1, Math.round(item.photo[0] * scale));
@@ -72,6 +73,10 @@ function draw(canvas, unpacked, view, chosen, longest) {
   if (view === 'photograph') all(to);
   if (view === 'overlay') drawOverlay(to, unpacked, { all, grey, put, width, height });
   if (view === 'heatmap') put(to, heatOf(unpacked, () => 255), false);
+  if (view === 'tree') {
+    grey(to);
+    paintTree(to, shown, item.shape, [left, top, right, bottom]);
+  }
   if (view === 'explanation') {
     grey(to);
     to.fillStyle = 'rgba(0, 0, 0, 0.62)';

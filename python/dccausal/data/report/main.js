@@ -20,6 +20,7 @@ function describe() {
   byId('facts').replaceChildren(...facts.map(([name, value]) => fact(name, value)));
   byId('unfinished').hidden = !about.n_left;
   byId('unfinished').textContent = `The run is not finished: ${plural(about.n_left, 'photograph is', 'photographs are')} still to be explained.`;
+  if (about.items.some((item) => item.n_trees)) byId('last-view').textContent = '6';
   byId('made').textContent = `Made by dccausal ${about.dccausal}. This file loads nothing.`;
 }
 
@@ -84,7 +85,7 @@ function onKey(event) {
   if (event.key === 'ArrowLeft' && !isSlider) step(-1);
   else if (event.key === 'ArrowRight' && !isSlider) step(1);
   else if (event.key === 'e') viewer.explanation();
-  else if (/^[1-5]$/.test(event.key) && viewer.state.item.error === null) viewer.show(VIEWS[event.key - 1][0]);
+  else if (/^[1-6]$/.test(event.key) && viewer.state.item.error === null) viewer.show(VIEWS[event.key - 1][0]);
 }
 
 async function printAll() {

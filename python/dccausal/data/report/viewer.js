@@ -1,4 +1,4 @@
-// One photograph: five views, the slider over the best pixels, and what is known of the result.
+// One photograph: its views, the slider over the best pixels, and what is known of the result.
 
 const VIEWER_PIXELS = 1200;
 const CAPTIONS = {
@@ -7,6 +7,7 @@ const CAPTIONS = {
   explanation: () => 'The chosen pixels in colour; all others grey and dark.',
   masked: (item) => `Everything else replaced by ${item.colour ? 'one colour' : 'the baseline'}, as the model was asked (at ${item.shape[1]} \u00d7 ${item.shape[0]} pixels).`,
   photograph: () => 'The photograph as it is.',
+  tree: () => 'One partition: the parts that the image was cut into; bright is most responsible, dark is no cause.',
 };
 
 function makeViewer(about, order) {
@@ -15,6 +16,8 @@ function makeViewer(about, order) {
   const state = { item: null, unpacked: null, view: 'explanation', share: null, waiting: 0 };
   const views = makeSegments(byId('views'), VIEWS, state.view, (view) => show(view));
   VIEWS.forEach((_, i) => byId('views').children[i].setAttribute('aria-keyshortcuts', String(i + 1)));
+  const treeButton = byId('views').lastElementChild;
+  const tree = makeTreePanel(() => redraw());
   fillTicks(byId('ticks'));
   let frame = 0;
 
@@ -28,12 +31,13 @@ function makeViewer(about, order) {
     frame = 0;
     const { unpacked, item, view, share } = state;
     if (!unpacked) return;
-    const chosen = share === null ? unpacked.kept : bestOf(unpacked, share);
-    draw(canvas, unpacked, view, chosen, VIEWER_PIXELS);
-    const what = share === null ? `the explanation, ${percent(item.size)} of the pixels` : `the best ${percent(share)} of the pixels`;
+    const isTree = view === 'tree';
+    const chosen = isTree ? null : share === null ? unpacked.kept : bestOf(unpacked, share);
+    draw(canvas, unpacked, view, chosen, VIEWER_PIXELS, isTree ? tree.shown() : null);
+    const what = isTree ? tree.tell() : share === null ? `the explanation, ${percent(item.size)} of the pixels` : `the best ${percent(share)} of the pixels`;
     canvas.setAttribute('aria-label', `${VIEWS.find(([name]) => name === view)[1]} of ${item.file}: ${what}`);
     byId('caption').textContent = CAPTIONS[view](item);
-    canvas.dataset.ready = `${item.index} ${view} ${share === null ? 'kept' : share}`;
+    canvas.dataset.ready = `${item.index} ${view} ${isTree ? tree.name() : share === null ? 'kept' : share}`;
   }
 
   function tellShare() {
@@ -48,20 +52,39 @@ function makeViewer(about, order) {
     moveCursor(byId('curve'), state.share);
   }
 
+  function tellView() {
+    byId('chooser').hidden = state.view === 'tree';
+    byId('tree').hidden = state.view !== 'tree';
+    canvas.classList.toggle('is-pointed-at', state.view === 'tree');
+  }
+
   function show(view) {
+    if (view === 'tree' && !state.item.n_trees) return;
     state.view = view;
     views.select(view);
+    byId('views').querySelector('[aria-pressed="true"]').scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    tellView();
     redraw();
   }
 
   function choose(share) {
     state.share = share;
     if (share === null) slider.value = stepAt(state.item.size);
-    else if (state.view === 'photograph') show('explanation');
+    if (state.view === 'tree' || (share !== null && state.view === 'photograph')) show('explanation');
     tellShare();
     redraw();
   }
 
+  canvas.addEventListener('click', (event) => {
+    if (state.view !== 'tree' || !state.unpacked) return;
+    const { left, top, width, height } = canvas.getBoundingClientRect();
+    const [photoWidth, photoHeight] = state.item.photo;
+    const scale = Math.min(width / photoWidth, height / photoHeight);
+    const x = (event.clientX - left - (width - photoWidth * scale) / 2) / scale;
+    const y = (event.clientY - top - (height - photoHeight * scale) / 2) / scale;
+    const { box, shape } = state.item;
+    tree.selectAt(((y - box[1]) / (box[3] - box[1])) * shape[0], ((x - box[0]) / (box[2] - box[0])) * shape[1]);
+  });
   slider.addEventListener('input', () => choose(shareAt(slider.valueAsNumber)));
   byId('reset').addEventListener('click', () => choose(null));
 
@@ -84,6 +107,7 @@ function makeViewer(about, order) {
     byId('waiting').hidden = true;
     canvas.classList.remove('is-waiting');
     drawCurve(byId('curve'), state.unpacked.packed.curve, item);
+    tree.load(state.unpacked.packed.trees);
     const open = [...byId('viewer-details').querySelectorAll('details')].map((part) => part.open);
     byId('viewer-details').replaceChildren(...tablesOf(state.unpacked.packed));
     open.forEach((isOpen, i) => { byId('viewer-details').children[i].open = isOpen; });
@@ -107,6 +131,8 @@ function makeViewer(about, order) {
       byId('viewer-facts').replaceChildren(factsOf(item));
       byId('viewer-notes').replaceChildren(...notesOf(item));
       byId('stage').hidden = item.error !== null;
+      treeButton.hidden = !item.n_trees;
+      if (state.view === 'tree' && !item.n_trees) show('explanation');
       if (item.error !== null) {
         state.waiting++;
         state.unpacked = null;
