@@ -1,6 +1,7 @@
 """What several test files need: classifiers with a known truth, the default model, the shared experiments."""
 
 import os
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from planted import plant, write
 
 # Nothing in the tests may depend on what was fastest: the batch size is the same everywhere.
 os.environ["DCCAUSAL_CALIBRATION"] = "off"
+
+# Started in the background by a shell, Python ignores SIGINT, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

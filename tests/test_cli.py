@@ -126,7 +126,7 @@ def test_statistics_are_as_documented(folder):
     result = json.loads((folder / "explanations" / "photo" / "result.json").read_text())
     document = (Path(__file__).parents[1] / "docs" / "result-schema.md").read_text()
     rows = re.findall(r"^\| `statistics\.(\w+)` \| ([^|]+) \|", document, flags=re.MULTILINE)
-    kinds = {"integer": int, "number": float, "object": dict, "list or null": list}
+    kinds = {"integer": int, "number": float, "object": dict, "list or null": list, "number or null": float}
     assert len(rows) > 5
     for key, kind in rows:
         assert type(result["statistics"][key]) is kinds[kind.strip()], key
