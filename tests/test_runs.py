@@ -29,17 +29,25 @@ def content(found):
 
 
 @pytest.mark.parametrize(
-    ("threads", "arrangement"), [(1, (1, 1)), (2, (2, 1)), (8, (8, 1)), (9, (8, 2)), (64, (8, 57))]
+    ("threads", "arrangement"),
+    [(1, (1, 1)), (2, (1, 2)), (3, (3, 1)), (8, (8, 1)), (9, (8, 2)), (64, (8, 57))],
 )
 def test_threads_get_runs_of_their_own(threads, arrangement):
     assert arrange(threads) == arrangement
+
+
+def test_two_cores_have_a_run_each_where_there_is_always_enough_to_ask():
+    assert arrange(2, is_full=True) == (2, 1)
+    assert on_cpu(build(), preprocess="unit", threads=2).runs_at_once == 1
+    assert on_cpu(build(), preprocess="unit", threads=2, many=True).runs_at_once == 2
+    assert on_cpu(build(), preprocess="unit", threads=2, reproducible=True).runs_at_once == 2
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 @pytest.mark.parametrize("rows", [1, 3, 4])
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 8, 29])
 def test_runs_at_once_answer_in_the_order_of_the_images(threads, rows, n):
-    classifier = on_cpu(build(), preprocess="unit", threads=threads, batch_size=rows)
+    classifier = on_cpu(build(), preprocess="unit", threads=threads, batch_size=rows, many=True)
     alone = on_cpu(build(), preprocess="unit", threads=1, batch_size=1)
     assert classifier.runs_at_once == threads
     given = images(n)
@@ -64,7 +72,7 @@ class Gathering:
 
 
 def test_a_batch_is_cut_among_the_cores():
-    classifier = on_cpu(build(), preprocess="unit", threads=2, batch_size=4)
+    classifier = on_cpu(build(), preprocess="unit", threads=2, batch_size=4, many=True)
     expected = classifier(images(6))
     engine = classifier._runner._engine
     engine._session = Gathering(engine._session)
@@ -103,7 +111,7 @@ class Faulty:
 
 def test_an_error_of_runs_at_once_is_raised_when_all_have_ended():
     """Since the caller writes to the tensor again afterwards."""
-    classifier = on_cpu(build(), preprocess="unit", threads=2, batch_size=1)
+    classifier = on_cpu(build(), preprocess="unit", threads=2, batch_size=1, many=True)
     engine = classifier._runner._engine
     engine._session = Faulty(engine._session)
     tensor = np.zeros((2, 3, *classifier.size), np.float32)

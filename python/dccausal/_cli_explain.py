@@ -133,6 +133,7 @@ def open_classifier(options: Mapping[str, Any]) -> OnnxClassifier:
         scores=options["scores"],
         threads=options["threads"],
         reproducible=options.get("reproducible", False),
+        many=options.get("many", False),
     )
 
 

@@ -146,8 +146,10 @@ def _prepare(
 def _load(options: Mapping[str, Any], terminal: Terminal) -> list[OnnxClassifier]:
     """Return the model on each of the devices that --device lists."""
     first, *more = [name.strip() for name in options["device"].split(",")]
-    classifier = load_classifier({**options, "device": first}, terminal)
-    others = [open_classifier({**options, "model": classifier.path, "device": name}) for name in more]
+    classifier = load_classifier({**options, "device": first, "many": True}, terminal)
+    others = [
+        open_classifier({**options, "model": classifier.path, "device": name, "many": True}) for name in more
+    ]
     if others:
         terminal.note(f"shared by {', '.join(one.device for one in (classifier, *others))}")
     return [classifier, *others]

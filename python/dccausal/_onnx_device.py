@@ -59,6 +59,8 @@ class Device:
         True for "auto" on a build with CUDA: a CPU session will do where CUDA does not load.
     reproducible
         Whether operations are to be those that give the same bits every time.
+    many
+        Whether there are always images enough for full batches.
 
     """
 
@@ -66,6 +68,7 @@ class Device:
     providers: tuple[Provider, ...]
     may_fall_back: bool = False
     reproducible: bool = False
+    many: bool = False
 
     @property
     def provider(self) -> str:
@@ -81,7 +84,7 @@ class Device:
     @property
     def on_cpu(self) -> Device:
         """The CPU, to the same end."""
-        return Device("cpu", (CPU,), reproducible=self.reproducible)
+        return Device("cpu", (CPU,), reproducible=self.reproducible, many=self.many)
 
     def arrange(self, threads: int) -> Arrangement:
         """Return how the session uses threads of the host: on the CPU, all of them."""
@@ -89,7 +92,7 @@ class Device:
             return Arrangement(1, 1)
         if self.name != "cpu":
             return Arrangement(1, threads)
-        found = arrange(threads)
+        found = arrange(threads, is_full=self.many or self.reproducible)
         # A sum that threads share comes out otherwise for another number of them.
         return Arrangement(found.runs, 1) if self.reproducible else found
 

@@ -67,6 +67,9 @@ def _version(distribution: str) -> str | None:
 
 # Each run at once has activations of its own, so there are not as many as a large machine has cores.
 _MOST_RUNS = 8
+# Up to so many cores a run has all of them: a round seldom has a whole number of questions for each core, and what
+# that leaves idle is more than what threads lose by waiting for each other.
+_FEW = 2
 
 
 class Arrangement(NamedTuple):
@@ -86,13 +89,14 @@ class Arrangement(NamedTuple):
     within: int
 
 
-def arrange(threads: int) -> Arrangement:
+def arrange(threads: int, *, is_full: bool = False) -> Arrangement:
     """
-    Return how ``threads`` threads are best used: for runs of their own, by measurement (``bench/threads.py``).
+    Return how ``threads`` threads are best used, by measurement on two cores (``bench/cpu.py``, ``bench/threads.py``).
 
-    A run on one thread never waits for others, where one on several does after every operation.
+    A run on one thread never waits for others, where one on several does after every operation; but a round of
+    three questions takes two cores as long as one of four. ``is_full`` says that there are always questions enough.
     """
-    runs = min(threads, _MOST_RUNS)
+    runs = 1 if threads <= _FEW and not is_full else min(threads, _MOST_RUNS)
     return Arrangement(runs, 1 + threads - runs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -74,6 +75,10 @@ class OnnxClassifier:
         always the same number of images, filled up (4 on the CPU unless ``batch_size`` says otherwise), each
         on one thread, deterministic operations, and on CUDA no TF32. It costs time where batches are not
         full. Another processor, device or version of ONNX Runtime may still give other last digits.
+    many
+        Whether it will be asked about many images at once, so that batches are always full (``explain_many``).
+        Each core then has a run of its own; otherwise up to two cores share one, which is done sooner where
+        there are few questions.
 
     Attributes
     ----------
@@ -162,6 +167,7 @@ class OnnxClassifier:
         scores: Scores = "auto",
         threads: int | None = None,
         reproducible: bool = False,
+        many: bool = False,
     ) -> None:
         """Load the model; see the class."""
         if scores not in SCORES:
@@ -172,8 +178,9 @@ class OnnxClassifier:
         names = None if labels is None else read_labels(labels)
         ort = find_runtime()
         self.reproducible = bool(reproducible)
-        chosen = choose_device(
-            ort.get_available_providers(), device, providers, reproducible=self.reproducible
+        chosen = replace(
+            choose_device(ort.get_available_providers(), device, providers, reproducible=self.reproducible),
+            many=bool(many),
         )
         file = ModelFile.read(model)
 
