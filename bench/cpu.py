@@ -145,7 +145,7 @@ def measure_folder(options: argparse.Namespace, ceiling: Ceiling) -> Iterator[Ro
     from dccausal import many
     from dccausal.cli import main as command
 
-    classifier = dccausal.OnnxClassifier(options.model)
+    classifier = dccausal.OnnxClassifier(options.model, many=True)
     dccausal.explain(demo_photo(), classifier, max_calls=60)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "photographs")

@@ -206,6 +206,8 @@ def test_reproducible_runs_on_the_cpu_have_one_thread_each():
 def calibrated(monkeypatch, folder, model=None, **options):
     monkeypatch.setenv("DCCAUSAL_CALIBRATION", "on")
     monkeypatch.setenv("DCCAUSAL_CACHE", str(folder))
+    # A model this small is done with all passes long before that, on a busy machine too.
+    monkeypatch.setattr("dccausal._calibration._BUDGET_S", 20.0)
     return on_cpu(model or build(), preprocess="unit", threads=1, **options)
 
 
