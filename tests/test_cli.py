@@ -218,7 +218,8 @@ def test_every_option_reaches_the_explanation(folder):
 def test_the_options_are_those_of_the_library():
     table = {option.name: option for option in (*MODEL, *EXPLANATION, *RUNNING)}
     library = inspect.signature(explain).parameters | inspect.signature(OnnxClassifier).parameters
-    assert set(table) == set(library) - {"image", "classifier", "progress", "on_interrupt"}
+    # ``many`` follows from whether it is a folder.
+    assert set(table) == set(library) - {"image", "classifier", "progress", "on_interrupt", "many"}
     own = {"model": None, "batch_size": None, "providers": None}
     for name, option in table.items():
         assert option.default == own.get(name, library[name].default), name

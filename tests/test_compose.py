@@ -243,7 +243,7 @@ options = ort.SessionOptions()
 options.add_session_config_entry("session.use_env_allocators", "1")
 options.log_severity_level = 4
 runs = 2 if sys.argv[4] == "at once" else 1
-classifier = OnnxClassifier(sys.argv[3], device="cpu", batch_size=37, threads=runs)
+classifier = OnnxClassifier(sys.argv[3], device="cpu", batch_size=37, threads=runs, many=True)
 assert classifier.runs_at_once == runs
 runner = classifier._runner
 narrow = ort.InferenceSession(sys.argv[3], options, providers=["CPUExecutionProvider"])
