@@ -21,9 +21,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from cpu import commit, cpu_name
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, sync_playwright
+from recording import commit, cpu_name
 
 from dccausal import OnnxClassifier, __version__
 from dccausal._runtime import count_cores

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from cpu import commit, cpu_name
 from PIL import Image
+from recording import commit, cpu_name
 
 from dccausal import __version__
 from dccausal._runtime import count_cores
