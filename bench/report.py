@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime as dt
-import platform
 import shutil
 import statistics
 import sys
@@ -23,10 +21,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, sync_playwright
-from recording import commit, cpu_name
+from recording import machine
 
-from dccausal import OnnxClassifier, __version__
-from dccausal._runtime import count_cores
+from dccausal import OnnxClassifier
 from dccausal.cli import main as dccausal
 from dccausal.default_model import default_model
 from dccausal.demo import demo_photo
@@ -122,11 +119,7 @@ def trial(folder: Path, n: int, n_runs: int, max_calls: int) -> dict[str, object
         "open_s_most": round(max(opened), 3),
         "first_photograph_s_median": round(statistics.median(viewed), 3),
         "runs": n_runs,
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "commit": commit(),
-        "machine": f"{cpu_name()}, {count_cores()} cores, {platform.machine()}",
-        "versions": f"dccausal {__version__}, Chromium {browser_version}, numpy {np.__version__}, "
-        f"Python {platform.python_version()}",
+        **machine(f"Chromium {browser_version}"),
     }
 
 

