@@ -229,6 +229,9 @@ impl Extraction {
         let passes = self.pass(&covers);
         self.covers.clone_from(&covers);
         let cover = covers.into_iter().zip(passes?).find(|(_, passes)| *passes).map(|(cover, _)| cover);
+        if let Some(cover) = &cover {
+            self.kept.clone_from(cover);
+        }
         let all = cover.as_ref().map_or(self.ranking.len(), |cover| cover.iter().filter(|kept| **kept).count());
         let from = usize::from(cover.is_some());
         let mut lengths: Vec<usize> = (from..7).map(|halvings| (all >> halvings).max(1)).collect();

@@ -158,6 +158,21 @@ def test_what_the_search_knows_is_not_asked_again():
     assert np.zeros((16, 16), dtype=bool).tobytes() not in asked
 
 
+def test_a_budget_that_ends_in_growth_leaves_the_smallest_set_seen():
+    opts = reference.Options(height=32, width=32, partitions=3, world="sufficient")
+
+    def verdict(masked):
+        return not masked[2:6, 2:6].any(), 0.5
+
+    begun = search(opts)
+    n = answer(begun, verdict)
+    extraction = _core.Extraction(begun, begun.heatmap(), cells=16, min_score=0.0, max_calls=n + 4)
+    answer(extraction, verdict)
+    assert extraction.stage == "stopped"
+    assert verdict(~extraction.kept())[0]
+    assert extraction.kept().mean() <= 0.5
+
+
 def test_the_budget_counts_the_search_too():
     opts = reference.Options(height=16, width=16, partitions=3)
     begun = search(opts, max_calls=20)
