@@ -346,7 +346,9 @@ class Job:
     def _begin_verification(self) -> None:
         """Ask once more about the explanation itself, drawn by other means than during the search."""
         self._enter("verification")
-        explanation = np.where(self.kept[..., None], self.view.image, self.view.baseline)
+        kept = np.flatnonzero(self.kept)
+        explanation = self.view.baseline.copy()
+        explanation.reshape(-1, 3)[kept] = self.view.image.reshape(-1, 3)[kept]
         self._gallery = Gallery(explanation[None])
 
     def _take_verification(self, answer: NDArray[Any]) -> None:
