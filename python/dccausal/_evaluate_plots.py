@@ -17,7 +17,7 @@ from dccausal.errors import RuntimeMissingError
 _DPI = 130
 _A_ROW = 3
 _STRIP = 0.16  # half the width of a strip of points
-_WIDE = 30  # ratio of the ends of an axis from which fewer ticks have a number
+_TICKS = 9  # about how many numbers fit below an axis
 
 
 def check_matplotlib() -> None:
@@ -106,8 +106,8 @@ def _size_against_calls(rows: Sequence[Row], methods: Sequence[str]) -> bytes | 
         )
         panel.set_ylim(bottom=0)
         low, high = panel.get_xlim()
-        # Over more than a decade and a half there is no room for all of them.
-        subs = (1, 2, 5) if high > _WIDE * low else (1, 1.5, 2, 3, 5, 7)
+        choices = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5))
+        subs = next((some for some in choices if len(some) * np.log10(high / low) <= _TICKS), (1,))
         panel.xaxis.set_major_locator(LogLocator(subs=subs))
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         panel.xaxis.set_minor_formatter(NullFormatter())
