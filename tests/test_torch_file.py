@@ -123,10 +123,11 @@ def test_every_truncation_is_refused():
             read_torch_file(content[:length])
 
 
-def zipped():
+def zipped(second):
+    """Read as a pickle, a zip file begins with a persistent id, which ends where the time has a byte 10."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("archive/data.pkl", b"")
+        archive.writestr(zipfile.ZipInfo("archive/data.pkl", (2020, 1, 1, 12, 0, second)), b"")
     return buffer.getvalue()
 
 
@@ -135,12 +136,13 @@ def zipped():
     [
         b"",
         b"no pickle",
-        zipped(),
+        zipped(0),
+        zipped(20),
         checkpoint(magic=1),
         checkpoint(little_endian=False),
         pickle.dumps([1, 2]) * 3,
     ],
-    ids=["empty", "text", "zip", "magic", "big-endian", "lists"],
+    ids=["empty", "text", "zip", "zip with a newline", "magic", "big-endian", "lists"],
 )
 def test_other_files_are_refused(content):
     with pytest.raises(ValueError, match="PyTorch checkpoint of the old format"):

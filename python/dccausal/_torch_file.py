@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _COUNT = np.dtype("<i8")
+_N_PERSISTENT = 6  # parts of a persistent id
 
 
 class _Storage(NamedTuple):
@@ -130,6 +131,8 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any, /) -> _Storage:
         """Return the storage that a persistent id of the pickle names."""
+        if not isinstance(pid, tuple) or len(pid) != _N_PERSISTENT:
+            raise pickle.UnpicklingError(f"it refers to {pid!r}, where a storage is needed")
         kind, dtype, key, _location, n_elements, _view_metadata = pid
         if kind != "storage" or not isinstance(dtype, np.dtype):
             raise pickle.UnpicklingError(f"it refers to {kind!r}, where a storage is needed")
