@@ -38,6 +38,7 @@ pub mod rng;
 pub mod search;
 pub mod subset;
 pub mod sufficiency;
+pub mod survey;
 pub mod tree;
 pub mod truth_table;
 
@@ -56,5 +57,6 @@ pub use responsibility::{Responsibility, responsibilities};
 pub use search::{Search, SearchCounts, SearchOptions, Weighting, World};
 pub use subset::{SUPERPIXELS, Subset};
 pub use sufficiency::Sufficiency;
+pub use survey::Survey;
 pub use tree::{Tree, TreeNode};
 pub use truth_table::TruthTable;

@@ -136,7 +136,7 @@ struct Search {
 #[pymethods]
 impl Search {
     #[new]
-    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, intact=None, blank=None, trees=0))]
+    #[pyo3(signature = (height, width, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, intact=None, blank=None, survey=None, trees=0))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         height: u32,
@@ -154,6 +154,7 @@ impl Search {
         max_calls: Option<u64>,
         intact: Option<(bool, f32)>,
         blank: Option<(bool, f32)>,
+        survey: Option<Vec<u32>>,
         trees: u32,
     ) -> PyResult<Self> {
         let weightings = [("shares", Weighting::Shares), ("leaf", Weighting::Leaf), ("score", Weighting::Score)];
@@ -169,6 +170,7 @@ impl Search {
             concentration,
             wave,
             inference: reach.map(|reach| InferenceOptions { reach, audit, seed }),
+            survey: survey.unwrap_or_default(),
             trees,
         };
         let mut evidence = Evidence::new(max_calls);

@@ -18,6 +18,7 @@ use crate::responsibility::{Responsibility, deciding_subsets, responsibilities};
 use crate::rng::Path;
 use crate::subset::{SUBSETS, SUPERPIXELS, Subset};
 use crate::sufficiency::sufficient_of_size;
+use crate::survey::Survey;
 use crate::tree::{Place, Record, Tree};
 use crate::truth_table::TruthTable;
 
@@ -72,6 +73,9 @@ pub struct SearchOptions {
     pub wave: u32,
     /// How verdicts are inferred from those of other partitions; `None` asks every question that is not the same.
     pub inference: Option<InferenceOptions>,
+    /// Lattices of so many superpixels a side each, of which every superpixel is masked alone and shown alone; not in the
+    /// paper.
+    pub survey: Vec<u32>,
     /// Of this many partitions, the first ones, the trees are recorded; 0 records nothing.
     pub trees: u32,
 }
@@ -79,7 +83,7 @@ pub struct SearchOptions {
 impl SearchOptions {
     /// The paper's values (Section 5) for an image of the given size.
     #[must_use]
-    pub const fn paper(height: u32, width: u32, seed: u64) -> Self {
+    pub fn paper(height: u32, width: u32, seed: u64) -> Self {
         Self {
             height,
             width,
@@ -92,6 +96,7 @@ impl SearchOptions {
             concentration: 1,
             wave: u32::MAX,
             inference: None,
+            survey: Vec::new(),
             trees: 0,
         }
     }
@@ -103,7 +108,9 @@ impl SearchOptions {
         require((1..=4096).contains(&self.partitions), "partitions", self.partitions, "from 1 to 4096")?;
         require(self.min_side > 0.0 && self.min_side <= 1.0, "min_side", self.min_side, "above 0 and at most 1")?;
         require((1..=64).contains(&self.concentration), "concentration", self.concentration, "from 1 to 64")?;
-        require(self.wave >= 1, "wave", self.wave, "at least 1")
+        require(self.wave >= 1, "wave", self.wave, "at least 1")?;
+        let odd = self.survey.iter().find(|side| !(2..=32).contains(*side));
+        odd.map_or(Ok(()), |side| require(false, "survey", *side, "from 2 to 32 superpixels a side"))
     }
 }
 
@@ -172,6 +179,9 @@ pub struct Search {
     inference_counts: InferenceCounts,
     frontier: Vec<Node>,
     settled: Accumulator,
+    survey: Survey,
+    /// What the survey found, once it is over; empty where there was none.
+    surveyed: Vec<f32>,
     counts: SearchCounts,
     record: Record,
     is_done: bool,
@@ -196,6 +206,8 @@ impl Search {
             inference_counts: InferenceCounts::default(),
             frontier: Vec::new(),
             settled: Accumulator::new(options.height, options.width),
+            survey: Survey::new(&options.survey, options.height, options.width),
+            surveyed: Vec::new(),
             counts: SearchCounts::default(),
             record: Record::default(),
             is_done: false,
@@ -249,16 +261,24 @@ impl Search {
         (f64::from(self.counts.partitions) - open / whole) / f64::from(self.options.partitions)
     }
 
-    /// The heatmap as known now, row by row: the mean over the partitions begun.
+    /// The heatmap as known now, row by row: the mean over the partitions begun, and what the survey found.
     ///
-    /// A region whose refinement is not finished counts as one that is refined no further.
+    /// A region whose refinement is not finished counts as one that is refined no further. With a survey, it and the mean as
+    /// a share of its peak count the same.
     #[must_use]
     pub fn heatmap(&self) -> Vec<f32> {
         let mut sums = self.settled.clone();
         for node in &self.frontier {
             sums.add(&node.region, self.value(node.share, &node.region));
         }
-        sums.mean(self.counts.partitions)
+        let mut heatmap = sums.mean(self.counts.partitions);
+        if !self.surveyed.is_empty() {
+            let peak = heatmap.iter().copied().fold(0.0, f32::max);
+            let scale = if peak > 0.0 { peak } else { 1.0 };
+            let values = heatmap.iter_mut().zip(&self.surveyed);
+            values.for_each(|(value, surveyed)| *value = f32::midpoint(*value / scale, *surveyed));
+        }
+        heatmap
     }
 
     /// The trees of the first partitions as known now, as many as were to be recorded and have begun.
@@ -293,8 +313,15 @@ impl Search {
         if is_last {
             self.evidence.abandon_round();
         }
+        if self.counts.rounds == 1 && !self.options.survey.is_empty() {
+            self.surveyed = self.survey.map(&self.evidence);
+        }
         while self.evidence.is_round_over() {
             self.evidence.begin_round();
+            if self.counts.rounds == 0 {
+                // Before anything is known, so that no score is inferred.
+                self.survey.ask(&mut self.evidence);
+            }
             let frontier = std::mem::take(&mut self.frontier);
             frontier.into_iter().for_each(|node| self.pursue(node));
             if is_last || (self.frontier.is_empty() && !self.begin_wave()) {

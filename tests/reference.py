@@ -285,6 +285,35 @@ def heatmap(verdict: Callable[[Masked], Verdict], options: Options) -> NDArray[n
     return search.heatmap()
 
 
+# --- The survey ------------------------------------------------------------------------------------------------------
+
+
+def survey(
+    verdict: Callable[[Masked], Verdict], height: int, width: int, sides: Sequence[int], blank: float
+) -> NDArray[np.float64]:
+    """What every superpixel of some lattices does, masked alone and shown alone: from 0 to 1, (H, W).
+
+    The intact image has the score 1, the blank one ``blank``; not a number where there are labels only.
+    """
+
+    def change(by: float, *, has_label_changed: bool) -> float:
+        return float(has_label_changed) if np.isnan(by) else max(float(np.float32(by)), 0.0)
+
+    total = np.zeros((height, width))
+    for side in sides:
+        blocks = Blocks.of(height, width, side)
+        superpixels = [blocks.pixels(frozenset([block])) for block in blocks.all()]
+        losses, gains = [], []
+        for superpixel in superpixels:
+            passes, score = verdict(superpixel)
+            losses.append(change(1.0 - score, has_label_changed=not passes))
+            passes, score = verdict(~superpixel)
+            gains.append(change(score - blank, has_label_changed=passes))
+        for superpixel, loss, gain in zip(superpixels, losses, gains, strict=True):
+            total[superpixel] += (loss / (max(losses) or 1) + gain / (max(gains) or 1)) / 2 / len(sides)
+    return total
+
+
 # --- Shared evidence -------------------------------------------------------------------------------------------------
 
 PRIME = (1 << 61) - 1

@@ -185,6 +185,7 @@ def test_every_option_reaches_the_explanation(folder):
         "reach": 0.25,
         "audit": 0.5,
         "wave": 2,
+        "survey": 1,
         "reestimate": 0.75,
         "target": "1",
         "top_k": 1,

@@ -28,7 +28,7 @@ def rounded(verdict):
 
     def single(masked):
         passing, score = verdict(masked)
-        return passing, float(np.float32(score))
+        return (passing, float(np.float32(score))) if masked.any() else (True, 1.0)
 
     return single
 
@@ -65,6 +65,41 @@ def test_shared_evidence_equals_the_reference(data, opts, reach, audit, wave):
     np.testing.assert_array_equal(found.heatmap(), expected)
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    data=st.data(),
+    opts=options(max_side=16),
+    sides=st.lists(st.integers(2, 5), min_size=1, max_size=3),
+    has_scores=st.booleans(),
+    capacity=st.sampled_from([1, 64]),
+)
+def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, sides, has_scores, capacity):
+    scored = data.draw(classifiers(opts.height, opts.width))
+
+    def verdict(masked):
+        passing, score = scored(masked)
+        return passing, score if has_scores else float("nan")
+
+    blank = rounded(verdict)(np.ones((opts.height, opts.width), dtype=bool))
+    intact = (True, 1.0 if has_scores else float("nan"))
+    plain = search(opts, blank=blank, intact=intact)
+    found = search(opts, blank=blank, intact=intact, survey=sides)
+    n_plain, n = answer(plain, verdict), answer(found, verdict, capacity=capacity, in_flight=2)
+    surveyed = reference.survey(rounded(verdict), opts.height, opts.width, sides, blank[1])
+    expected = (plain.heatmap() / (plain.heatmap().max() or 1) + surveyed) / 2
+    np.testing.assert_allclose(found.heatmap(), expected, atol=1e-6)
+    most = sum(2 * len(reference.Blocks.of(opts.height, opts.width, side).all()) for side in sides)
+    assert n_plain <= n <= n_plain + most
+
+
+def test_a_survey_that_the_budget_cuts_short_counts_what_is_known():
+    opts = reference.Options(height=48, width=48, partitions=2)
+    found = search(opts, survey=(4,), max_calls=7)
+    assert answer(found, both_corners) == 7
+    assert found.is_done
+    assert np.isfinite(found.heatmap()).all()
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     data=st.data(),
@@ -76,7 +111,7 @@ def test_shared_evidence_equals_the_reference(data, opts, reach, audit, wave):
 )
 def test_batches_change_nothing_of_what_is_shared(data, opts, reach, audit, capacity, newest_first):
     verdict = data.draw(classifiers(opts.height, opts.width))
-    how = {"reach": reach, "audit": audit, "wave": 2}
+    how = {"reach": reach, "audit": audit, "wave": 2, "survey": data.draw(st.sampled_from([(), (2, 3)]))}
     plain, other = search(opts, **how), search(opts, **how)
     n_plain = answer(plain, verdict)
     n_other = answer(other, verdict, capacity=capacity, in_flight=3, newest_first=newest_first)
@@ -220,6 +255,8 @@ def test_an_unfinished_search_has_a_heatmap():
         ({"min_side": 0.0}, "min_side is 0; it must be above 0 and at most 1"),
         ({"min_side": float("nan")}, "min_side is NaN; it must be above 0 and at most 1"),
         ({"concentration": 0}, "concentration is 0; it must be from 1 to 64"),
+        ({"survey": [4, 1]}, "survey is 1; it must be from 2 to 32 superpixels a side"),
+        ({"survey": [33]}, "survey is 33; it must be from 2 to 32 superpixels a side"),
         ({"world": "flat"}, 'world is "flat"; it must be "intact", "contingency", "sufficient" or "both"'),
         ({"weighting": "none"}, 'weighting is "none"; it must be "shares", "leaf" or "score"'),
     ],

@@ -182,6 +182,13 @@ EXPLANATION = (
     ),
     CliOption("wave", int, "Partitions that are grown together.", "Explanation", "N"),
     CliOption(
+        "survey",
+        int,
+        "Lattices of which each part is masked alone and shown alone; 0 for none.",
+        "Explanation",
+        "N",
+    ),
+    CliOption(
         "reestimate",
         float,
         "How much of what the extraction finds is added to the heatmap, as a share of its peak.",

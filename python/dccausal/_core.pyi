@@ -67,6 +67,7 @@ class Search:
         max_calls: int | None = None,
         intact: tuple[bool, float] | None = None,
         blank: tuple[bool, float] | None = None,
+        survey: list[int] | None = None,
         trees: int = 0,
     ) -> Search: ...
     @property

@@ -314,6 +314,7 @@ class Job:
             max_calls=budget,
             intact=(True, self.target.score),
             blank=self._blank,
+            survey=settings.surveyed_sides(),
             trees=self._n_trees,
         )
         self._gallery = None

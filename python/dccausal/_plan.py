@@ -61,6 +61,7 @@ class Options(TypedDict, total=False):
     reach: float | None
     audit: float | None
     wave: int | None
+    survey: int | None
     reestimate: float | None
     trees: int
     min_confidence: float

@@ -43,6 +43,7 @@ def explain(
     reach: float | None = None,
     audit: float | None = None,
     wave: int | None = None,
+    survey: int | None = None,
     reestimate: float | None = None,
     trees: int = 0,
     min_confidence: float = 0.0,
@@ -75,7 +76,9 @@ def explain(
         on the image where it is not the top label.
     profile
         Values of the options of the next paragraph by name ("paper", "fast", "default") or as a ``Profile``.
-    partitions, world, weighting, min_side, refine_equal, concentration, grid, evidence, reach, audit, wave, reestimate
+    partitions, world, weighting, min_side, refine_equal, concentration, grid, evidence, reach, audit
+        See ``Profile``; each replaces the profile's value.
+    wave, survey, reestimate
         See ``Profile``; each replaces the profile's value.
     seed
         Of the random partitions, 0 to 2^64 - 1. Everything else being equal, the result is the same to the last
@@ -154,6 +157,7 @@ def explain(
         reach=reach,
         audit=audit,
         wave=wave,
+        survey=survey,
         reestimate=reestimate,
         trees=trees,
         min_confidence=min_confidence,

@@ -49,6 +49,10 @@ class Profile:
     audit
         With shared evidence, the share of the verdicts inferred that are asked all the same, 0 to 1. Where too
         many of them turn out wrong, the reach is halved.
+    survey
+        Number of lattices that are surveyed, 0 to 8 (paper: 0): every superpixel of the lattice is masked alone and
+        shown alone, and what the score loses and gains is half of the heatmap. The first lattice has four
+        superpixels a side, each further one has one more: 32, 82, 154, 252, ... model calls.
     reestimate
         How much of what the extraction finds is added to the heatmap, as a share of its peak, 0 to 1 (paper:
         0): all of it on the explanation, less on what was dropped on the way, the less the earlier.
@@ -73,6 +77,7 @@ class Profile:
     reach: float = 0.5
     audit: float = 0.03
     wave: int = 4096
+    survey: int = 0
     reestimate: float = 0.0
 
     def __post_init__(self) -> None:
@@ -93,6 +98,7 @@ class Profile:
             if not 0 <= value <= 1:
                 raise OptionError(f"{name} is {value}; a share from 0 to 1 is needed")
         whole_number("wave", self.wave, 1, 4096)
+        whole_number("survey", self.survey, 0, 8)
 
     @classmethod
     def of(cls, profile: Profile | str, **changes: Any) -> Profile:
@@ -111,14 +117,21 @@ class Profile:
             profile = PROFILES[profile]
         return replace(profile, **{name: value for name, value in changes.items() if value is not None})
 
+    def surveyed_sides(self) -> list[int]:
+        """Return the superpixels a side of each lattice that is surveyed."""
+        return list(range(_COARSEST, _COARSEST + self.survey))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values as plain data."""
         return asdict(self)
 
 
+# Superpixels a side of the first lattice of a survey.
+_COARSEST = 4
+
 # A better map for a tenth of the paper's calls, as measured: see DESIGN.md.
 _DEFAULT = Profile(
-    partitions=9,
+    partitions=6,
     world="both",
     weighting="score",
     min_side=0.25,
@@ -126,11 +139,12 @@ _DEFAULT = Profile(
     concentration=4,
     evidence="shared",
     wave=3,
+    survey=2,
 )
 PROFILES = {
     # Sections 3 and 5 of the paper, to the letter; the grid, where the paper has single pixels, is ours.
     "paper": Profile(),
     "default": _DEFAULT,
-    # Fewer partitions, not as deep, and larger blocks.
-    "fast": replace(_DEFAULT, partitions=6, min_side=0.4, grid=24),
+    # Fewer partitions, not as deep, a coarser survey, and larger blocks.
+    "fast": replace(_DEFAULT, partitions=4, min_side=0.4, survey=1, grid=24),
 }
