@@ -195,7 +195,9 @@ impl Evidence {
         self.n_calls
     }
 
-    fn calls_left(&self) -> usize {
+    /// Questions that the budget still allows.
+    #[must_use]
+    pub fn calls_left(&self) -> usize {
         let left = self.max_calls.map_or(u64::MAX, |most| most.saturating_sub(self.n_calls));
         usize::try_from(left).unwrap_or(usize::MAX)
     }

@@ -199,6 +199,8 @@ impl Search {
             evidence.share(Inference::new(inference, options.height, options.width)?);
         }
         let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
+        // Of a budget, the partitions get half at least.
+        let survey = Survey::new(&options.survey, options.height, options.width, evidence.calls_left() / 2);
         let mut search = Self {
             prints: Fingerprinter::new(options.height, options.width),
             evidence,
@@ -206,7 +208,7 @@ impl Search {
             inference_counts: InferenceCounts::default(),
             frontier: Vec::new(),
             settled: Accumulator::new(options.height, options.width),
-            survey: Survey::new(&options.survey, options.height, options.width),
+            survey,
             surveyed: Vec::new(),
             counts: SearchCounts::default(),
             record: Record::default(),
@@ -313,7 +315,7 @@ impl Search {
         if is_last {
             self.evidence.abandon_round();
         }
-        if self.counts.rounds == 1 && !self.options.survey.is_empty() {
+        if self.counts.rounds == 1 && !self.survey.is_empty() {
             self.surveyed = self.survey.map(&self.evidence);
         }
         while self.evidence.is_round_over() {

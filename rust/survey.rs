@@ -33,12 +33,24 @@ struct Superpixel {
 }
 
 impl Survey {
-    /// On lattices of so many superpixels a side each.
+    /// On lattices of so many superpixels a side each, the first ones that take no more questions in all than told.
     #[must_use]
-    pub fn new(sides: &[u32], height: u32, width: u32) -> Self {
+    pub fn new(sides: &[u32], height: u32, width: u32, most: usize) -> Self {
         let prints = Fingerprinter::new(height, width);
-        let lattices = sides.iter().map(|&side| Lattice::new(Grid::new(height, width, side), &prints)).collect();
-        Self { height, width, lattices }
+        let mut left = most;
+        let grids = sides.iter().map(|&side| Grid::new(height, width, side));
+        let grids = grids.take_while(|grid| {
+            let rest = left.checked_sub(2 * grid.n_blocks());
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        });
+        Self { height, width, lattices: grids.map(|grid| Lattice::new(grid, &prints)).collect() }
+    }
+
+    /// Whether nothing is surveyed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.lattices.is_empty()
     }
 
     /// Queues every question whose verdict is not known.
@@ -103,4 +115,46 @@ fn by_score(change: f32, has_label_changed: bool) -> f64 {
 fn shares(values: Vec<f64>) -> Vec<f64> {
     let most = values.iter().copied().fold(0.0, f64::max);
     if most > 0.0 { values.into_iter().map(|value| value / most).collect() } else { values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Needs the pixel in the second row and third column of a 4 x 4 lattice over 8 x 8 pixels; the score is the share of the
+    /// image that is shown.
+    fn surveyed(sides: &[u32], most: usize) -> Vec<f32> {
+        let survey = Survey::new(sides, 8, 8, most);
+        let mut evidence = Evidence::new(None);
+        evidence.learn(Fingerprint::default(), Verdict { is_passing: true, score: 1.0 });
+        survey.ask(&mut evidence);
+        while let Some(batch) = evidence.propose(5) {
+            let verdicts: Vec<_> = batch
+                .questions
+                .iter()
+                .map(|question| {
+                    let sees = Region { top: 2, left: 4, bottom: 3, right: 5 };
+                    let is_passing = question.masked.iter().all(|region| region.common_area(&sees) == 0);
+                    Verdict { is_passing, score: f32::NAN }
+                })
+                .collect();
+            evidence.submit(batch.id, &verdicts).expect("the batch is in flight");
+        }
+        survey.map(&evidence)
+    }
+
+    #[test]
+    fn the_superpixel_that_is_needed_and_suffices_has_all() {
+        let map = surveyed(&[4], usize::MAX);
+        let hot: Vec<usize> = (0..64).filter(|&pixel| map[pixel] > 0.0).collect();
+        assert_eq!(hot, vec![20, 21, 28, 29]);
+        assert!((map[20] - 1.0).abs() < f32::EPSILON);
+    }
+
+    #[test]
+    fn lattices_that_do_not_fit_the_budget_are_left_out() {
+        assert_eq!(surveyed(&[4, 2], 39), surveyed(&[4], usize::MAX));
+        assert_ne!(surveyed(&[4, 2], 40), surveyed(&[4], usize::MAX));
+        assert!(Survey::new(&[4, 2], 8, 8, 31).is_empty());
+    }
 }

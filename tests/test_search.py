@@ -92,12 +92,17 @@ def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, sides, has_
     assert n_plain <= n <= n_plain + most
 
 
-def test_a_survey_that_the_budget_cuts_short_counts_what_is_known():
-    opts = reference.Options(height=48, width=48, partitions=2)
-    found = search(opts, survey=(4,), max_calls=7)
-    assert answer(found, both_corners) == 7
-    assert found.is_done
-    assert np.isfinite(found.heatmap()).all()
+@pytest.mark.parametrize(("budget", "lattices"), [(63, 0), (64, 1), (163, 1), (164, 2), (10_000, 2), (None, 2)])
+def test_of_a_budget_whole_lattices_take_half(budget, lattices):
+    opts = reference.Options(height=48, width=48, partitions=20)
+    asked = search(opts, survey=(4, 5), max_calls=budget)
+    expected = search(opts, survey=(4, 5)[:lattices], max_calls=budget)
+    assert answer(asked, both_corners) == answer(expected, both_corners)
+    assert asked.heatmap().tobytes() == expected.heatmap().tobytes()
+    if lattices:
+        other = search(opts, survey=(4, 5)[: lattices - 1], max_calls=budget)
+        answer(other, both_corners)
+        assert asked.heatmap().tobytes() != other.heatmap().tobytes()
 
 
 @settings(max_examples=50, deadline=None)
