@@ -132,6 +132,14 @@ def test_a_run_ends_in_tables_plots_and_sheets(few):
         table = {(line["method"], line["measure"]): line for line in csv.DictReader(stream)}
     assert table["random:grid=8", "covered@0"]["n"] == "3"
     assert float(table["random:grid=8", "covered@0"]["difference"]) == 0
+    with (run / "curves.csv").open(newline="") as stream:
+        points = [line for line in csv.DictReader(stream) if line["method"] == "random:grid=8"]
+    curves = [row["deletion_scores"] for row in rows if row["method"] == "random:grid=8" and not row["error"]]
+    assert [float(point["share"]) for point in points] == [i / 50 for i in range(51)]
+    assert {point["n"] for point in points} == {str(len(curves))}
+    np.testing.assert_allclose(
+        [float(point["deletion"]) for point in points], np.mean(curves, axis=0), atol=1e-5
+    )
     assert "| size, minimal at 0, % | 3.1 [3.1, 3.1] |" in (run / "table.md").read_text()
     for name in ("size_calls.png", "curves.png", "sizes.png"):
         with Image.open(run / "plots" / name) as image:

@@ -92,7 +92,9 @@ def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, sides, has_
     assert n_plain <= n <= n_plain + most
 
 
-@pytest.mark.parametrize(("budget", "lattices"), [(63, 0), (64, 1), (163, 1), (164, 2), (10_000, 2), (None, 2)])
+@pytest.mark.parametrize(
+    ("budget", "lattices"), [(63, 0), (64, 1), (163, 1), (164, 2), (10_000, 2), (None, 2)]
+)
 def test_of_a_budget_whole_lattices_take_half(budget, lattices):
     opts = reference.Options(height=48, width=48, partitions=20)
     asked = search(opts, survey=(4, 5), max_calls=budget)

@@ -141,7 +141,7 @@ def _curves(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
     figure, panels = _figure(3)
     for place, method in enumerate(methods):
         for panel, column in zip(panels, ("insertion_scores", "deletion_scores"), strict=False):
-            curve = _mean_curve(rows, method, column)
+            curve = mean_curve(rows, method, column)
             if curve is not None:
                 panel.plot(np.linspace(0, 100, len(curve)), curve, color=_colour(place), label=method)
         shares, kept = zip(*_retained(rows, method), strict=True) if _has_retained(rows, method) else ((), ())
@@ -158,7 +158,8 @@ def _curves(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
     return _png(figure)
 
 
-def _mean_curve(rows: Sequence[Row], method: str, column: str) -> NDArray[np.float64] | None:
+def mean_curve(rows: Sequence[Row], method: str, column: str) -> NDArray[np.float64] | None:
+    """Return the mean of a method's curves over the photographs; None where it has none."""
     curves = [row[column] for row in rows if row["method"] == method and row.get(column)]
     return np.mean(curves, axis=0, dtype=np.float64) if curves else None
 
