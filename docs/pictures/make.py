@@ -159,7 +159,7 @@ def draw_refinement(model: Model, path: int, regions: list[reference.Region], fo
 def draw_partitions(model: Model) -> Image.Image:
     """Show the heatmap of more and more partitions."""
     row = [
-        (model.explain(partitions=n).overlay(contour="none"), f"mean of {n} partition{'s' * (n > 1)}")
+        (model.explain(partitions=n, survey=0).overlay(contour="none"), f"mean of {n} partition{'s' * (n > 1)}")
         for n in (1, 5, 20, 50)
     ]
     return contact_sheet([row[:2], row[2:]], width=440)
@@ -167,7 +167,6 @@ def draw_partitions(model: Model) -> Image.Image:
 
 def draw_extraction(model: Model, found: Explanation) -> Image.Image:
     """Show the shortest sufficient prefix of the ranking, and what is left of it."""
-    low, high = 1, SIDE * SIDE
     order = found.ranking()
 
     def prefix(n: int) -> np.ndarray:
@@ -175,13 +174,12 @@ def draw_extraction(model: Model, found: Explanation) -> Image.Image:
         kept[order[:n]] = True
         return kept.reshape(SIDE, SIDE)
 
-    while high - low > 50:
-        middle = (low + high) // 2
-        low, high = (low, middle) if model.says(~prefix(middle))[2] else (middle, high)
+    step = SIDE * SIDE // 100
+    n = next(n for n in range(1, 101) if model.says(~prefix(n * step))[2])
     row = []
     for title, kept in (
-        ("best half as many", prefix(high // 2)),
-        ("best ranked", prefix(high)),
+        ("best half as many", prefix(n // 2 * step)),
+        ("best ranked", prefix(n * step)),
         ("the explanation", found.kept),
     ):
         name, score, is_passing = model.says(~kept)

@@ -77,7 +77,7 @@ def sheet(explanations: list[Explanation], *, contour: Contour = "solid", **draw
                 (explanation.photo, f"What was given:\n{short_title(explanation)}{scores[0]}"),
                 (
                     explanation.overlay(contour=contour, **drawing),
-                    "Where the label comes from:\nresponsibility, lightest is most",
+                    "Where the label comes from:\nlightest is most",
                 ),
                 (
                     explanation.picture(contour=contour),
