@@ -4,7 +4,7 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dccausal::{
     Canvas, Evidence, Extraction, ExtractionOptions, Fingerprinter, Inference, InferenceOptions, Layout, Question,
-    Region, Renderer, Search, SearchOptions, Verdict, World,
+    Region, Renderer, Search, SearchOptions, Verdict, Weighting, World,
 };
 use std::hint::black_box;
 
@@ -33,11 +33,27 @@ fn searches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("search 224x224, 50 partitions");
     for (name, world) in [("intact", World::Intact), ("contingency", World::Contingency)] {
         let options = SearchOptions { world, ..SearchOptions::paper(224, 224, 0) };
-        println!("{name}: {} questions", search(&options).n_calls());
+        group.throughput(Throughput::Elements(search(&options).n_calls()));
         group.bench_function(name, |bencher| bencher.iter(|| black_box(search(&options)).heatmap()));
     }
     group.finish();
-    let mut group = criterion.benchmark_group("search and extraction, 2048x2048, 500 partitions");
+    let options = SearchOptions {
+        partitions: 6,
+        world: World::Both,
+        weighting: Weighting::Score,
+        min_side: 0.25,
+        refine_equal: true,
+        concentration: 4,
+        wave: 3,
+        inference: Some(InferenceOptions { reach: 0.5, audit: 0.03, seed: 0 }),
+        survey: vec![4, 5],
+        ..SearchOptions::paper(224, 224, 0)
+    };
+    let mut group = criterion.benchmark_group("search 224x224, default");
+    group.throughput(Throughput::Elements(search(&options).n_calls()));
+    group.bench_function("both", |bencher| bencher.iter(|| black_box(search(&options)).heatmap()));
+    group.finish();
+    let mut group = criterion.benchmark_group("search 2048x2048, 500 partitions");
     group.sample_size(10);
     let options = SearchOptions { partitions: 500, ..SearchOptions::paper(2048, 2048, 0) };
     group.bench_function("intact", |bencher| bencher.iter(|| black_box(search(&options)).heatmap()));
