@@ -1,7 +1,8 @@
 """What the compiled core costs by itself, without Python and without a model: ``cargo bench``, as a record.
 
-Run ``python bench/core.py [--seconds 2] [--out FOLDER]``. Needs Rust; a minute or two on an idle machine. A line a benchmark: the mean time with its 95 % interval, and what a question, a byte or a search costs by it where
-the benchmark says how many there are.
+Run ``python bench/core.py [--seconds 2] [--out FOLDER]``. Needs Rust; a minute or two on an idle machine. A line a
+benchmark: the mean time with its 95 % interval, and what a question or a byte costs by it where the benchmark says
+how many there are.
 """
 
 from __future__ import annotations
