@@ -159,7 +159,10 @@ def draw_refinement(model: Model, path: int, regions: list[reference.Region], fo
 def draw_partitions(model: Model) -> Image.Image:
     """Show the heatmap of more and more partitions."""
     row = [
-        (model.explain(partitions=n, survey=0).overlay(contour="none"), f"mean of {n} partition{'s' * (n > 1)}")
+        (
+            model.explain(partitions=n, survey=0).overlay(contour="none"),
+            f"mean of {n} partition{'s' * (n > 1)}",
+        )
         for n in (1, 5, 20, 50)
     ]
     return contact_sheet([row[:2], row[2:]], width=440)
