@@ -23,7 +23,13 @@ MONOTONE = [
     "two_of_three",
     "colour_anywhere",
 ]
-PROFILES = [Profile(), Profile(world="contingency", weighting="leaf", refine_equal=True)]
+PROFILES = [
+    Profile(),
+    Profile(world="contingency", weighting="leaf", refine_equal=True),
+    Profile(survey=2),
+    Profile.of("default"),
+    Profile.of("fast"),
+]
 
 
 def scene(name):
@@ -34,7 +40,7 @@ def is_one_of(kept, explanations):
     return any(np.array_equal(kept, explanation) for explanation in explanations)
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=["intact", "contingency"])
+@pytest.mark.parametrize("profile", PROFILES, ids=["intact", "contingency", "survey", "default", "fast"])
 @pytest.mark.parametrize("name", MONOTONE)
 def test_planted_causes_are_explained_exactly(name, profile):
     planted = scene(name)
@@ -282,6 +288,8 @@ def test_classifiers_that_do_not_answer(answer, text):
         ({"world": "other"}, "world is 'other'; one of intact, contingency, sufficient, both is needed"),
         ({"weighting": "even"}, "weighting is 'even'; one of shares, leaf, score is needed"),
         ({"concentration": 65}, "concentration is 65; a whole number from 1 to 64 is needed"),
+        ({"survey": 9}, "survey is 9; a whole number from 0 to 8 is needed"),
+        ({"survey": 1.5}, "survey is 1.5; a whole number from 0 to 8 is needed"),
         ({"grid": 0}, "grid is 0; a whole number from 1 to 256 is needed"),
         ({"seed": -1}, "seed is -1; a whole number from 0 to"),
         ({"top_k": 0}, "top_k is 0; a whole number of at least 1 is needed"),
