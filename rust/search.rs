@@ -121,17 +121,19 @@ pub struct SearchCounts {
     pub partitions: u32,
     /// Regions cut and judged.
     pub refinements: u64,
-    /// Verdicts that the responsibilities took.
+    /// Verdicts that the responsibilities and the survey took.
     pub verdicts: u64,
+    /// Questions of the survey, once it is over.
+    pub surveyed: u64,
     /// Rounds of questions.
     pub rounds: u64,
 }
 
 impl SearchCounts {
-    /// Questions that asking every subset of every region would take.
+    /// Questions that asking every subset of every region would take, and the survey's.
     #[must_use]
     pub const fn exhaustive(&self) -> u64 {
-        self.refinements * (SUBSETS as u64 - 1)
+        self.refinements * (SUBSETS as u64 - 1) + self.surveyed
     }
 }
 
@@ -317,6 +319,8 @@ impl Search {
         }
         if self.counts.rounds == 1 && !self.survey.is_empty() {
             self.surveyed = self.survey.map(&self.evidence);
+            self.counts.surveyed = self.survey.n_questions();
+            self.counts.verdicts += self.counts.surveyed;
         }
         while self.evidence.is_round_over() {
             self.evidence.begin_round();

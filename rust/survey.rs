@@ -53,6 +53,12 @@ impl Survey {
         self.lattices.is_empty()
     }
 
+    /// Number of questions that it asks.
+    #[must_use]
+    pub fn n_questions(&self) -> u64 {
+        self.lattices.iter().map(|lattice| 2 * lattice.superpixels.len() as u64).sum()
+    }
+
     /// Queues every question whose verdict is not known.
     pub fn ask(&self, evidence: &mut Evidence) {
         for lattice in &self.lattices {

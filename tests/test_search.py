@@ -90,6 +90,10 @@ def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, sides, has_
     np.testing.assert_allclose(found.heatmap(), expected, atol=1e-6)
     most = sum(2 * len(reference.Blocks.of(opts.height, opts.width, side).all()) for side in sides)
     assert n_plain <= n <= n_plain + most
+    counts, plain_counts = found.counts(), plain.counts()
+    assert counts["exhaustive"] == plain_counts["exhaustive"] + most
+    assert counts["verdicts"] == plain_counts["verdicts"] + most
+    assert n <= counts["verdicts"] <= counts["exhaustive"]
 
 
 @pytest.mark.parametrize(
