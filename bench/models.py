@@ -126,22 +126,11 @@ def write(folder: Path, kind: str, size: int = 224, dtype: str = "float32") -> P
     path = folder / f"{kind}-{size}-{dtype}.onnx"
     if path.is_file():
         return path
-    # Random weights give nearly every image the same label. What the grey image gets is taken from all scores, so that
-    # what an image shows decides, and a photograph loses its label when it is masked.
-    zero = np.zeros(N_CLASSES, np.float32)
-    session = ort.InferenceSession(_model(kind, size, "float32", zero), providers=["CPUExecutionProvider"])
-    (grey,) = session.run(None, {"image": np.full((1, 3, size, size), 128 / 255, np.float32)})
-    folder.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
-    half.write_bytes(_model(kind, size, dtype, -grey[0]))
-    half.rename(path)
-    return path
-
-
-def _model(kind: str, size: int, dtype: str, bias: np.ndarray) -> bytes:
     graph = Graph(dtype)
     last = KINDS[kind](graph, size)
-    graph.nodes.append(helper.make_node("Add", [last, graph.constant(bias)], ["logits"]))
+    # Random weights give nearly every image the same label. What the grey image gets is taken from all scores, so that
+    # what an image shows decides, and a photograph loses its label when it is masked.
+    graph.nodes.append(helper.make_node("Add", [last, graph.constant(np.zeros(N_CLASSES))], ["logits"]))
     value = helper.make_tensor_value_info
     model = helper.make_model(
         helper.make_graph(
@@ -154,8 +143,15 @@ def _model(kind: str, size: int, dtype: str, bias: np.ndarray) -> bytes:
         opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
     )
-    content: bytes = model.SerializeToString()
-    return content
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (grey,) = session.run(None, {"image": np.full((1, 3, size, size), 128 / 255, dtype)})
+    bias = model.graph.initializer[-1]
+    bias.CopyFrom(numpy_helper.from_array(-grey[0], bias.name))
+    folder.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part")
+    half.write_bytes(model.SerializeToString())
+    half.rename(path)
+    return path
 
 
 def main() -> None:

@@ -239,7 +239,7 @@ impl Search {
         Ok(py.detach(|| lock(&self.inner).submit(batch_id, &verdicts))?)
     }
 
-    /// The heatmap as known now, (H, W) float32: the mean over the partitions begun.
+    /// The heatmap as known now, (H, W) float32: the mean over the partitions begun, and what the survey found.
     fn heatmap<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let heatmap = py.detach(|| lock(&self.inner).heatmap());
         heatmap.into_pyarray(py).reshape([self.height as usize, self.width as usize])

@@ -2,7 +2,8 @@
 //!
 //! Each partition is a tree. Its root is the whole image; a region is cut into four superpixels at a random point, their
 //! responsibilities are found by questions to the classifier, and every superpixel that is a cause is cut again, until it
-//! is too small or its siblings are all equally responsible (paper, Section 3). The heatmap is the mean over partitions.
+//! is too small or its siblings are all equally responsible (paper, Section 3). The heatmap is the mean over partitions,
+//! and half of it a survey where one is wanted.
 //!
 //! Trees grow together, a round of questions at a time: the questions of a round are all that the unfinished regions of all
 //! partitions need next. So batches are full, a search that is cut short has every partition at about the same depth,
@@ -83,7 +84,7 @@ pub struct SearchOptions {
 impl SearchOptions {
     /// The paper's values (Section 5) for an image of the given size.
     #[must_use]
-    pub fn paper(height: u32, width: u32, seed: u64) -> Self {
+    pub const fn paper(height: u32, width: u32, seed: u64) -> Self {
         Self {
             height,
             width,
@@ -109,8 +110,8 @@ impl SearchOptions {
         require(self.min_side > 0.0 && self.min_side <= 1.0, "min_side", self.min_side, "above 0 and at most 1")?;
         require((1..=64).contains(&self.concentration), "concentration", self.concentration, "from 1 to 64")?;
         require(self.wave >= 1, "wave", self.wave, "at least 1")?;
-        let odd = self.survey.iter().find(|side| !(2..=32).contains(*side));
-        odd.map_or(Ok(()), |side| require(false, "survey", *side, "from 2 to 32 superpixels a side"))
+        let needed = "from 2 to 32 superpixels a side";
+        self.survey.iter().try_for_each(|&side| require((2..=32).contains(&side), "survey", side, needed))
     }
 }
 

@@ -16,20 +16,15 @@ use crate::region::{Grid, Region};
 pub struct Survey {
     height: u32,
     width: u32,
+    whole: Fingerprint,
     lattices: Vec<Lattice>,
 }
 
 #[derive(Clone, Debug)]
 struct Lattice {
     grid: Grid,
-    superpixels: Vec<Superpixel>,
-}
-
-#[derive(Clone, Debug)]
-struct Superpixel {
-    region: Region,
-    alone: Fingerprint,
-    others: Fingerprint,
+    /// Of each superpixel, the identity of the mutant that masks it alone, and of the one that shows it alone.
+    prints: Vec<(Fingerprint, Fingerprint)>,
 }
 
 impl Survey {
@@ -37,14 +32,13 @@ impl Survey {
     #[must_use]
     pub fn new(sides: &[u32], height: u32, width: u32, most: usize) -> Self {
         let prints = Fingerprinter::new(height, width);
-        let mut left = most;
-        let grids = sides.iter().map(|&side| Grid::new(height, width, side));
-        let grids = grids.take_while(|grid| {
-            let rest = left.checked_sub(2 * grid.n_blocks());
-            left = rest.unwrap_or(0);
-            rest.is_some()
+        let mut questions = 0;
+        let grids = sides.iter().map(|&side| Grid::new(height, width, side)).take_while(|grid| {
+            questions += 2 * grid.n_blocks();
+            questions <= most
         });
-        Self { height, width, lattices: grids.map(|grid| Lattice::new(grid, &prints)).collect() }
+        let lattices = grids.map(|grid| Lattice::new(grid, &prints)).collect();
+        Self { height, width, whole: prints.region(&Region::whole(height, width)), lattices }
     }
 
     /// Whether nothing is surveyed.
@@ -56,15 +50,15 @@ impl Survey {
     /// Number of questions that it asks.
     #[must_use]
     pub fn n_questions(&self) -> u64 {
-        self.lattices.iter().map(|lattice| 2 * lattice.superpixels.len() as u64).sum()
+        self.lattices.iter().map(|lattice| 2 * lattice.prints.len() as u64).sum()
     }
 
     /// Queues every question whose verdict is not known.
     pub fn ask(&self, evidence: &mut Evidence) {
-        for lattice in &self.lattices {
-            for (block, superpixel) in lattice.superpixels.iter().enumerate() {
-                evidence.ask(superpixel.alone, || vec![superpixel.region]);
-                evidence.ask(superpixel.others, || lattice.others(block));
+        for Lattice { grid, prints } in &self.lattices {
+            for (block, &(masked, shown)) in prints.iter().enumerate() {
+                evidence.ask(masked, || vec![grid.block(block)]);
+                evidence.ask(shown, || others(grid, block));
             }
         }
     }
@@ -73,19 +67,16 @@ impl Survey {
     /// the most on its lattice. What is not known counts as 0; labels without scores count as all or nothing.
     #[must_use]
     pub fn map(&self, evidence: &Evidence) -> Vec<f32> {
-        let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
-        let whole = Fingerprinter::new(self.height, self.width).region(&Region::whole(self.height, self.width));
-        let blank = evidence.verdict(whole).map_or(f32::NAN, |verdict| verdict.score);
+        let score = |print: Fingerprint| evidence.verdict(print).map_or(f32::NAN, |verdict| verdict.score);
+        let (intact, blank) = (score(Fingerprint::default()), score(self.whole));
         let lost = |verdict: Verdict| by_score(intact - verdict.score, !verdict.is_passing);
         let gained = |verdict: Verdict| by_score(verdict.score - blank, verdict.is_passing);
         let mut sums = Accumulator::new(self.height, self.width);
-        for lattice in &self.lattices {
-            let of = |print: Fingerprint, change: &dyn Fn(Verdict) -> f64| evidence.verdict(print).map_or(0.0, change);
-            let losses = lattice.superpixels.iter().map(|superpixel| of(superpixel.alone, &lost)).collect();
-            let gains = lattice.superpixels.iter().map(|superpixel| of(superpixel.others, &gained)).collect();
-            let values = shares(losses).into_iter().zip(shares(gains)).map(|(loss, gain)| f64::midpoint(loss, gain));
-            for (superpixel, value) in lattice.superpixels.iter().zip(values) {
-                sums.add(&superpixel.region, value);
+        for Lattice { grid, prints } in &self.lattices {
+            let losses = prints.iter().map(|(masked, _)| evidence.verdict(*masked).map_or(0.0, lost)).collect();
+            let gains = prints.iter().map(|(_, shown)| evidence.verdict(*shown).map_or(0.0, gained)).collect();
+            for (block, (loss, gain)) in shares(losses).into_iter().zip(shares(gains)).enumerate() {
+                sums.add(&grid.block(block), f64::midpoint(loss, gain));
             }
         }
         sums.mean(u32::try_from(self.lattices.len()).unwrap_or(u32::MAX))
@@ -94,22 +85,15 @@ impl Survey {
 
 impl Lattice {
     fn new(grid: Grid, prints: &Fingerprinter) -> Self {
-        let mut lattice = Self { grid, superpixels: Vec::new() };
-        lattice.superpixels = (0..lattice.grid.n_blocks())
-            .map(|block| {
-                let region = lattice.grid.block(block);
-                let others = prints.regions(&lattice.others(block));
-                Superpixel { region, alone: prints.region(&region), others }
-            })
-            .collect();
-        lattice
+        let both = |block| (prints.region(&grid.block(block)), prints.regions(&others(&grid, block)));
+        Self { prints: (0..grid.n_blocks()).map(both).collect(), grid }
     }
+}
 
-    /// All superpixels but one.
-    fn others(&self, shown: usize) -> Vec<Region> {
-        let kept: Vec<bool> = (0..self.grid.n_blocks()).map(|block| block == shown).collect();
-        self.grid.masked(&kept)
-    }
+/// All of a lattice but one superpixel.
+fn others(grid: &Grid, shown: usize) -> Vec<Region> {
+    let kept: Vec<bool> = (0..grid.n_blocks()).map(|block| block == shown).collect();
+    grid.masked(&kept)
 }
 
 /// A change of the score, if upwards; without scores, whether the label changed.
@@ -127,8 +111,7 @@ fn shares(values: Vec<f64>) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    /// Needs the pixel in the second row and third column of a 4 x 4 lattice over 8 x 8 pixels; the score is the share of the
-    /// image that is shown.
+    /// The classifier needs a pixel in the second row and third column of a 4 x 4 lattice over 8 x 8 pixels, and tells no score.
     fn surveyed(sides: &[u32], most: usize) -> Vec<f32> {
         let survey = Survey::new(sides, 8, 8, most);
         let mut evidence = Evidence::new(None);

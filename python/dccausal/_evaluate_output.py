@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dccausal._evaluate_plots import mean_curve, plots
+from dccausal._evaluate_plots import plots
 from dccausal._evaluate_sheets import methods_sheet
-from dccausal._evaluate_table import cells, difference_cells, markdown, methods_of, table_csv
+from dccausal._evaluate_table import cells, curves_csv, difference_cells, markdown, methods_of, table_csv
 from dccausal._files import png_bytes, write_files
 
 Row = Mapping[str, Any]
@@ -50,8 +50,11 @@ def write_tables(out: Path, rows: Sequence[Row], methods: Sequence[str]) -> list
         text = markdown(shown)
         if len(methods) > 1:
             text += "\n" + markdown(difference_cells(good, methods))
-        files |= {"table.csv": table_csv(good, methods).encode(), "table.md": text.encode()}
-        files["curves.csv"] = _mean_curves(good, methods).encode()
+        files |= {
+            "table.csv": table_csv(good, methods).encode(),
+            "curves.csv": curves_csv(good, methods).encode(),
+            "table.md": text.encode(),
+        }
     write_files(out, files, stale=[_PARQUET] if _PARQUET not in files else [])
     return shown
 
@@ -97,22 +100,6 @@ def _csv(rows: Sequence[Row]) -> str:
     writer.writerow(columns)
     for row in rows:
         writer.writerow([_cell(row.get(column)) for column in columns])
-    return text.getvalue()
-
-
-def _mean_curves(rows: Sequence[Row], methods: Sequence[str]) -> str:
-    """Return the mean score of the label by method and share of the pixels, as the plots show it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["method", "share", "insertion", "deletion", "n"])
-    for method in methods:
-        inserted, deleted = (mean_curve(rows, method, f"{name}_scores") for name in ("insertion", "deletion"))
-        if inserted is None or deleted is None:
-            continue
-        n = sum(1 for row in rows if row["method"] == method and row.get("insertion_scores"))
-        for place, (insertion, deletion) in enumerate(zip(inserted, deleted, strict=True)):
-            share = place / (len(inserted) - 1)
-            writer.writerow([method, f"{share:g}", f"{insertion:.6g}", f"{deletion:.6g}", n])
     return text.getvalue()
 
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dccausal._evaluate_measure import RETAINED
-from dccausal._evaluate_table import Mean, Row, has_others, mean_of, values_of
+from dccausal._evaluate_table import Mean, Row, has_others, mean_curve, mean_of, values_of
 from dccausal.errors import RuntimeMissingError
 
 _DPI = 130
@@ -156,12 +155,6 @@ def _curves(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
         panel.set_ylim(bottom=0)
         panel.legend(fontsize=8)
     return _png(figure)
-
-
-def mean_curve(rows: Sequence[Row], method: str, column: str) -> NDArray[np.float64] | None:
-    """Return the mean of a method's curves over the photographs; None where it has none."""
-    curves = [row[column] for row in rows if row["method"] == method and row.get(column)]
-    return np.mean(curves, axis=0, dtype=np.float64) if curves else None
 
 
 def _has_retained(rows: Sequence[Row], method: str) -> bool:

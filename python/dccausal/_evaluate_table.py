@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dccausal.metrics import bootstrap_interval
 
@@ -144,6 +145,12 @@ def mean_of(rows: Sequence[Row], method: str, column: str) -> Mean | None:
     return Mean.of(list(values_of(rows, method, column).values()))
 
 
+def mean_curve(rows: Sequence[Row], method: str, column: str) -> NDArray[np.float64] | None:
+    """Return the mean of a method's curves over the photographs; None where it has none."""
+    curves = [row[column] for row in rows if row["method"] == method and row.get(column)]
+    return np.mean(curves, axis=0, dtype=np.float64) if curves else None
+
+
 def difference_of(rows: Sequence[Row], method: str, first: str, column: str) -> Mean | None:
     """Return the mean difference of a method and the first, over the photographs that have both."""
     own, other = values_of(rows, method, column), values_of(rows, first, column)
@@ -164,6 +171,22 @@ def table_csv(rows: Sequence[Row], methods: Sequence[str]) -> str:
             pair = difference_of(rows, method, methods[0], column) if method != methods[0] else None
             difference = ("", "", "", "") if pair is None else _cells(pair)
             writer.writerow((method, column, *_cells(mean), *difference))
+    return text.getvalue()
+
+
+def curves_csv(rows: Sequence[Row], methods: Sequence[str]) -> str:
+    """Return the mean score of the label by method and share of the pixels, as the plots show it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["method", "share", "insertion", "deletion", "n"])
+    for method in methods:
+        inserted, deleted = (mean_curve(rows, method, f"{name}_scores") for name in ("insertion", "deletion"))
+        if inserted is None or deleted is None:
+            continue
+        n = sum(1 for row in rows if row["method"] == method and row.get("insertion_scores"))
+        for place, (insertion, deletion) in enumerate(zip(inserted, deleted, strict=True)):
+            share = place / (len(inserted) - 1)
+            writer.writerow([method, f"{share:g}", f"{insertion:.6g}", f"{deletion:.6g}", n])
     return text.getvalue()
 
 
