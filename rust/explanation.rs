@@ -8,7 +8,8 @@
 //!    for, and the smallest set is taken.
 //! 2. *Shrinking*, coarse to fine. On each lattice, groups of kept blocks are left out, each alone, a window of groups at a
 //!    time, the worst ranked first. Those of a window that are not missed are put in order, least harmful first, and as many
-//!    as possible are dropped together.
+//!    as possible are dropped together. Windows are wide where most can go and narrow where few can: whatever goes, the rest
+//!    of its window has to be asked about again.
 //! 3. *Confirmation.* Classifiers are not monotone: what was missed in a larger set may be dropped from a smaller one. On
 //!    the finest lattice all blocks are tried again, until leaving out any single one loses the label. The set is 1-minimal.
 //!
@@ -52,8 +53,11 @@ pub enum Stage {
 const FAN: usize = 3;
 /// Sets that the search has seen pass and that growth asks about, as blocks.
 const COVERS: usize = 4;
-/// Groups that are left out, each alone, before any of them is dropped.
-const WINDOW: usize = 8;
+/// Groups that are left out, each alone, before any of them is dropped: on the coarse lattices, where it matters most which
+/// ones go first; on the finest; and of those that were missed before, few of which can go.
+const COARSE_WINDOW: usize = 8;
+const FINE_WINDOW: usize = 4;
+const MISSED_WINDOW: usize = 2;
 
 /// The kept blocks in one square of a lattice, in reading order.
 type Group = Vec<usize>;
@@ -86,6 +90,8 @@ pub struct Extraction {
     untried: Option<Vec<Group>>,
     /// Those that were missed, if of a larger set, with the score that was left.
     missed: Vec<(Group, f32)>,
+    /// How many groups are left out, each alone, before any of them is dropped.
+    window: usize,
     /// Whether anything was dropped in this round through the finest lattice.
     has_dropped: bool,
     stage: Stage,
@@ -106,6 +112,7 @@ impl Extraction {
         require(heatmap.len() == n_pixels, "heatmap", heatmap.len(), "one value a pixel")?;
         let grid = Grid::new(height, width, options.cells);
         let prints = Fingerprinter::new(height, width);
+        let levels = levels(grid.n_rows().max(grid.n_columns()));
         let ranking = rank_blocks(&grid, heatmap, width as usize);
         let mut rank = vec![0; ranking.len()];
         ranking.iter().enumerate().for_each(|(place, &block)| rank[block] = place);
@@ -114,7 +121,8 @@ impl Extraction {
             covers: Vec::new(),
             prints: (0..grid.n_blocks()).map(|block| prints.region(&grid.block(block))).collect(),
             kept: vec![true; grid.n_blocks()],
-            levels: levels(grid.n_rows().max(grid.n_columns())),
+            window: if levels.len() > 1 { COARSE_WINDOW } else { FINE_WINDOW },
+            levels,
             level: 0,
             untried: None,
             missed: Vec::new(),
@@ -329,7 +337,11 @@ impl Extraction {
         let mut missed = std::mem::take(&mut self.missed);
         if !is_finest {
             self.level += 1;
+            if self.level + 1 == self.levels.len() {
+                self.window = FINE_WINDOW;
+            }
         } else if self.has_dropped {
+            self.window = MISSED_WINDOW;
             missed.sort_by(|(left, left_score), (right, right_score)| {
                 right_score.total_cmp(left_score).then_with(|| self.place(right).cmp(&self.place(left)))
             });
@@ -342,7 +354,7 @@ impl Extraction {
 
     /// Leaves out each group of a window alone, and drops as many as can be spared together, least harmful first.
     fn try_window(&mut self, untried: &[Group]) -> Option<()> {
-        let (window, later) = untried.split_at(untried.len().min(WINDOW));
+        let (window, later) = untried.split_at(untried.len().min(self.window));
         let sets: Vec<_> = window.iter().map(|group| self.without(std::slice::from_ref(group))).collect();
         let verdicts: Vec<_> = sets.iter().map(|set| self.ask(set)).collect();
         let verdicts: Vec<Verdict> = verdicts.into_iter().collect::<Option<_>>()?;

@@ -558,9 +558,10 @@ def shrink(
     score: Score,
     dropped: list[tuple[int, int]],
 ) -> frozenset[tuple[int, int]]:
-    """Drop groups of side x side blocks, eight at a time, the worst ranked first.
+    """Drop groups of side x side blocks, eight at a time and single ones four at a time, the worst ranked first.
 
-    A group that was missed once is taken to be needed; single blocks are tried again after anything was dropped.
+    A group that was missed once is taken to be needed; single blocks are tried again, two at a time, after anything
+    was dropped.
     """
     place = {block: i for i, block in enumerate(ranked)}
     by_key: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -571,11 +572,12 @@ def shrink(
         return min(place[block] for block in group)
 
     untried = sorted(by_key.values(), key=lambda group: -best_place(group))
+    width = 8 if side > 1 else 4
     while True:
         missed: list[tuple[float, int, list[tuple[int, int]]]] = []
         has_dropped = False
         while untried:
-            window, untried = untried[:8], untried[8:]
+            window, untried = untried[:width], untried[width:]
             tried = [(*score(kept.difference(group)), -best_place(group), group) for group in window]
             missed += [(value, worst, group) for suffices, value, worst, group in tried if not suffices]
             order = sorted((-value, worst, group) for suffices, value, worst, group in tried if suffices)
@@ -587,6 +589,7 @@ def shrink(
             untried = [group for *_, group in order[n + 1 :]] + untried
         if side > 1 or not has_dropped:
             return kept
+        width = 2
         untried = [group for *_, group in sorted(missed, key=lambda item: (-item[0], item[1]))]
 
 

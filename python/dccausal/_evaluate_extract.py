@@ -13,6 +13,7 @@ from dccausal import _core
 from dccausal._verdicts import Target, choose_target
 from dccausal.classifier import Classifier, classify
 from dccausal.explanation import Outcome
+from dccausal.profiles import PROFILES
 
 Pixels = NDArray[np.bool_]
 
@@ -121,7 +122,7 @@ def extract(
     label: int,
     *,
     floor: float = 0.0,
-    grid: int = 28,
+    grid: int = PROFILES["default"].grid,
     is_grown_enough: bool = False,
     max_calls: int | None = None,
     batch_size: int = 32,

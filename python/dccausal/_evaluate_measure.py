@@ -15,6 +15,7 @@ from dccausal._evaluate_extract import CountedClassifier, Scene, extract
 from dccausal._evaluate_truth import TruthKind
 from dccausal._verdicts import Target
 from dccausal.classifier import Classifier
+from dccausal.profiles import PROFILES
 
 Pixels = NDArray[np.bool_]
 
@@ -64,7 +65,7 @@ class Found:
     seconds: float | None
     model_seconds: float | None
     notes: tuple[str, ...] = ()
-    grid: int = 28
+    grid: int = PROFILES["default"].grid
 
 
 @dataclass(frozen=True)

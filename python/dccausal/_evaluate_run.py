@@ -204,7 +204,7 @@ def _found(explanation: Explanation) -> Found:
         seconds=statistics.get("seconds"),
         model_seconds=statistics.get("model_seconds"),
         notes=explanation.notes,
-        grid=int(explanation.provenance.get("grid", 28)),
+        grid=int(explanation.provenance["grid"]),
     )
 
 

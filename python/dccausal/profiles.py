@@ -137,6 +137,7 @@ _DEFAULT = Profile(
     min_side=0.25,
     refine_equal=True,
     concentration=4,
+    grid=32,
     evidence="shared",
     wave=3,
     survey=2,
@@ -146,5 +147,5 @@ PROFILES = {
     "paper": Profile(),
     "default": _DEFAULT,
     # Fewer partitions, not as deep, a coarser survey, and larger blocks.
-    "fast": replace(_DEFAULT, partitions=4, min_side=0.4, survey=1, grid=24),
+    "fast": replace(_DEFAULT, partitions=4, min_side=0.4, survey=1, grid=28),
 }
