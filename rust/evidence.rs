@@ -43,7 +43,7 @@ pub struct Batch {
 pub struct Evidence {
     verdicts: HashMap<Fingerprint, Verdict>,
     /// The questions that passed, in no order that matters.
-    passed: Vec<(Question, Verdict)>,
+    passed: Vec<Question>,
     /// What follows from the verdicts, if it is used, and what followed so far.
     inference: Option<Inference>,
     inferred: HashMap<Fingerprint, Verdict>,
@@ -150,7 +150,7 @@ impl Evidence {
             self.waiting.remove(&question.fingerprint);
             self.verdicts.insert(question.fingerprint, *verdict);
             if verdict.is_passing {
-                self.passed.push((question.clone(), *verdict));
+                self.passed.push(question.clone());
             }
             if let Some(inference) = &mut self.inference {
                 inference.learn(question, *verdict);
@@ -171,9 +171,9 @@ impl Evidence {
         self.calls_left() == 0
     }
 
-    /// The mutants that were asked about and pass, with their verdicts.
+    /// The mutants that were asked about and pass.
     #[must_use]
-    pub fn passed(&self) -> &[(Question, Verdict)] {
+    pub fn passed(&self) -> &[Question] {
         &self.passed
     }
 

@@ -5,7 +5,7 @@
 //!
 //! 1. *Growth.* Blocks are ranked by the heatmap, and the shortest prefix of the ranking that passes is sought, several
 //!    lengths at a time, zooming in. Where the search has seen small sets pass, only shorter prefixes than those are asked
-//!    for, and the smallest set is taken.
+//!    for, and the smallest set is taken; not so where a score is asked for, since the hottest blocks keep more of it.
 //! 2. *Shrinking*, coarse to fine. On each lattice, groups of kept blocks are left out, each alone, a window of groups at a
 //!    time, the worst ranked first. Those of a window that are not missed are put in order, least harmful first, and as many
 //!    as possible are dropped together. Windows are wide where most can go and narrow where few can: whatever goes, the rest
@@ -135,7 +135,9 @@ impl Extraction {
             ranking,
             rank,
         };
-        extraction.covers = extraction.smallest_covers();
+        if options.min_score <= 0.0 {
+            extraction.covers = extraction.smallest_covers();
+        }
         extraction.advance();
         Ok(extraction)
     }
@@ -289,8 +291,7 @@ impl Extraction {
         let half = self.prints.len() / 2;
         let n_pixels: u64 = (0..self.grid.n_blocks()).map(|block| self.grid.block(block).area()).sum();
         let masked = |question: &Question| question.masked.iter().map(Region::area).sum::<u64>();
-        let seen = self.evidence.passed().iter().filter(|(_, verdict)| self.suffices(*verdict));
-        let mut seen: Vec<_> = seen.map(|(question, _)| (masked(question), question)).collect();
+        let mut seen: Vec<_> = self.evidence.passed().iter().map(|question| (masked(question), question)).collect();
         seen.sort_by_key(|&(masked, question)| (std::cmp::Reverse(masked), question.fingerprint));
         let mut covers = Vec::new();
         // Where blocks are not quite even, half of them may have a little more than half of the pixels.

@@ -490,7 +490,7 @@ def explanation(
         """Whether the set is sufficient, and its score."""
         return judged(verdict(~blocks.pixels(kept)), min_score)
 
-    grown = grow(ranked, score, covers(blocks, seen, min_score))
+    grown = grow(ranked, score, covers(blocks, seen) if min_score <= 0 else [])
     if grown is None:
         everything = np.ones(heat.shape, dtype=bool)
         return everything, everything, ranked
@@ -513,11 +513,9 @@ def judged(verdict: Verdict, min_score: float) -> Verdict:
     return is_enough, np.inf if np.isnan(value) else value
 
 
-def covers(
-    blocks: Blocks, seen: Sequence[tuple[Masked, Verdict]], min_score: float
-) -> list[frozenset[tuple[int, int]]]:
-    """The four smallest sets that the search has seen suffice, as the blocks that they touch, the smallest first."""
-    passing = [masked for masked, verdict in seen if judged(verdict, min_score)[0]]
+def covers(blocks: Blocks, seen: Sequence[tuple[Masked, Verdict]]) -> list[frozenset[tuple[int, int]]]:
+    """The four smallest sets that the search has seen pass, as the blocks that they touch, the smallest first."""
+    passing = [masked for masked, verdict in seen if verdict[0]]
     found: list[frozenset[tuple[int, int]]] = []
     for masked in sorted(passing, key=lambda masked: (-int(masked.sum()), fingerprint(masked))):
         cover = frozenset(b for b in blocks.all() if (blocks.pixels(frozenset([b])) & ~masked).any())
