@@ -24,6 +24,7 @@ from dccausal._compose import Composer, DeviceEasel, DeviceSubject, find_compose
 from dccausal._compose_graph import compose_graph, head_graph
 from dccausal._easel import HostEasel, HostSubject, Share
 from dccausal._gallery import Pictures
+from dccausal._onnx_engine import BoundEngine
 from dccausal._onnx_scores import ScoreKind
 from dccausal._verdicts import Target, rank_of
 from reference import Options
@@ -152,6 +153,44 @@ def test_both_easels_draw_and_read_the_same(dtype, layout):
         for ours, theirs in zip(*answers, strict=True):
             for one, other in zip(np.atleast_2d(ours), np.atleast_2d(theirs), strict=True):
                 np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "lengths"),
+    [
+        (16, {}, {1: 2, 2: 2, 3: 4, 4: 4, 5: 8, 8: 8, 9: 16, 16: 16}),
+        (12, {}, {1: 3, 3: 3, 4: 6, 7: 12, 12: 12}),
+        (5, {}, {1: 5, 5: 5}),
+        (4, {}, {1: 1, 2: 2, 3: 4}),
+        (1, {}, {1: 1}),
+        (16, {"reproducible": True}, {1: 16, 9: 16}),
+    ],
+)
+def test_few_questions_make_a_short_run(rows, options, lengths, monkeypatch):
+    classifier = on_cpu(build(), preprocess="unit", batch_size=rows, **options)
+    classifier._runner.place = ("cpu", 0)
+    composer = find_composer(classifier._runner)
+    pictures = images(2, seed=4)
+    subject, host = DeviceSubject(composer, *pictures), HostSubject(classifier, *pictures, 1)
+    size = pictures.shape[1:3]
+    seen = []
+    compute = BoundEngine.compute
+    monkeypatch.setattr(
+        BoundEngine, "compute", lambda self, start, n, where: seen.append(n) or compute(self, start, n, where)
+    )
+    easel, theirs = DeviceEasel(composer), HostEasel(classifier)
+    for n, length in lengths.items():
+        asked = search(Options(height=size[0], width=size[1], partitions=30, seed=n)).propose(n)
+        assert len(asked) == n
+        answers = []
+        for one, drawn in ((easel, subject), (theirs, host)):
+            shares = [Share(drawn, asked, 0, Target(1, 2, 0.5))]
+            one.draw(shares, rows)
+            answers.append(one.answer(shares)[0])
+        assert seen.pop() == length
+        assert not seen
+        np.testing.assert_array_equal(answers[0][0], answers[1][0])
+        np.testing.assert_allclose(answers[0][1], answers[1][1], atol=1e-6)
 
 
 def content(explanation):

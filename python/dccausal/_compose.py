@@ -210,7 +210,7 @@ class DeviceEasel:
         self, start: int, stop: int, labels: NDArray[np.int64], *, is_whole: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """
-        Run the model on some rows, always the same number at a time.
+        Run the model on some rows, with a few lengths of a run only (see ``Runner.run_length``).
 
         Returns
         -------
@@ -223,7 +223,7 @@ class DeviceEasel:
         scores, found = [], []
         at = start
         while at < stop:
-            n = runner.rows
+            n = runner.run_length(stop - at)
             first = min(at, total - n)
             end = min(first + n, stop)
             wanted = np.zeros(n, dtype=np.int64)
@@ -231,7 +231,7 @@ class DeviceEasel:
             try:
                 whole, read = self._run(first, wanted, slice(at - first, end - first), is_whole=is_whole)
             except Exception as error:
-                if not runner.halve(error):
+                if not runner.halve(error, n):
                     raise runner.failure(error, end - at) from error
                 continue
             scores.append(whole)

@@ -20,6 +20,9 @@ from dccausal.errors import ClassifierError
 
 _log = logging.getLogger("dccausal")
 
+# Into how many parts a batch on the device may be cut, for runs that are not full.
+_SHORTEST = 8
+
 
 class HostEngine:
     """
@@ -208,6 +211,18 @@ class Runner:
             before // 2,
         )
         return True
+
+    def run_length(self, n: int) -> int:
+        """
+        Return the number of images of a run on the device for ``n`` images, or the first of them.
+
+        It is ``rows``, or its half, quarter or eighth if that is enough: a round of three questions need not cost as
+        much as a full batch, and each further length costs the device a plan of its own.
+        """
+        length = self.rows
+        while not self._is_fixed and length % 2 == 0 and length // 2 >= max(n, self.rows // _SHORTEST):
+            length //= 2
+        return length
 
     def failure(self, error: Exception, n: int) -> ClassifierError:
         """Return ONNX Runtime's error on ``n`` images as one of dccausal's."""
