@@ -147,5 +147,5 @@ PROFILES = {
     "paper": Profile(),
     "default": _DEFAULT,
     # Fewer partitions, not as deep, a coarser survey, and larger blocks.
-    "fast": replace(_DEFAULT, partitions=4, min_side=0.4, survey=1, grid=28),
+    "fast": replace(_DEFAULT, partitions=4, min_side=0.4, survey=1, grid=26),
 }
