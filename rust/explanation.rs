@@ -235,16 +235,20 @@ impl Extraction {
 
     /// Seeks the shortest passing prefix of the ranking, or a smaller set; `None` while it waits for verdicts.
     fn grow(&mut self) -> Option<()> {
-        let covers = std::mem::take(&mut self.covers);
-        let passes = self.pass(&covers);
-        self.covers.clone_from(&covers);
-        let cover = covers.into_iter().zip(passes?).find(|(_, passes)| *passes).map(|(cover, _)| cover);
-        if let Some(cover) = &cover {
-            self.kept.clone_from(cover);
+        // One after the other: blocks have more pixels than the set, so nearly always the smallest passes.
+        let mut cover = None;
+        for candidate in self.covers.clone() {
+            if self.passes(&candidate)? {
+                self.kept.clone_from(&candidate);
+                cover = Some(candidate);
+                break;
+            }
         }
-        let all = cover.as_ref().map_or(self.ranking.len(), |cover| cover.iter().filter(|kept| **kept).count());
-        let from = usize::from(cover.is_some());
-        let mut lengths: Vec<usize> = (from..7).map(|halvings| (all >> halvings).max(1)).collect();
+        let mut lengths: Vec<usize> = match &cover {
+            None => (0..7).map(|halvings| (self.ranking.len() >> halvings).max(1)).collect(),
+            // Seldom does a prefix of half its length pass; if it does, there is time for shorter ones.
+            Some(cover) => vec![(cover.iter().filter(|kept| **kept).count() / 2).max(1)],
+        };
         lengths.reverse();
         lengths.dedup();
         let (mut failing, mut passing) = (0, None);
@@ -311,6 +315,11 @@ impl Extraction {
 
     fn prefix(&self, length: usize) -> Vec<bool> {
         self.rank.iter().map(|&place| place < length).collect()
+    }
+
+    fn passes(&mut self, set: &[bool]) -> Option<bool> {
+        let verdict = self.ask(set)?;
+        Some(self.suffices(verdict))
     }
 
     fn pass(&mut self, sets: &[Vec<bool>]) -> Option<Vec<bool>> {
@@ -398,8 +407,7 @@ impl Extraction {
         let mut probe = droppable.len();
         while failing - passing > 1 {
             let smaller = self.without(&droppable[..probe]);
-            let verdict = self.ask(&smaller)?;
-            if self.suffices(verdict) {
+            if self.passes(&smaller)? {
                 passing = probe;
             } else {
                 failing = probe;

@@ -532,8 +532,8 @@ def grow(
     Where a smaller set has been seen to suffice, only prefixes of at most half its length are looked at.
     """
     cover = next((cover for cover in seen if score(cover)[0]), None)
-    n = len(ranked) if cover is None else len(cover)
-    lengths = sorted({max(n >> halvings, 1) for halvings in range(cover is not None, 7)})
+    halvings = {max(len(ranked) >> times, 1) for times in range(7)}
+    lengths = sorted(halvings if cover is None else {max(len(cover) // 2, 1)})
     failing, passing = 0, None
     while True:
         for length in lengths:
