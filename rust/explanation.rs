@@ -90,8 +90,8 @@ pub struct Extraction {
     untried: Option<Vec<Group>>,
     /// Those that were missed, if of a larger set, with the score that was left.
     missed: Vec<(Group, f32)>,
-    /// How many groups are left out, each alone, before any of them is dropped.
-    window: usize,
+    /// Whether the groups to be left out are those that were missed before.
+    is_confirming: bool,
     /// Whether anything was dropped in this round through the finest lattice.
     has_dropped: bool,
     stage: Stage,
@@ -112,7 +112,6 @@ impl Extraction {
         require(heatmap.len() == n_pixels, "heatmap", heatmap.len(), "one value a pixel")?;
         let grid = Grid::new(height, width, options.cells);
         let prints = Fingerprinter::new(height, width);
-        let levels = levels(grid.n_rows().max(grid.n_columns()));
         let ranking = rank_blocks(&grid, heatmap, width as usize);
         let mut rank = vec![0; ranking.len()];
         ranking.iter().enumerate().for_each(|(place, &block)| rank[block] = place);
@@ -121,8 +120,8 @@ impl Extraction {
             covers: Vec::new(),
             prints: (0..grid.n_blocks()).map(|block| prints.region(&grid.block(block))).collect(),
             kept: vec![true; grid.n_blocks()],
-            window: if levels.len() > 1 { COARSE_WINDOW } else { FINE_WINDOW },
-            levels,
+            is_confirming: false,
+            levels: levels(grid.n_rows().max(grid.n_columns())),
             level: 0,
             untried: None,
             missed: Vec::new(),
@@ -343,15 +342,12 @@ impl Extraction {
 
     /// Once every group was tried: to the next lattice, or on the finest to the groups that were missed in larger sets.
     fn leave_lattice(&mut self) {
-        let is_finest = self.level + 1 == self.levels.len();
+        let is_finest = self.is_finest();
         let mut missed = std::mem::take(&mut self.missed);
         if !is_finest {
             self.level += 1;
-            if self.level + 1 == self.levels.len() {
-                self.window = FINE_WINDOW;
-            }
         } else if self.has_dropped {
-            self.window = MISSED_WINDOW;
+            self.is_confirming = true;
             missed.sort_by(|(left, left_score), (right, right_score)| {
                 right_score.total_cmp(left_score).then_with(|| self.place(right).cmp(&self.place(left)))
             });
@@ -362,9 +358,21 @@ impl Extraction {
         self.has_dropped = false;
     }
 
+    const fn is_finest(&self) -> bool {
+        self.level + 1 == self.levels.len()
+    }
+
+    const fn window(&self) -> usize {
+        match (self.is_finest(), self.is_confirming) {
+            (false, _) => COARSE_WINDOW,
+            (true, false) => FINE_WINDOW,
+            (true, true) => MISSED_WINDOW,
+        }
+    }
+
     /// Leaves out each group of a window alone, and drops as many as can be spared together, least harmful first.
     fn try_window(&mut self, untried: &[Group]) -> Option<()> {
-        let (window, later) = untried.split_at(untried.len().min(self.window));
+        let (window, later) = untried.split_at(untried.len().min(self.window()));
         let sets: Vec<_> = window.iter().map(|group| self.without(std::slice::from_ref(group))).collect();
         let verdicts: Vec<_> = sets.iter().map(|set| self.ask(set)).collect();
         let verdicts: Vec<Verdict> = verdicts.into_iter().collect::<Option<_>>()?;

@@ -158,6 +158,26 @@ def test_what_the_search_knows_is_not_asked_again():
     assert np.zeros((16, 16), dtype=bool).tobytes() not in asked
 
 
+def test_growth_asks_about_the_smallest_set_seen_and_a_prefix_of_half_its_length():
+    def verdict(masked):
+        return not masked[2:6, 2:6].any(), 0.5
+
+    begun = search(reference.Options(height=32, width=32, partitions=3, world="sufficient"))
+    answer(begun, verdict)
+    heat = np.arange(32 * 32, dtype=np.float32).reshape(32, 32)  # hottest where nothing is needed
+    extraction = _core.Extraction(begun, heat, cells=16, min_score=0.0)
+    shown = []
+    while extraction.stage == "growth":
+        batch = extraction.propose(64)
+        shown += [~masked for masked in batch.masked()]
+        passing = np.array([verdict(~kept)[0] for kept in shown[-len(batch) :]])
+        extraction.submit(batch.id, passing, np.full(len(batch), 0.5, dtype=np.float32))
+    smallest, prefix = shown
+    np.testing.assert_array_equal(extraction.grown(), smallest)
+    assert prefix.sum() // 4 == smallest.sum() // 4 // 2
+    assert prefix[-1, -1]
+
+
 def test_a_budget_that_ends_in_growth_leaves_the_smallest_set_seen():
     opts = reference.Options(height=32, width=32, partitions=3, world="sufficient")
 
@@ -166,7 +186,7 @@ def test_a_budget_that_ends_in_growth_leaves_the_smallest_set_seen():
 
     begun = search(opts)
     n = answer(begun, verdict)
-    extraction = _core.Extraction(begun, begun.heatmap(), cells=16, min_score=0.0, max_calls=n + 4)
+    extraction = _core.Extraction(begun, begun.heatmap(), cells=16, min_score=0.0, max_calls=n + 1)
     answer(extraction, verdict)
     assert extraction.stage == "stopped"
     assert verdict(~extraction.kept())[0]

@@ -20,8 +20,8 @@ from dccausal.errors import ClassifierError
 
 _log = logging.getLogger("dccausal")
 
-# Into how many parts a batch on the device may be cut, for runs that are not full.
-_SHORTEST = 8
+# The shortest run on the device is this part of a batch.
+_SHORTEST = 1 / 8
 
 
 class HostEngine:
@@ -220,7 +220,7 @@ class Runner:
         much as a full batch, and each further length costs the device a plan of its own.
         """
         length = self.rows
-        while not self._is_fixed and length % 2 == 0 and length // 2 >= max(n, self.rows // _SHORTEST):
+        while not self._is_fixed and length % 2 == 0 and length // 2 >= max(n, self.rows * _SHORTEST):
             length //= 2
         return length
 
