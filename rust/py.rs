@@ -16,6 +16,7 @@ use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::inference::InferenceOptions;
 use crate::region::Region;
 use crate::render::{self, Layout};
+use crate::scores::{Activation, Rule, Scoring};
 use crate::search::{self, SearchOptions, Weighting, World};
 use crate::tree::{Tree, TreeNode};
 
@@ -440,10 +441,83 @@ impl Renderer {
     }
 }
 
+fn scoring(activation: &str, is_binary: bool, n_columns: usize) -> PyResult<Scoring> {
+    if is_binary && n_columns != 1 {
+        let (option, needed) = ("output", "one column, of which two classes are made");
+        return Err(Error::OutOfRange { option, given: format!("{n_columns} columns"), needed }.into());
+    }
+    let choices = [("none", Activation::None), ("softmax", Activation::Softmax), ("sigmoid", Activation::Sigmoid)];
+    let activation = mode("activation", activation, &choices, "\"none\", \"softmax\" or \"sigmoid\"")?;
+    Ok(Scoring { activation, is_binary })
+}
+
+/// The scores (n, classes) float32 of a model's output (n, columns).
+#[pyfunction]
+#[pyo3(signature = (output, *, activation, is_binary))]
+#[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
+fn activate<'py>(
+    py: Python<'py>,
+    output: PyReadonlyArray2<'_, f32>,
+    activation: &str,
+    is_binary: bool,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    let (n, n_columns) = output.as_array().dim();
+    let scoring = scoring(activation, is_binary, n_columns)?;
+    let n_classes = scoring.n_classes(n_columns);
+    let output = output.as_slice()?;
+    let scores = py.detach(|| {
+        let mut scores = vec![0.0; n * n_classes];
+        let rows = output.chunks_exact(n_columns.max(1)).zip(scores.chunks_exact_mut(n_classes.max(1)));
+        rows.for_each(|(output, scores)| scoring.apply(output, scores));
+        scores
+    });
+    scores.into_pyarray(py).reshape([n, n_classes])
+}
+
+type Judged<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<f32>>, usize);
+
+/// The verdicts on images by a model's output (n, columns): whether each passes (n,), its score (n,), and how many
+/// images have scores that are not finite.
+#[pyfunction]
+#[pyo3(signature = (output, *, activation, is_binary, label, top_k))]
+#[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
+fn judge<'py>(
+    py: Python<'py>,
+    output: PyReadonlyArray2<'_, f32>,
+    activation: &str,
+    is_binary: bool,
+    label: usize,
+    top_k: Option<usize>,
+) -> PyResult<Judged<'py>> {
+    let n_columns = output.as_array().ncols();
+    let (scoring, rule) = (scoring(activation, is_binary, n_columns)?, Rule { label, top_k });
+    let n_classes = scoring.n_classes(n_columns);
+    if label >= n_classes {
+        let needed = "the index of one of the output's classes";
+        return Err(Error::OutOfRange { option: "label", given: label.to_string(), needed }.into());
+    }
+    let output = output.as_slice()?;
+    let verdicts: Vec<Option<Verdict>> = py.detach(|| {
+        let mut scores = vec![0.0; n_classes];
+        let rows = output.chunks_exact(n_columns);
+        rows.map(|output| {
+            scoring.apply(output, &mut scores);
+            rule.judge(&scores)
+        })
+        .collect()
+    });
+    let is_passing: Vec<bool> = verdicts.iter().map(|verdict| verdict.is_some_and(|it| it.is_passing)).collect();
+    let scores: Vec<f32> = verdicts.iter().map(|verdict| verdict.map_or(f32::NAN, |it| it.score)).collect();
+    let n_bad = verdicts.iter().filter(|verdict| verdict.is_none()).count();
+    Ok((is_passing.into_pyarray(py), scores.into_pyarray(py), n_bad))
+}
+
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("is_debug_build", cfg!(debug_assertions))?;
+    module.add_function(wrap_pyfunction!(activate, module)?)?;
+    module.add_function(wrap_pyfunction!(judge, module)?)?;
     module.add_class::<Batch>()?;
     module.add_class::<Search>()?;
     module.add_class::<Extraction>()?;

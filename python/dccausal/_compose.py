@@ -250,7 +250,8 @@ class DeviceEasel:
             found = self._read(output, labels)[used]
         if is_whole or len(found) == 0 or found[:, 2].any():
             # What is wrong with the scores, if anything, is said as it is on the host.
-            return check_answer(runner.scores(output.numpy(), n)[used], n_used), found
+            scores = runner.reading.kind.apply(runner.checked(output.numpy(), n, n))
+            return check_answer(scores[used], n_used), found
         return np.empty((0, n_columns), dtype=np.float32), found
 
     def _read(self, output: Any, labels: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -5,10 +5,25 @@ from typing import TypedDict, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batch", "Canvas", "Extraction", "Renderer", "Search", "__version__", "is_debug_build"]
+__all__ = [
+    "Batch",
+    "Canvas",
+    "Extraction",
+    "Renderer",
+    "Search",
+    "__version__",
+    "activate",
+    "is_debug_build",
+    "judge",
+]
 
 __version__: str
 is_debug_build: bool
+
+def activate(output: NDArray[np.float32], *, activation: str, is_binary: bool) -> NDArray[np.float32]: ...
+def judge(
+    output: NDArray[np.float32], *, activation: str, is_binary: bool, label: int, top_k: int | None
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], int]: ...
 
 class _SearchCounts(TypedDict):
     partitions: int

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal._gallery import Pictures
+from dccausal._onnx_scores import ScoreKind
 from dccausal._verdicts import Target
-from dccausal.classifier import Classifier, classify
+from dccausal.classifier import Classifier, check_answer, classify
 from dccausal.onnx import OnnxClassifier
 
 Asked = _core.Batch | Pictures
@@ -114,6 +115,8 @@ class HostEasel:
     def __init__(self, classifier: Classifier) -> None:
         """Begin without a tensor: its shape is the first subject's."""
         self._classifier = classifier
+        # The model behind it, whose output is read here, in one go.
+        self._runner = classifier._runner if isinstance(classifier, OnnxClassifier) else None  # noqa: SLF001
         self._tensor: NDArray[Any] = np.empty(0, dtype=np.uint8)
         self._canvases: list[_Canvas] = []
 
@@ -145,12 +148,14 @@ class HostEasel:
         """
         start = shares[0].start
         tensor = self._tensor[start : shares[-1].stop]
-        if isinstance(self._classifier, OnnxClassifier):
-            rows: NDArray[Any] = self._classifier.run(tensor)
-        else:
+        if self._runner is None:
             tensor.flags.writeable = False
             rows = classify(self._classifier, tensor)
-        return [_read(share, rows[share.start - start : share.stop - start]) for share in shares]
+            return [_read(share, rows[share.start - start : share.stop - start]) for share in shares]
+        kind, outputs = self._runner.reading.kind, self._runner.outputs(tensor)
+        return [
+            _read_output(share, outputs[share.start - start : share.stop - start], kind) for share in shares
+        ]
 
     def _canvas(self, share: Share, stop: int) -> _core.Canvas:
         """Return a canvas over a share's rows: an old one that reaches far enough, or a new one up to ``stop``."""
@@ -169,6 +174,12 @@ class HostEasel:
 
 def _read(share: Share, rows: NDArray[Any]) -> Answer:
     return rows if isinstance(share.asked, Pictures) else share.target.judge(rows)
+
+
+def _read_output(share: Share, outputs: NDArray[Any], kind: ScoreKind) -> Answer:
+    if isinstance(share.asked, Pictures):
+        return check_answer(kind.apply(outputs), len(outputs))
+    return kind.judge(outputs, share.target)
 
 
 def as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:

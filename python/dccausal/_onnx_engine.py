@@ -160,20 +160,26 @@ class Runner:
             If ONNX Runtime fails or returns another shape than at load.
 
         """
-        if len(tensor) == 0:
-            return self.scores(np.empty((0, self.reading.n_columns), dtype=np.float32), 0)
-        parts = [tensor[start:stop] for start, stop in self._cut(len(tensor))]
-        if self._pool is None or len(parts) == 1:
-            rows = [self._classify(part) for part in parts]
-        else:
-            asked = [self._pool.submit(self._classify, part) for part in parts]
-            wait(asked)  # for all: the caller may write to the tensor again afterwards
-            rows = [one.result() for one in asked]
-        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+        return self.reading.kind.apply(self.outputs(tensor))
 
-    def scores(self, output: Any, n_run: int, n: int | None = None) -> NDArray[np.float32]:
+    def outputs(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Return what the model says (n, columns), of its own type; raises what a call raises."""
+        if self._pool is None and 0 < len(tensor) <= self.rows:
+            return self._classify(tensor)
+        if len(tensor) == 0:
+            return np.empty((0, self.reading.n_columns), dtype=np.float32)
+        parts = [tensor[start:stop] for start, stop in self._cut(len(tensor))]
+        if len(parts) == 1:
+            return self._classify(parts[0])
+        if self._pool is None:
+            return np.concatenate([self._classify(part) for part in parts])
+        asked = [self._pool.submit(self._classify, part) for part in parts]
+        wait(asked)  # for all: the caller may write to the tensor again afterwards
+        return np.concatenate([one.result() for one in asked])
+
+    def checked(self, output: Any, n_run: int, n: int) -> NDArray[Any]:
         """
-        Return the scores of the first ``n`` of ``n_run`` images from the model's output.
+        Return the rows (n, columns) of the first ``n`` of ``n_run`` images in the model's output.
 
         Raises
         ------
@@ -181,14 +187,14 @@ class Runner:
             If it has another shape than at load.
 
         """
-        rows = as_rows(output, n_run) if n_run else output
         n_columns = self.reading.n_columns
+        rows = as_rows(output, n_run)
         if rows is None or rows.shape[1] != n_columns:
             raise ClassifierError(
                 f"the model returned {output.shape} {output.dtype} for {n_run} images; "
                 f"({n_run}, {n_columns}) is needed"
             )
-        return self.reading.kind.apply(rows[:n])
+        return rows if n == n_run else rows[:n]
 
     def halve(self, error: Exception, n_run: int | None = None) -> bool:
         """
@@ -246,7 +252,7 @@ class Runner:
         n_parts = min(n, math.ceil(math.ceil(n / self.rows) / self.runs) * self.runs)
         return [(n * i // n_parts, n * (i + 1) // n_parts) for i in range(n_parts)]
 
-    def _classify(self, tensor: NDArray[Any]) -> NDArray[np.float32]:
+    def _classify(self, tensor: NDArray[Any]) -> NDArray[Any]:
         parts, start = [], 0
         while start < len(tensor):
             rows = self.rows
@@ -260,9 +266,9 @@ class Runner:
                 start += len(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _run(self, part: NDArray[Any], rows: int) -> NDArray[np.float32]:
+    def _run(self, part: NDArray[Any], rows: int) -> NDArray[Any]:
         engine = self._engine = self._engine or self._open_engine()
         # A bound buffer has one length; so has a model with a fixed batch, and whatever is to be reproducible.
         is_padded = self._is_fixed or isinstance(engine, BoundEngine)
         n_run = rows if is_padded else len(part)
-        return self.scores(engine(np.ascontiguousarray(pad(part, n_run))), n_run, len(part))
+        return self.checked(engine(np.ascontiguousarray(pad(part, n_run))), n_run, len(part))

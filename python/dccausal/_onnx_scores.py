@@ -9,6 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal import _core
+from dccausal._verdicts import Target
+from dccausal.classifier import not_finite
 from dccausal.errors import ModelError, OptionError
 
 Scores = Literal["auto", "logits", "probabilities", "sigmoid", "binary"]
@@ -59,17 +62,37 @@ class ScoreKind:
 
     def apply(self, output: NDArray[Any]) -> NDArray[np.float32]:
         """Return float32 scores (n, classes) of model output (n, columns); what is not finite makes NaN."""
-        scores = output.astype(np.float32, copy=False)
-        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-            if self.activation == "softmax":
-                scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-                scores /= scores.sum(axis=1, keepdims=True)
-            elif self.activation == "sigmoid":
-                small = np.exp(-np.abs(scores))  # of negative numbers only, so that nothing overflows
-                scores = np.where(scores >= 0, 1, small) / (1 + small)
-        if self.name == "binary":
-            scores = np.concatenate([1 - scores, scores], axis=1)
-        return np.ascontiguousarray(scores, dtype=np.float32)
+        return _core.activate(
+            _as_float32(output), activation=self.activation, is_binary=self.name == "binary"
+        )
+
+    def judge(self, output: NDArray[Any], target: Target) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """
+        Return what ``Target.judge`` says of the scores that ``apply`` makes of the output, in one go.
+
+        Raises
+        ------
+        ClassifierError
+            If scores are not finite.
+
+        """
+        is_passing, scores, n_bad = _core.judge(
+            _as_float32(output),
+            activation=self.activation,
+            is_binary=self.name == "binary",
+            label=target.label,
+            top_k=target.top_k,
+        )
+        if n_bad:
+            raise not_finite(n_bad, len(output))
+        return is_passing, scores
+
+
+def _as_float32(output: NDArray[Any]) -> NDArray[np.float32]:
+    if output.dtype == np.float32:
+        return np.ascontiguousarray(output)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(output, dtype=np.float32)
 
 
 def tell_scores(asked: str, final_op: str | None, sample: NDArray[Any]) -> ScoreKind:
@@ -147,6 +170,8 @@ def as_rows(output: Any, n: int) -> NDArray[Any] | None:
     """
     if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.ndim == 0 or output.size == 0:
         return None
+    if output.ndim == 2:  # noqa: PLR2004
+        return output if len(output) == n else None
     if output.ndim == 1 and n == 1:
         return output[None]
     wide = [side for side in output.shape[1:] if side != 1]

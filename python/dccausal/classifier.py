@@ -112,11 +112,15 @@ def check_answer(answer: Any, n: int) -> NDArray[Any]:
     is_finite = np.isfinite(array)
     if not is_finite.all():
         n_bad = n - int(np.count_nonzero(is_finite.all(axis=1)))
-        raise ClassifierError(
-            f"the classifier returned NaN or infinite scores for {n_bad} of {n} images; "
-            "finite scores are needed"
-        )
+        raise not_finite(n_bad, n)
     return np.ascontiguousarray(array)
+
+
+def not_finite(n_bad: int, n: int) -> ClassifierError:
+    """Return the error about scores of ``n`` images, of which so many have some that are not finite."""
+    return ClassifierError(
+        f"the classifier returned NaN or infinite scores for {n_bad} of {n} images; finite scores are needed"
+    )
 
 
 def _describe(array: NDArray[Any], n: int) -> str:

@@ -1,0 +1,91 @@
+"""From a model's output to verdicts, against the same in NumPy with double precision."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from dccausal import _core
+from dccausal._onnx_scores import ScoreKind
+from dccausal._verdicts import Target
+from dccausal.errors import ClassifierError
+
+KINDS = [
+    ScoreKind("logits", "softmax", ""),
+    ScoreKind("probabilities", "none", ""),
+    ScoreKind("sigmoid", "sigmoid", ""),
+    ScoreKind("binary", "sigmoid", ""),
+    ScoreKind("binary", "none", ""),
+]
+# Few different numbers, so that many are equal; and some that a softmax makes nothing of.
+NUMBERS = st.sampled_from([-200.0, -90.0, -3.5, -0.5, 0.0, 0.25, 0.5, 1.0, 7.0, 60.0, 300.0])
+
+
+@st.composite
+def outputs(draw):
+    kind = draw(st.sampled_from(KINDS))
+    n_columns = 1 if kind.name == "binary" else draw(st.integers(2, 20))
+    shape = (draw(st.integers(1, 5)), n_columns)
+    dtype = draw(st.sampled_from(["float16", "float32", "float64"]))
+    return kind, draw(hnp.arrays(dtype, shape, elements=NUMBERS))
+
+
+def in_numpy(kind, output):
+    scores = output.astype(np.float64)
+    if kind.activation == "softmax":
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        scores /= scores.sum(axis=1, keepdims=True)
+    elif kind.activation == "sigmoid":
+        scores = 1 / (1 + np.exp(-scores))
+    return np.concatenate([1 - scores, scores], axis=1) if kind.name == "binary" else scores
+
+
+@given(case=outputs())
+def test_scores_are_those_of_double_precision(case):
+    kind, output = case
+    found = kind.apply(output)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, in_numpy(kind, output), rtol=4e-7, atol=1e-7)
+
+
+@given(case=outputs(), data=st.data())
+def test_verdicts_are_those_on_the_scores(case, data):
+    kind, output = case
+    scores = kind.apply(output)
+    label = data.draw(st.integers(0, scores.shape[1] - 1))
+    target = Target(label, data.draw(st.sampled_from([None, 1, 2, 5])), 0.5)
+    expected_passing, expected_scores = target.judge(scores)
+    is_passing, found = kind.judge(output, target)
+    np.testing.assert_array_equal(is_passing, expected_passing)
+    np.testing.assert_array_equal(found, expected_scores)
+
+
+@pytest.mark.parametrize("activation", ["none", "softmax"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_that_are_not_finite_are_counted(activation, bad):
+    output = np.zeros((5, 9), dtype=np.float32)
+    output[1, 8] = output[3, 0] = bad
+    kind = ScoreKind("", activation, "")
+    with pytest.raises(ClassifierError, match="NaN or infinite scores for 2 of 5 images"):
+        kind.judge(output, Target(4, 1, 0.5))
+
+
+def test_a_view_is_read_as_it_is_meant():
+    output = np.arange(60, dtype=np.float32).reshape(5, 12)[::2, ::3]
+    kind = KINDS[0]
+    np.testing.assert_allclose(kind.apply(output), in_numpy(kind, output), rtol=4e-7)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"activation": "tanh"}, 'activation is "tanh"'),
+        ({"label": 3}, "label is 3"),
+        ({"is_binary": True}, "output is 3 columns"),
+    ],
+)
+def test_the_core_says_what_it_needs(options, said):
+    options = {"activation": "none", "is_binary": False, "label": 0, "top_k": 1, **options}
+    with pytest.raises(ValueError, match=said):
+        _core.judge(np.zeros((2, 3), np.float32), **options)
