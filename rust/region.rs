@@ -40,14 +40,22 @@ impl Region {
         self.height() as u64 * self.width() as u64
     }
 
+    /// The pixels in both regions; `None` if there are none.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        let common = Self {
+            top: self.top.max(other.top),
+            left: self.left.max(other.left),
+            bottom: self.bottom.min(other.bottom),
+            right: self.right.min(other.right),
+        };
+        (common.top < common.bottom && common.left < common.right).then_some(common)
+    }
+
     /// Number of pixels in both regions.
     #[must_use]
     pub fn common_area(&self, other: &Self) -> u64 {
-        let overlap = |first: (u32, u32), second: (u32, u32)| {
-            u64::from(first.1.min(second.1).saturating_sub(first.0.max(second.0)))
-        };
-        overlap((self.top, self.bottom), (other.top, other.bottom))
-            * overlap((self.left, self.right), (other.left, other.right))
+        self.intersection(other).map_or(0, |common| common.area())
     }
 
     /// Cuts the region at a point into its four superpixels: top left, top right, bottom left, bottom right.

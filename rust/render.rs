@@ -74,7 +74,7 @@ pub struct Renderer {
 }
 
 /// Below this many bytes a second thread costs more than it saves.
-const BYTES_PER_THREAD: usize = 1 << 20;
+const BYTES_PER_THREAD: usize = 4 << 20;
 
 impl Renderer {
     /// Takes the image and what masked pixels are replaced by, both in the layout, and renders with up to `threads` threads.
@@ -128,9 +128,15 @@ impl Renderer {
                 masked.iter().for_each(|region| self.copy(&self.baseline, region, image));
             }
             Some(shown) => {
-                // First uncover, then cover: a new rectangle may overlap an old one.
-                difference(shown, masked).for_each(|region| self.copy(&self.image, &region, image));
-                difference(masked, shown).for_each(|region| self.copy(&self.baseline, &region, image));
+                let gone: Vec<Region> = difference(shown, masked).collect();
+                let new: Vec<Region> = difference(masked, shown).collect();
+                // What both have masked stays, whatever rectangles it is made of.
+                for region in &gone {
+                    outside(region, &new, &mut |part| self.copy(&self.image, &part, image));
+                }
+                for region in &new {
+                    outside(region, &gone, &mut |part| self.copy(&self.baseline, &part, image));
+                }
             }
         }
         let shown = slot.get_or_insert_default();
@@ -164,6 +170,21 @@ fn difference<'a>(left: &'a [Region], right: &'a [Region]) -> impl Iterator<Item
         while others.next_if(|other| *other < region).is_some() {}
         others.peek().is_none_or(|other| other.cmp(&region) != Ordering::Equal)
     })
+}
+
+/// Hands out the parts of a region that lie outside of others, as disjoint rectangles.
+fn outside(region: &Region, others: &[Region], take: &mut impl FnMut(Region)) {
+    let found = others.iter().enumerate().find_map(|(i, other)| Some((i, region.intersection(other)?)));
+    let Some((i, common)) = found else { return take(*region) };
+    let parts = [
+        Region { bottom: common.top, ..*region },
+        Region { top: common.top, bottom: common.bottom, right: common.left, ..*region },
+        Region { top: common.top, bottom: common.bottom, left: common.right, ..*region },
+        Region { top: common.bottom, ..*region },
+    ];
+    for part in parts.iter().filter(|part| part.area() > 0) {
+        outside(part, &others[i + 1..], take);
+    }
 }
 
 fn check_size(buffer: &'static str, given: usize, needed: usize) -> Result<(), Error> {
