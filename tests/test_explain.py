@@ -238,6 +238,43 @@ def test_progress_tells_every_phase():
     )
 
 
+@pytest.mark.parametrize(("batch_size", "overlapping"), [(4, True), (256, False)])
+def test_batches_overlap_where_there_are_two(batch_size, overlapping):
+    planted = scene("needs_a_and_b")
+    callers, n_running = set(), []
+
+    def classify(images):
+        n_running.append(1)
+        assert len(n_running) == 1, "the classifier is called from two threads at once"
+        callers.add(threading.current_thread())
+        n_running.pop()
+        return planted.scores(images)
+
+    found = explain(planted.image, classify, grid=8, in_flight=2, batch_size=batch_size, wave=1)
+    assert found.outcome == "minimal"
+    # A batch that is alone is run by the thread that would wait for it.
+    assert threading.main_thread() in callers
+    assert (len(callers) == 2) == overlapping
+
+
+@pytest.mark.parametrize("in_flight", [1, 2])
+def test_an_interrupt_while_the_model_runs_gives_the_best_so_far(in_flight):
+    planted = scene("needs_a_and_b")
+    n_calls = 0
+
+    def classify(images):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 12:
+            signal.raise_signal(signal.SIGINT)
+        return planted.scores(images)
+
+    found = explain(planted.image, classify, grid=16, in_flight=in_flight, batch_size=64)
+    assert found.outcome == "sufficient"
+    assert planted.is_kept(found.kept)
+    assert "Interrupted" in found.notes[0]
+
+
 @pytest.mark.parametrize("phase", ["search", "shrinking"])
 def test_an_interrupt_gives_the_best_so_far(phase):
     planted = scene("needs_a_and_b")

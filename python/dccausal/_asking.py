@@ -85,14 +85,15 @@ class _Timed(NamedTuple):
     stopped: float
 
 
-class _Batch(NamedTuple):
-    """A batch in the making, and what will become of it."""
+@dataclass(eq=False)
+class _Batch:
+    """A batch in the making; without ``answers`` it is drawn, and nobody has it run yet."""
 
     place: _Place
     easel: Easel
     tasks: Sequence[Task]
     shares: Sequence[Share]
-    answers: Future[_Timed]
+    answers: Future[_Timed] | None = None
 
 
 class _Place:
@@ -161,9 +162,10 @@ class Asker:
     batch_size
         Questions a batch; None leaves it to the classifier.
     in_flight
-        Batches in the making at once, for each classifier. With more than one the classifier runs in a thread
-        of its own, and the next batch is drawn meanwhile. None: 2 for an ``OnnxClassifier``, else 1, so that
-        any other classifier is called by the caller's thread.
+        Batches in the making at once, for each classifier. Where there are two of them, the classifier runs in
+        a thread of its own, and the second is drawn meanwhile; a batch that is alone, since a search waits for
+        its answers, is run by the caller's thread. None: 2 for an ``OnnxClassifier``, else 1, so that any other
+        classifier is always called by the caller's thread.
     threads
         Threads that draw.
 
@@ -226,7 +228,9 @@ class Asker:
 
     def begin(self, tasks: Iterable[Task]) -> bool:
         """
-        Draw a batch of what the tasks ask and start it; False if they ask nothing.
+        Draw a batch of what the tasks ask; False if they ask nothing.
+
+        It is started if another one is drawn or run too; alone, it waits for ``finish``.
 
         The first tasks come first. The others are looked at only while there is room left, and have to wait if
         their images have another shape.
@@ -249,9 +253,16 @@ class Asker:
                 break
         if not shares:
             return False
-        easel = place.free.popleft()
-        easel.draw(shares, capacity)
-        self._pending.append(_Batch(place, easel, chosen, shares, _start(place, easel, shares)))
+        # Two batches overlap; one that stays alone is run by the caller's thread, which would only wait for it.
+        is_alone = not self._pending and len(self._all) == 1
+        for held in self._pending:
+            if held.answers is None:
+                _start(held)
+        batch = _Batch(place, place.free.popleft(), chosen, shares)
+        batch.easel.draw(shares, capacity)
+        if not is_alone:
+            _start(batch)
+        self._pending.append(batch)
         return True
 
     def finish(self) -> None:
@@ -263,7 +274,7 @@ class Asker:
         """
         batch = self._next()
         try:
-            timed = batch.answers.result()
+            timed = _answers(batch)
         except DccausalError as error:
             self._pending.remove(batch)
             self._ask_again(batch, error)
@@ -276,9 +287,10 @@ class Asker:
 
     def drop(self) -> None:
         """Forget all batches in the making, once they do not run any more."""
-        running = [batch for batch in self._pending if not batch.answers.cancel()]
-        wait([batch.answers for batch in running])
-        for batch in running:
+        for batch in self._pending:
+            if batch.answers is None or batch.answers.cancel():
+                continue
+            wait([batch.answers])
             if batch.answers.exception() is None:
                 _account(batch, batch.answers.result())
         self._pending.clear()
@@ -288,8 +300,8 @@ class Asker:
     def _next(self) -> _Batch:
         if len(self._all) == 1:  # so that what is asked together does not depend on the clock
             return self._pending[0]
-        wait([batch.answers for batch in self._pending], return_when=FIRST_COMPLETED)
-        return next(batch for batch in self._pending if batch.answers.done())
+        wait([one for batch in self._pending if (one := batch.answers)], return_when=FIRST_COMPLETED)
+        return next(batch for batch in self._pending if batch.answers is None or batch.answers.done())
 
     def _ask_again(self, batch: _Batch, error: DccausalError) -> None:
         for place in [other for other in self._places if other is not batch.place]:
@@ -320,25 +332,25 @@ class Asker:
             if len(batch.tasks) == 1:
                 task.error = error
                 return
-            alone = _start(batch.place, batch.easel, [share])
+            alone = _Batch(batch.place, batch.easel, [task], [share])
             try:
-                timed = alone.result()
+                timed = _answers(alone)
             except DccausalError as own:
                 task.error = own
             else:
-                _account(batch._replace(tasks=[task], shares=[share]), timed)
+                _account(alone, timed)
                 task.take(share.asked, timed.answers[0])
 
 
-def _start(place: _Place, easel: Easel, shares: Sequence[Share]) -> Future[_Timed]:
-    if place.pool is not None:
-        return place.pool.submit(_run, easel, shares)
-    answers: Future[_Timed] = Future()
-    try:
-        answers.set_result(_run(easel, shares))
-    except DccausalError as error:
-        answers.set_exception(error)
-    return answers
+def _start(batch: _Batch) -> None:
+    """Have a batch run by its classifier's own thread, where there is one."""
+    if batch.place.pool is not None:
+        batch.answers = batch.place.pool.submit(_run, batch.easel, batch.shares)
+
+
+def _answers(batch: _Batch) -> _Timed:
+    """Return the answers of a batch; one that was not started is run here and now."""
+    return _run(batch.easel, batch.shares) if batch.answers is None else batch.answers.result()
 
 
 def _run(easel: Easel, shares: Sequence[Share]) -> _Timed:
