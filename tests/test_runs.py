@@ -280,9 +280,12 @@ def test_a_slow_model_is_left_as_it_is(tmp_path):
 
 
 def test_the_smallest_of_those_about_as_fast_is_chosen():
-    assert choose({1: 1.30, 2: 1.02, 4: 1.00, 8: 1.01}) == 2
+    assert choose({1: 1.30, 2: 1.015, 4: 1.00, 8: 1.01}) == 2
     assert choose({1: 1.30, 2: 1.10, 4: 1.00, 8: 0.90}) == 8
     assert choose({1: 1.0, 2: 1.0}) == 1
+    # A run of 4 has a quarter of what passes between runs, which tells where a model is fast.
+    assert choose({1: 5.0e-3, 2: 5.0e-3, 4: 5.0e-3, 8: 5.0e-3}) == 4
+    assert choose({1: 1.0e-3, 4: 1.0e-3, 16: 1.0e-3}) == 16
 
 
 def test_what_was_measured_changes_no_explanation(planted, monkeypatch, tmp_path):
