@@ -14,6 +14,8 @@ pub struct Accumulator {
     height: usize,
     width: usize,
     corners: Vec<i64>,
+    /// The rows that have a corner: all others are like the one above.
+    has_corner: Vec<bool>,
 }
 
 impl Accumulator {
@@ -21,12 +23,14 @@ impl Accumulator {
     #[must_use]
     pub fn new(height: u32, width: u32) -> Self {
         let (height, width) = (height as usize, width as usize);
-        Self { height, width, corners: vec![0; (height + 1) * (width + 1)] }
+        Self { height, width, corners: vec![0; (height + 1) * (width + 1)], has_corner: vec![false; height + 1] }
     }
 
     /// Adds `value`, which must be finite and not negative, to every pixel of a region.
     pub fn add(&mut self, region: &Region, value: f64) {
         let value = fixed_point(value);
+        self.has_corner[region.top as usize] = true;
+        self.has_corner[region.bottom as usize] = true;
         let stride = self.width + 1;
         let (top, bottom) = (region.top as usize * stride, region.bottom as usize * stride);
         let (left, right) = (region.left as usize, region.right as usize);
@@ -44,7 +48,12 @@ impl Accumulator {
         let scale = 1.0 / (2.0_f64.powi(FRACTION_BITS) * f64::from(count.max(1)));
         let mut above = vec![0_i64; self.width];
         let mut heatmap = Vec::with_capacity(self.height * self.width);
-        for corners in self.corners.chunks_exact(self.width + 1).take(self.height) {
+        let rows = self.corners.chunks_exact(self.width + 1).zip(&self.has_corner).take(self.height);
+        for (row, (corners, &has_corner)) in rows.enumerate() {
+            if !has_corner && row > 0 {
+                heatmap.extend_from_within((row - 1) * self.width..);
+                continue;
+            }
             let mut along = 0_i64;
             for (sum, corner) in above.iter_mut().zip(corners) {
                 along = along.wrapping_add(*corner);

@@ -9,6 +9,8 @@
 //! partitions need next. So batches are full, a search that is cut short has every partition at about the same depth,
 //! and the result depends on the options alone.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, require};
 use crate::evidence::{Batch, Evidence, Verdict};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
@@ -272,9 +274,9 @@ impl Search {
     /// a share of its peak count the same.
     #[must_use]
     pub fn heatmap(&self) -> Vec<f32> {
-        let mut sums = self.settled.clone();
+        let mut sums = Cow::Borrowed(&self.settled);
         for node in &self.frontier {
-            sums.add(&node.region, self.value(node.share, &node.region));
+            sums.to_mut().add(&node.region, self.value(node.share, &node.region));
         }
         let mut heatmap = sums.mean(self.counts.partitions);
         if !self.surveyed.is_empty() {
