@@ -27,6 +27,12 @@ impl Fingerprint {
     pub fn union(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| add(self.0[i], other.0[i])))
     }
+
+    /// The fingerprint of the rest of a set without a part of it.
+    #[must_use]
+    pub fn without(self, part: Self) -> Self {
+        Self(std::array::from_fn(|i| subtract(self.0[i], part.0[i])))
+    }
 }
 
 /// Computes the fingerprints of sets of pixels of one image size.

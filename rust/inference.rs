@@ -68,6 +68,10 @@ impl Outline {
     }
 }
 
+/// Where the cells of outlines begin along a side, and where the last one ends.
+#[derive(Clone, Debug)]
+struct Cells([u32; CELLS as usize + 1]);
+
 /// A set of pixels, ready to be compared.
 #[derive(Clone, Debug)]
 struct Shape {
@@ -88,8 +92,9 @@ struct Index {
 #[derive(Clone, Debug)]
 pub struct Inference {
     options: InferenceOptions,
-    height: u32,
-    width: u32,
+    n_pixels: u64,
+    rows: Cells,
+    columns: Cells,
     failing: Index,
     passing: Index,
     fresh: Vec<(Question, Verdict)>,
@@ -110,8 +115,9 @@ impl Inference {
         Ok(Self {
             counts: InferenceCounts { reach: options.reach, ..InferenceCounts::default() },
             options,
-            height,
-            width,
+            n_pixels: Region::whole(height, width).area(),
+            rows: Cells::new(height),
+            columns: Cells::new(width),
             failing: Index::default(),
             passing: Index::default(),
             fresh: Vec::new(),
@@ -190,8 +196,7 @@ impl Inference {
 
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share")]
     fn reach(&self) -> u64 {
-        let n_pixels = u64::from(self.height) * u64::from(self.width);
-        (self.counts.reach * n_pixels as f64) as u64
+        (self.counts.reach * self.n_pixels as f64) as u64
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a random number in [0, 1) to 53 bits")]
@@ -201,27 +206,38 @@ impl Inference {
     }
 
     fn shape(&self, regions: Vec<Region>) -> Shape {
-        let area = regions.iter().map(Region::area).sum();
-        let mut pixels = [0_u64; (CELLS * CELLS) as usize];
-        let edge = |cell: u32, side: u32| cell * side / CELLS;
+        let mut pixels = [0; (CELLS * CELLS) as usize];
         for region in &regions {
-            for row in 0..CELLS {
-                let high = overlap((region.top, region.bottom), (edge(row, self.height), edge(row + 1, self.height)));
-                for column in 0..CELLS {
-                    let cell = (edge(column, self.width), edge(column + 1, self.width));
-                    pixels[(row * CELLS + column) as usize] += high * overlap((region.left, region.right), cell);
-                }
+            let high = self.rows.overlaps(region.top, region.bottom);
+            let wide = self.columns.overlaps(region.left, region.right);
+            for (row, high) in pixels.chunks_exact_mut(CELLS as usize).zip(high).filter(|(_, high)| *high > 0) {
+                row.iter_mut().zip(wide).for_each(|(n, wide)| *n += high * wide);
             }
         }
         let mut outline = Outline::default();
-        for (cell, &n) in (0..CELLS * CELLS).zip(&pixels) {
-            let (row, column) = (cell / CELLS, cell % CELLS);
-            let high = edge(row + 1, self.height) - edge(row, self.height);
-            let wide = edge(column + 1, self.width) - edge(column, self.width);
-            outline.touched |= u64::from(n > 0) << cell;
-            outline.covered |= u64::from(n > 0 && n == u64::from(high) * u64::from(wide)) << cell;
+        for (row, high) in self.rows.lengths().into_iter().enumerate() {
+            for (column, wide) in self.columns.lengths().into_iter().enumerate() {
+                let cell = row * CELLS as usize + column;
+                outline.touched |= u64::from(pixels[cell] > 0) << cell;
+                outline.covered |= u64::from(pixels[cell] > 0 && pixels[cell] == high * wide) << cell;
+            }
         }
-        Shape { area, outline, regions }
+        Shape { area: regions.iter().map(Region::area).sum(), outline, regions }
+    }
+}
+
+impl Cells {
+    fn new(side: u32) -> Self {
+        Self(std::array::from_fn(|cell| u32::try_from(cell).expect("a small number") * side / CELLS))
+    }
+
+    /// The pixels that each has of `first..end`.
+    fn overlaps(&self, first: u32, end: u32) -> [u32; CELLS as usize] {
+        std::array::from_fn(|i| end.min(self.0[i + 1]).saturating_sub(first.max(self.0[i])))
+    }
+
+    fn lengths(&self) -> [u32; CELLS as usize] {
+        std::array::from_fn(|i| self.0[i + 1] - self.0[i])
     }
 }
 
@@ -269,8 +285,4 @@ impl Index {
 /// Whether one union of disjoint rectangles lies within another.
 fn lies_within(inner: &[Region], outer: &[Region]) -> bool {
     inner.iter().all(|region| outer.iter().map(|other| region.common_area(other)).sum::<u64>() == region.area())
-}
-
-fn overlap(left: (u32, u32), right: (u32, u32)) -> u64 {
-    u64::from(left.1.min(right.1).saturating_sub(left.0.max(right.0)))
 }

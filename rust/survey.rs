@@ -37,8 +37,9 @@ impl Survey {
             questions += 2 * grid.n_blocks();
             questions <= most
         });
-        let lattices = grids.map(|grid| Lattice::new(grid, &prints)).collect();
-        Self { height, width, whole: prints.region(&Region::whole(height, width)), lattices }
+        let whole = prints.region(&Region::whole(height, width));
+        let lattices = grids.map(|grid| Lattice::new(grid, &prints, whole)).collect();
+        Self { height, width, whole, lattices }
     }
 
     /// Whether nothing is surveyed.
@@ -84,8 +85,11 @@ impl Survey {
 }
 
 impl Lattice {
-    fn new(grid: Grid, prints: &Fingerprinter) -> Self {
-        let both = |block| (prints.region(&grid.block(block)), prints.regions(&others(&grid, block)));
+    fn new(grid: Grid, prints: &Fingerprinter, whole: Fingerprint) -> Self {
+        let both = |block| {
+            let print = prints.region(&grid.block(block));
+            (print, whole.without(print))
+        };
         Self { prints: (0..grid.n_blocks()).map(both).collect(), grid }
     }
 }
