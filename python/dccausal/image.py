@@ -147,10 +147,12 @@ def _to_rgb(image: Image.Image, what: str) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF orientation; an unreadable EXIF block says nothing about orientation."""
-    from PIL import ImageOps
+    from PIL import ExifTags, ImageOps
 
     try:
-        return ImageOps.exif_transpose(image)
+        # Pillow would copy what is upright already.
+        is_upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+        return image if is_upright else ImageOps.exif_transpose(image)
     except Exception:  # noqa: BLE001  damaged EXIF data may raise anything, and warns where warnings are errors
         return image
 
