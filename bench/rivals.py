@@ -130,7 +130,7 @@ def child(tool: str, model: str, photos: list[Path]) -> None:
         start = time.perf_counter()
         more = explain(counted, path)
         seconds = time.perf_counter() - start
-        row = {"seconds": seconds, "model_calls": counted.calls, "model_seconds": counted.seconds, **more}
+        row = {"total": seconds, "seconds": seconds, "model_calls": counted.calls, "model_seconds": counted.seconds, **more}
         print(json.dumps({"photograph": path.name, **row}), flush=True)
 
 
@@ -167,7 +167,7 @@ def turn(tool: str, options: argparse.Namespace, photos: list[Path]) -> Iterator
         command = [sys.executable, __file__, "--model", options.model, "--child", tool]
         said, wall, peak = run([*command, *map(str, photos)])
         rows = [json.loads(line) for line in said.splitlines()]
-    start = wall - sum(row["seconds"] for row in rows)
+    start = wall - sum(row.pop("total", row["seconds"]) for row in rows)
     for row in rows:
         yield {"tool": tool, **row, "start_seconds": start, "peak_MiB": peak}
 
