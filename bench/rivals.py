@@ -130,7 +130,13 @@ def child(tool: str, model: str, photos: list[Path]) -> None:
         start = time.perf_counter()
         more = explain(counted, path)
         seconds = time.perf_counter() - start
-        row = {"total": seconds, "seconds": seconds, "model_calls": counted.calls, "model_seconds": counted.seconds, **more}
+        row = {
+            "total": seconds,
+            "seconds": seconds,
+            "model_calls": counted.calls,
+            "model_seconds": counted.seconds,
+            **more,
+        }
         print(json.dumps({"photograph": path.name, **row}), flush=True)
 
 
