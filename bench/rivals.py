@@ -34,16 +34,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dccausal
+from dccausal.baseline import make_baseline
 from dccausal.default_model import default_model
 from dccausal.demo import demo_photo
 from dccausal.methods import explain_with
 
 sys.path[:0] = [str(Path(__file__).parent)]
 from recording import RECORDS, shown, write_record  # noqa: E402
-
-# Mean and deviation of the default model's input, for what does its own normalisation.
-_MEAN, _STD = "0.498", "0.502"
-_GREY = (124, 116, 104)
 
 Row = dict[str, Any]
 Classify = Callable[[NDArray[Any]], NDArray[np.float32]]
@@ -72,11 +69,10 @@ def by_dccausal(profile: str) -> Callable[[Counted, Path], Row]:
 
 def by_rise(counted: Counted, path: Path) -> Row:
     found = explain_with("rise", path, counted.classifier, masks=4000)
-    phases = found.statistics["seconds_by_phase"], found.statistics["model_calls_by_phase"]
-    in_search = {"seconds": phases[0]["check"] + phases[0]["search"], "model_calls": sum(
-        phases[1][phase] for phase in ("check", "search")
-    )}  # fmt: skip
-    return {**in_search, "model_seconds": None}
+    row: Row = {"model_seconds": None}
+    for column, statistic in (("seconds", "seconds_by_phase"), ("model_calls", "model_calls_by_phase")):
+        row[column] = sum(found.statistics[statistic][phase] for phase in ("check", "search"))
+    return row
 
 
 def by_lime(counted: Counted, path: Path) -> Row:
@@ -93,7 +89,7 @@ def by_shap(counted: Counted, path: Path) -> Row:
     import shap
 
     x, _ = counted.classifier.prepare(dccausal.load_photo(path))
-    masker = shap.maskers.Image(np.broadcast_to(np.array(_GREY, np.uint8), x.shape).flatten(), x.shape)
+    masker = shap.maskers.Image(make_baseline("grey", x).flatten(), x.shape)
     explainer = shap.PartitionExplainer(counted, masker)
     best = shap.Explanation.argsort.flip[:1]
     values = explainer(x[None], max_evals=1000, batch_size=50, outputs=best, silent=True)
@@ -155,13 +151,23 @@ def run(command: list[str]) -> tuple[str, float, float]:
         return said.read(), wall, usage.ru_maxrss / 1024
 
 
+def normalisation(model: str) -> list[str]:
+    """Return the options that tell ``bench/rex.py`` what the model is given, and what masked pixels become."""
+    settings = dccausal.OnnxClassifier(model).preprocess
+    if settings.scale != 1 / 255:
+        raise SystemExit(f"{model} has pixels scaled by {settings.scale}; bench/rex.py needs 1/255")
+    grey = make_baseline("grey", np.zeros((1, 1, 3), np.uint8))[0, 0]
+    numbers = {"--mean": settings.mean, "--std": settings.std, "--baseline": grey}
+    return [word for name, values in numbers.items() for word in (name, ",".join(map(str, values)))]
+
+
 def turn(tool: str, options: argparse.Namespace, photos: list[Path]) -> Iterator[Row]:
     """Have one tool explain all photographs."""
     if tool == REX:
         with tempfile.TemporaryDirectory() as out:
             command = [sys.executable, str(Path(__file__).with_name("rex.py")), "--python", str(options.rex)]
             command += ["--model", options.model, "--images", str(photos[0].parent), "--out", out]
-            command += ["--mean", _MEAN, "--std", _STD, "--baseline", ",".join(map(str, _GREY))]
+            command += normalisation(options.model)
             _, wall, peak = run(command)
             lines = [json.loads(line) for line in Path(out, "rex.jsonl").read_text().splitlines()]
         rows = [

@@ -55,7 +55,7 @@ pub use inference::{Inference, InferenceCounts, InferenceOptions};
 pub use region::{Grid, Region};
 pub use render::{Canvas, Layout, Renderer};
 pub use responsibility::{Responsibility, responsibilities};
-pub use scores::{Activation, Rule, Scoring};
+pub use scores::{Activation, Scoring, score_and_rank};
 pub use search::{Search, SearchCounts, SearchOptions, Weighting, World};
 pub use subset::{SUPERPIXELS, Subset};
 pub use sufficiency::Sufficiency;

@@ -16,7 +16,7 @@ use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::inference::InferenceOptions;
 use crate::region::Region;
 use crate::render::{self, Layout};
-use crate::scores::{Activation, Rule, Scoring};
+use crate::scores::{self, Activation, score_and_rank};
 use crate::search::{self, SearchOptions, Weighting, World};
 use crate::tree::{Tree, TreeNode};
 
@@ -441,86 +441,90 @@ impl Renderer {
     }
 }
 
-fn scoring(activation: &str, is_binary: bool, n_columns: usize) -> PyResult<Scoring> {
-    if is_binary && n_columns != 1 {
-        let (option, needed) = ("output", "one column, of which two classes are made");
-        return Err(Error::OutOfRange { option, given: format!("{n_columns} columns"), needed }.into());
-    }
-    let choices = [("none", Activation::None), ("softmax", Activation::Softmax), ("sigmoid", Activation::Sigmoid)];
-    let activation = mode("activation", activation, &choices, "\"none\", \"softmax\" or \"sigmoid\"")?;
-    Ok(Scoring { activation, is_binary })
+/// How a model's output becomes scores.
+#[pyclass(frozen, module = "dccausal._core")]
+struct Scoring {
+    inner: scores::Scoring,
 }
 
-/// The scores (n, classes) float32 of a model's output (n, columns).
-#[pyfunction]
-#[pyo3(signature = (output, *, activation, is_binary))]
-#[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
-fn activate<'py>(
-    py: Python<'py>,
-    output: PyReadonlyArray2<'_, f32>,
-    activation: &str,
-    is_binary: bool,
-) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let (n, n_columns) = output.as_array().dim();
-    let scoring = scoring(activation, is_binary, n_columns)?;
-    let n_classes = scoring.n_classes(n_columns);
-    let output = output.as_slice()?;
-    let scores = py.detach(|| {
-        let mut scores = vec![0.0; n * n_classes];
-        let rows = output.chunks_exact(n_columns.max(1)).zip(scores.chunks_exact_mut(n_classes.max(1)));
-        rows.for_each(|(output, scores)| scoring.apply(output, scores));
-        scores
-    });
-    scores.into_pyarray(py).reshape([n, n_classes])
+#[pymethods]
+impl Scoring {
+    #[new]
+    #[pyo3(signature = (activation, *, is_binary))]
+    fn new(activation: &str, is_binary: bool) -> PyResult<Self> {
+        let choices = [("none", Activation::None), ("softmax", Activation::Softmax), ("sigmoid", Activation::Sigmoid)];
+        let activation = mode("activation", activation, &choices, "\"none\", \"softmax\" or \"sigmoid\"")?;
+        Ok(Self { inner: scores::Scoring { activation, is_binary } })
+    }
+
+    /// The scores (n, classes) float32 of an output (n, columns).
+    #[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
+    fn apply<'py>(&self, py: Python<'py>, output: PyReadonlyArray2<'_, f32>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let (n, n_columns) = output.as_array().dim();
+        let n_classes = self.n_classes(n_columns)?;
+        let output = output.as_slice()?;
+        let scores = py.detach(|| {
+            let mut scores = vec![0.0; n * n_classes];
+            for (output, scores) in output.chunks_exact(n_columns).zip(scores.chunks_exact_mut(n_classes)) {
+                self.inner.apply(output, scores);
+            }
+            scores
+        });
+        scores.into_pyarray(py).reshape([n, n_classes])
+    }
+
+    /// The scores (n,) float32 and ranks (n,) uint32 of a label in an output (n, columns), 1 for the best, and how many
+    /// images have scores that are not finite; their label has the rank 0.
+    #[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
+    fn score_and_rank<'py>(
+        &self,
+        py: Python<'py>,
+        output: PyReadonlyArray2<'_, f32>,
+        label: usize,
+    ) -> PyResult<Found<'py>> {
+        let n_columns = output.as_array().ncols();
+        let n_classes = self.n_classes(n_columns)?;
+        if label >= n_classes {
+            let needed = "the index of one of the output's classes";
+            return Err(Error::OutOfRange { option: "label", given: label.to_string(), needed }.into());
+        }
+        let output = output.as_slice()?;
+        let found: Vec<Option<(f32, u32)>> = py.detach(|| {
+            let mut scores = vec![0.0; n_classes];
+            let rows = output.chunks_exact(n_columns);
+            rows.map(|output| {
+                self.inner.apply(output, &mut scores);
+                score_and_rank(&scores, label)
+            })
+            .collect()
+        });
+        let scores: Vec<f32> = found.iter().map(|found| found.map_or(f32::NAN, |(score, _)| score)).collect();
+        let ranks: Vec<u32> = found.iter().map(|found| found.map_or(0, |(_, rank)| rank)).collect();
+        let n_bad = found.iter().filter(|found| found.is_none()).count();
+        Ok((scores.into_pyarray(py), ranks.into_pyarray(py), n_bad))
+    }
 }
 
-type Judged<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<f32>>, usize);
+type Found<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<u32>>, usize);
 
-/// The verdicts on images by a model's output (n, columns): whether each passes (n,), its score (n,), and how many
-/// images have scores that are not finite.
-#[pyfunction]
-#[pyo3(signature = (output, *, activation, is_binary, label, top_k))]
-#[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
-fn judge<'py>(
-    py: Python<'py>,
-    output: PyReadonlyArray2<'_, f32>,
-    activation: &str,
-    is_binary: bool,
-    label: usize,
-    top_k: Option<usize>,
-) -> PyResult<Judged<'py>> {
-    let n_columns = output.as_array().ncols();
-    let (scoring, rule) = (scoring(activation, is_binary, n_columns)?, Rule { label, top_k });
-    let n_classes = scoring.n_classes(n_columns);
-    if label >= n_classes {
-        let needed = "the index of one of the output's classes";
-        return Err(Error::OutOfRange { option: "label", given: label.to_string(), needed }.into());
+impl Scoring {
+    fn n_classes(&self, n_columns: usize) -> PyResult<usize> {
+        let needed = if self.inner.is_binary { "one column, of which two classes are made" } else { "columns" };
+        if n_columns == 0 || (self.inner.is_binary && n_columns != 1) {
+            return Err(Error::OutOfRange { option: "output", given: format!("{n_columns} columns"), needed }.into());
+        }
+        Ok(self.inner.n_classes(n_columns))
     }
-    let output = output.as_slice()?;
-    let verdicts: Vec<Option<Verdict>> = py.detach(|| {
-        let mut scores = vec![0.0; n_classes];
-        let rows = output.chunks_exact(n_columns);
-        rows.map(|output| {
-            scoring.apply(output, &mut scores);
-            rule.judge(&scores)
-        })
-        .collect()
-    });
-    let is_passing: Vec<bool> = verdicts.iter().map(|verdict| verdict.is_some_and(|it| it.is_passing)).collect();
-    let scores: Vec<f32> = verdicts.iter().map(|verdict| verdict.map_or(f32::NAN, |it| it.score)).collect();
-    let n_bad = verdicts.iter().filter(|verdict| verdict.is_none()).count();
-    Ok((is_passing.into_pyarray(py), scores.into_pyarray(py), n_bad))
 }
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("is_debug_build", cfg!(debug_assertions))?;
-    module.add_function(wrap_pyfunction!(activate, module)?)?;
-    module.add_function(wrap_pyfunction!(judge, module)?)?;
     module.add_class::<Batch>()?;
     module.add_class::<Search>()?;
     module.add_class::<Extraction>()?;
     module.add_class::<Canvas>()?;
-    module.add_class::<Renderer>()
+    module.add_class::<Renderer>()?;
+    module.add_class::<Scoring>()
 }

@@ -1,6 +1,4 @@
-//! From a model's output to verdicts: its numbers become scores, and the target label's score and rank decide.
-
-use crate::evidence::Verdict;
+//! From a model's output to what a verdict is made of: an image's scores, and the score and rank of the target label.
 
 /// What a model's output still lacks to be scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,45 +45,23 @@ impl Scoring {
     }
 }
 
-/// The target label, and when a mutant passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Index of the label.
-    pub label: usize,
-    /// The label is to be among this many best ones; `None`: its score is to reach one half.
-    pub top_k: Option<usize>,
-}
-
-/// The score from which a label that stands for itself counts as given.
-const THRESHOLD: f32 = 0.5;
-
-impl Rule {
-    /// The verdict on a mutant with these scores; `None` if one of them is not finite.
-    ///
-    /// # Panics
-    /// If there is no score for the label.
-    #[must_use]
-    pub fn judge(&self, scores: &[f32]) -> Option<Verdict> {
-        if !scores.iter().fold(true, |all, score| all & score.is_finite()) {
-            return None;
-        }
-        let score = scores[self.label];
-        let is_passing = match self.top_k {
-            Some(top_k) => self.rank(scores) <= top_k,
-            None => score >= THRESHOLD,
-        };
-        Some(Verdict { is_passing, score })
+/// The score of a label and its place among all scores, 1 for the best; among equal ones the first comes first. `None` if
+/// a score is not finite.
+///
+/// # Panics
+/// If there is no score for the label.
+#[must_use]
+pub fn score_and_rank(scores: &[f32], label: usize) -> Option<(f32, u32)> {
+    if !scores.iter().fold(true, |all, score| all & score.is_finite()) {
+        return None;
     }
-
-    /// The label's place among the scores, 1 for the best; among equal ones the first comes first.
-    fn rank(&self, scores: &[f32]) -> usize {
-        let own = scores[self.label];
-        let count = |scores: &[f32], is_ahead: fn(f32, f32) -> bool| {
-            scores.iter().map(|&other| u32::from(is_ahead(other, own))).sum::<u32>() as usize
-        };
-        1 + count(&scores[..self.label], |other, own| other >= own)
-            + count(&scores[self.label + 1..], |other, own| other > own)
-    }
+    let own = scores[label];
+    let count = |scores: &[f32], is_ahead: fn(f32, f32) -> bool| {
+        scores.iter().map(|&other| u32::from(is_ahead(other, own))).sum::<u32>()
+    };
+    let n_ahead =
+        count(&scores[..label], |other, own| other >= own) + count(&scores[label + 1..], |other, own| other > own);
+    Some((own, 1 + n_ahead))
 }
 
 /// Numbers that are added up side by side.
@@ -155,8 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_never_a_verdict() {
-        let rule = Rule { label: 1, top_k: Some(1) };
+    fn what_is_not_finite_has_no_rank() {
         for activation in [Activation::None, Activation::Softmax, Activation::Sigmoid] {
             for bad in [f32::NAN, f32::INFINITY] {
                 for place in 0..19 {
@@ -166,7 +141,11 @@ mod tests {
                     Scoring { activation, is_binary: false }.apply(&output, &mut scores);
                     // The sigmoid of infinity is 1.
                     let is_known = activation == Activation::Sigmoid && bad == f32::INFINITY;
-                    assert_eq!(rule.judge(&scores).is_some(), is_known, "{activation:?} of {bad} in column {place}");
+                    assert_eq!(
+                        score_and_rank(&scores, 1).is_some(),
+                        is_known,
+                        "{activation:?} of {bad} in column {place}"
+                    );
                 }
             }
         }
@@ -174,7 +153,7 @@ mod tests {
 
     #[test]
     fn among_equal_scores_the_first_comes_first() {
-        let ranks = [0, 1, 2, 3].map(|label| Rule { label, top_k: None }.rank(&[0.2, 0.3, 0.2, 0.3]));
-        assert_eq!(ranks, [3, 1, 4, 2]);
+        let ranks = [0, 1, 2, 3].map(|label| score_and_rank(&[0.2, 0.3, 0.2, 0.3], label).map(|(_, rank)| rank));
+        assert_eq!(ranks, [Some(3), Some(1), Some(4), Some(2)]);
     }
 }

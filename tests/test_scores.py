@@ -77,15 +77,18 @@ def test_a_view_is_read_as_it_is_meant():
     np.testing.assert_allclose(kind.apply(output), in_numpy(kind, output), rtol=4e-7)
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"activation": "tanh"}, 'activation is "tanh"'),
-        ({"label": 3}, "label is 3"),
-        ({"is_binary": True}, "output is 3 columns"),
-    ],
-)
-def test_the_core_says_what_it_needs(options, said):
-    options = {"activation": "none", "is_binary": False, "label": 0, "top_k": 1, **options}
-    with pytest.raises(ValueError, match=said):
-        _core.judge(np.zeros((2, 3), np.float32), **options)
+def test_the_core_says_what_it_needs():
+    output = np.zeros((2, 3), np.float32)
+    with pytest.raises(ValueError, match='activation is "tanh"'):
+        _core.Scoring("tanh", is_binary=False)
+    with pytest.raises(ValueError, match="label is 3"):
+        _core.Scoring("none", is_binary=False).score_and_rank(output, 3)
+    with pytest.raises(ValueError, match="output is 3 columns"):
+        _core.Scoring("none", is_binary=True).apply(output)
+    with pytest.raises(ValueError, match="output is 0 columns"):
+        _core.Scoring("softmax", is_binary=False).apply(output[:, :0])
+
+
+def test_no_image_has_no_scores():
+    scores = _core.Scoring("softmax", is_binary=False).apply(np.zeros((0, 3), np.float32))
+    assert scores.shape == (0, 3)

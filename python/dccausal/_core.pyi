@@ -5,25 +5,10 @@ from typing import TypedDict, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "Batch",
-    "Canvas",
-    "Extraction",
-    "Renderer",
-    "Search",
-    "__version__",
-    "activate",
-    "is_debug_build",
-    "judge",
-]
+__all__ = ["Batch", "Canvas", "Extraction", "Renderer", "Scoring", "Search", "__version__", "is_debug_build"]
 
 __version__: str
 is_debug_build: bool
-
-def activate(output: NDArray[np.float32], *, activation: str, is_binary: bool) -> NDArray[np.float32]: ...
-def judge(
-    output: NDArray[np.float32], *, activation: str, is_binary: bool, label: int, top_k: int | None
-) -> tuple[NDArray[np.bool_], NDArray[np.float32], int]: ...
 
 class _SearchCounts(TypedDict):
     partitions: int
@@ -145,3 +130,13 @@ class Renderer:
     ) -> Renderer: ...
     def canvas(self, buffer: NDArray[np.uint8]) -> Canvas: ...
     def render(self, batch: Batch, canvas: Canvas) -> None: ...
+
+@final
+class Scoring:
+    """How a model's output becomes scores."""
+
+    def __new__(cls, activation: str, *, is_binary: bool) -> Scoring: ...
+    def apply(self, output: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def score_and_rank(
+        self, output: NDArray[np.float32], label: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint32], int]: ...

@@ -164,18 +164,16 @@ class Runner:
 
     def outputs(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Return what the model says (n, columns), of its own type; raises what a call raises."""
-        if self._pool is None and 0 < len(tensor) <= self.rows:
-            return self._classify(tensor)
         if len(tensor) == 0:
             return np.empty((0, self.reading.n_columns), dtype=np.float32)
         parts = [tensor[start:stop] for start, stop in self._cut(len(tensor))]
-        if len(parts) == 1:
-            return self._classify(parts[0])
-        if self._pool is None:
-            return np.concatenate([self._classify(part) for part in parts])
-        asked = [self._pool.submit(self._classify, part) for part in parts]
-        wait(asked)  # for all: the caller may write to the tensor again afterwards
-        return np.concatenate([one.result() for one in asked])
+        if self._pool is None or len(parts) == 1:
+            rows = [self._classify(part) for part in parts]
+        else:
+            asked = [self._pool.submit(self._classify, part) for part in parts]
+            wait(asked)  # for all: the caller may write to the tensor again afterwards
+            rows = [one.result() for one in asked]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
     def checked(self, output: Any, n_run: int, n: int) -> NDArray[Any]:
         """

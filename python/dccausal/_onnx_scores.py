@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -60,11 +61,13 @@ class ScoreKind:
     activation: Literal["softmax", "sigmoid", "none"]
     reason: str
 
+    @cached_property
+    def _scoring(self) -> _core.Scoring:
+        return _core.Scoring(self.activation, is_binary=self.name == "binary")
+
     def apply(self, output: NDArray[Any]) -> NDArray[np.float32]:
         """Return float32 scores (n, classes) of model output (n, columns); what is not finite makes NaN."""
-        return _core.activate(
-            _as_float32(output), activation=self.activation, is_binary=self.name == "binary"
-        )
+        return self._scoring.apply(_as_float32(output))
 
     def judge(self, output: NDArray[Any], target: Target) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """
@@ -76,16 +79,10 @@ class ScoreKind:
             If scores are not finite.
 
         """
-        is_passing, scores, n_bad = _core.judge(
-            _as_float32(output),
-            activation=self.activation,
-            is_binary=self.name == "binary",
-            label=target.label,
-            top_k=target.top_k,
-        )
+        scores, ranks, n_bad = self._scoring.score_and_rank(_as_float32(output), target.label)
         if n_bad:
             raise not_finite(n_bad, len(output))
-        return is_passing, scores
+        return target.judge_ranks(ranks, scores)
 
 
 def _as_float32(output: NDArray[Any]) -> NDArray[np.float32]:
@@ -170,8 +167,6 @@ def as_rows(output: Any, n: int) -> NDArray[Any] | None:
     """
     if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.ndim == 0 or output.size == 0:
         return None
-    if output.ndim == 2:  # noqa: PLR2004
-        return output if len(output) == n else None
     if output.ndim == 1 and n == 1:
         return output[None]
     wide = [side for side in output.shape[1:] if side != 1]

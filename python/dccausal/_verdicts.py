@@ -42,17 +42,10 @@ class Target:
             raise ClassifierError(
                 f"the classifier returned {answer.shape[1]} classes now; label {self.label} is being explained"
             )
-        scores = answer[:, self.label]
-        if self.top_k is None:
-            is_passing = scores >= _THRESHOLD
-        elif self.top_k == 1:
-            is_passing = answer.argmax(axis=1) == self.label
-        else:
-            is_passing = rank_of(answer, self.label) <= self.top_k
-        return is_passing, scores.astype(np.float32)
+        return self.judge_ranks(rank_of(answer, self.label), answer[:, self.label])
 
     def judge_ranks(
-        self, ranks: NDArray[np.float32], scores: NDArray[np.float32]
+        self, ranks: NDArray[Any], scores: NDArray[Any]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return the same where only the label's rank, 1 for the best, and its score are known, each (n,)."""
         is_passing = scores >= _THRESHOLD if self.top_k is None else ranks <= self.top_k
