@@ -189,6 +189,8 @@ import importlib.metadata as m, json, sys
 from pathlib import Path
 from packaging.requirements import Requirement
 seen, n_bytes, queue = set(), 0, json.loads(sys.argv[1])
+for name in queue:
+    m.distribution(name)  # what is asked for has to be there
 while queue:
     name = queue.pop().lower().replace("_", "-")
     if name in seen:
