@@ -21,7 +21,6 @@ import argparse
 import contextlib
 import io
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -42,7 +41,7 @@ from dccausal.default_model import default_model
 from dccausal.demo import demo_photo
 
 sys.path[:0] = [str(Path(__file__).parent)]
-from recording import RECORDS, Others, shown, write_record  # noqa: E402
+from recording import RECORDS, Others, peak_mib, shown, write_record  # noqa: E402
 from threads import Arrangement  # noqa: E402
 
 BATCHES = (1, 2, 4, 8)
@@ -211,14 +210,6 @@ def measure_models(options: argparse.Namespace) -> Iterator[Row]:
                     for row in against(ceiling, n // 4, work):
                         yield {**what, "setting": f"max_calls {n}, batch {classifier.batch_size}", **row}
                 path.unlink()
-
-
-def peak_mib() -> float:
-    """Return the peak of this process; what getrusage tells has the peak of the process that started it in it."""
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def memory(model: str, partitions: int, n_images: int) -> None:

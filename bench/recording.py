@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import os
 import platform
+import resource
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -43,6 +45,14 @@ class Others:
     def _own() -> float:
         spent = os.times()
         return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def peak_mib(process: int | str = "self") -> float:
+    """Return the peak of a process; what getrusage tells has the peak of the process that started it in it."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if process == "self" else 0.0
 
 
 RECORDS = Path(__file__).parent / "record"

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -40,7 +39,7 @@ from dccausal.demo import demo_photo
 from dccausal.methods import explain_with
 
 sys.path[:0] = [str(Path(__file__).parent)]
-from recording import RECORDS, shown, write_record  # noqa: E402
+from recording import RECORDS, peak_mib, shown, write_record  # noqa: E402
 
 Row = dict[str, Any]
 Classify = Callable[[NDArray[Any]], NDArray[np.float32]]
@@ -139,16 +138,17 @@ def child(tool: str, model: str, photos: list[Path]) -> None:
 def run(command: list[str]) -> tuple[str, float, float]:
     """Return what a process printed, the seconds that it took, and the peak of its memory in MiB."""
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
-        start = time.perf_counter()
+        start, peak = time.perf_counter(), 0.0
         process = subprocess.Popen(command, stdout=said, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
+        while process.poll() is None:
+            peak = max(peak, peak_mib(process.pid))
+            time.sleep(0.02)
         wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         errors.seek(0)
         if process.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {errors.read()[-2000:]}")
-        return said.read(), wall, usage.ru_maxrss / 1024
+        return said.read(), wall, peak
 
 
 def normalisation(model: str) -> list[str]:
