@@ -15,10 +15,12 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from asking import search
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import Options
+from small_models import build, images, on_cpu
 
-from asking import search
 from dccausal import ClassifierError, OnnxClassifier, explain, explain_many
 from dccausal._compose import Composer, DeviceEasel, DeviceSubject, find_composer
 from dccausal._compose_graph import compose_graph, head_graph
@@ -27,8 +29,6 @@ from dccausal._gallery import Pictures
 from dccausal._onnx_engine import BoundEngine
 from dccausal._onnx_scores import ScoreKind
 from dccausal._verdicts import Target, rank_of
-from reference import Options
-from small_models import build, images, on_cpu
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 CPU = ["CPUExecutionProvider"]

@@ -9,6 +9,8 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from planted import plant
+from small_models import on_cpu
 
 from dccausal import explain
 from dccausal._evaluate_backgrounds import Backgrounds
@@ -30,8 +32,6 @@ from dccausal._evaluate_table import (
 from dccausal._evaluate_truth import Truth, ellipse, read_truth, seen_pixels
 from dccausal._geometry import Placement
 from dccausal.errors import InputError, OptionError
-from planted import plant
-from small_models import on_cpu
 
 # What the options say
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 
+import exports
 import numpy as np
 import onnxruntime
 import pytest
+from exports import NAMES, export, optimum
 from PIL import Image
+from small_models import SIZE, build, images, on_cpu
 
-import exports
 from dccausal._cli_inspect import describe_preprocess
 from dccausal._describe import score_text
 from dccausal._model_card import check_photo, facts, measure_throughput, plausible
 from dccausal.cli import main
 from dccausal.preprocess import PRESETS, Preprocess
-from exports import NAMES, export, optimum
-from small_models import SIZE, build, images, on_cpu
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import signal
 import sys
 import threading
 
+import method_references as references
 import numpy as np
 import pytest
 from make_planted import plant
 
 import dccausal.methods
-import method_references as references
 from dccausal import OnnxClassifier, OptionError, RuntimeMissingError, explain
 from dccausal._methods_base import MaskFinder
 from dccausal._methods_rise import _bilinear

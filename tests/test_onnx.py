@@ -13,10 +13,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 from PIL import Image
+from small_models import SIZE, TYPES, build, expected, images, on_cpu, replace_end, sigmoid, softmax
 
 from dccausal.errors import ClassifierError, ModelError, OptionError
 from dccausal.preprocess import Preprocess
-from small_models import SIZE, TYPES, build, expected, images, on_cpu, replace_end, sigmoid, softmax
 
 SHARED = Path(__file__).parents[2] / "shared" / "models"
 X = images(11)

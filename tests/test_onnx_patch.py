@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
+from small_models import TYPES, build, expected, images, on_cpu, replace_end, softmax
 
 from dccausal._onnx_graph import Graph, read_int64s
 from dccausal._onnx_patch import agrees, free_batch
 from dccausal._onnx_protobuf import read_fields, read_ints, rewrite, write_bytes, write_int
-from small_models import TYPES, build, expected, images, on_cpu, replace_end, softmax
 
 X = images(9)
 FREED = "the model's fixed batch of {} was freed"

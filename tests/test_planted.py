@@ -12,7 +12,6 @@ import onnx
 import onnxruntime
 import pytest
 from PIL import Image
-
 from planted import RULES, VARIANTS, build, plant
 
 REFUSED = ("two_inputs", "vector")

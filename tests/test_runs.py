@@ -11,12 +11,12 @@ import time
 
 import numpy as np
 import pytest
+from small_models import build, images, on_cpu
 
 from dccausal import ClassifierError, OnnxClassifier, OptionError, explain
 from dccausal._calibration import FOLDER, calibrate, choose, measure
 from dccausal._onnx_device import CPU, CUDA, choose_device
 from dccausal._runtime import Arrangement, arrange
-from small_models import build, images, on_cpu
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+from small_models import build, expected, images, softmax
 
 import dccausal
 from dccausal._onnx_device import CPU, CUDA, Device, choose_device, open_session
@@ -26,7 +27,6 @@ from dccausal._sidecar import Sidecar
 from dccausal.errors import DeviceError, ModelError, OptionError
 from dccausal.onnx import OnnxClassifier
 from dccausal.preprocess import Preprocess
-from small_models import build, expected, images, softmax
 
 X = images(7)
 HAS_CUDA = CUDA in ort.get_available_providers()

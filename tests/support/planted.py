@@ -1,10 +1,5 @@
 """The planted classifiers of models/, made importable; the fixture ``planted`` writes their files."""
 
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
-
 from make_planted import VARIANTS, Form, build, main, plant, write
 from planted_rules import RULES, Rule
 from planted_scenes import RED, Box, Planted

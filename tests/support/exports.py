@@ -11,7 +11,6 @@ import json
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-
 from small_models import build
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
