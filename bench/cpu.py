@@ -36,7 +36,7 @@ from PIL import Image
 import dccausal
 from dccausal import _core
 from dccausal._easel import HostEasel
-from dccausal._runtime import count_cores
+from dccausal._shared.cores import count_cores
 from dccausal.default_model import default_model
 from dccausal.demo import demo_photo
 

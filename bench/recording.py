@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import dccausal
-from dccausal._runtime import count_cores
+from dccausal._shared.cores import count_cores
 
 
 class Others:

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from dccausal._runtime import count_cores
+from dccausal._shared.cores import count_cores
 from dccausal.default_model import default_model
 
 sys.path[:0] = [str(Path(__file__).parent)]

@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from dccausal.default_model import MODEL_SHA256, cache_folder, class_names, default_model
+from dccausal._shared.cache import cache_folder
+from dccausal.default_model import MODEL_SHA256, class_names, default_model
 from dccausal.errors import ModelError, OutputError, RuntimeMissingError
 from dccausal.onnx import OnnxClassifier
 from dccausal.preprocess import Preprocess

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal._files import check_writable, npy_bytes, png_bytes, write_files
+from dccausal._shared.files import check_writable, npy_bytes, png_bytes, write_files
 from dccausal.errors import OutputError
 
 

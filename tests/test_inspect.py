@@ -13,8 +13,8 @@ from PIL import Image
 from small_models import SIZE, build, images, on_cpu
 
 from dccausal._cli_inspect import describe_preprocess
-from dccausal._describe import score_text
 from dccausal._model_card import check_photo, facts, measure_throughput, plausible
+from dccausal._shared.text import score_text
 from dccausal.cli import main
 from dccausal.preprocess import PRESETS, Preprocess
 

@@ -22,7 +22,8 @@ from dccausal._onnx_engine import BoundEngine, HostEngine
 from dccausal._onnx_load import open_model
 from dccausal._onnx_model import ModelFile
 from dccausal._onnx_trial import Request, read_model
-from dccausal._runtime import count_cores, find_runtime
+from dccausal._runtime import find_runtime
+from dccausal._shared.cores import count_cores
 from dccausal._sidecar import Sidecar
 from dccausal.errors import DeviceError, ModelError, OptionError
 from dccausal.onnx import OnnxClassifier

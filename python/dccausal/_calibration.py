@@ -23,8 +23,8 @@ from typing import Any
 from dccausal._onnx_device import brief
 from dccausal._onnx_engine import Runner
 from dccausal._onnx_trial import sample_images
-from dccausal._runtime import find_cpu
-from dccausal.default_model import cache_folder
+from dccausal._shared.cache import cache_folder
+from dccausal._shared.cores import find_cpu
 from dccausal.errors import DccausalError
 
 SWITCH = "DCCAUSAL_CALIBRATION"

@@ -11,9 +11,10 @@ import numpy as np
 from dccausal._cli_explain import Interrupts, Run
 from dccausal._cli_options import JSON, MODEL
 from dccausal._cli_terminal import Terminal
-from dccausal._describe import printable, score_text, short_title
-from dccausal._files import check_writable, png_bytes, write_files
+from dccausal._describe import short_title
 from dccausal._pictures_sheet import contact_sheet
+from dccausal._shared.files import check_writable, png_bytes, write_files
+from dccausal._shared.text import printable, score_text
 from dccausal.demo import demo_occluded, demo_photo
 from dccausal.errors import InputError, OutputError
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal._checks import whole_number
 from dccausal._cli_explain import (
     FAILED,
     FINE,
@@ -24,8 +23,7 @@ from dccausal._cli_explain import (
 )
 from dccausal._cli_options import EXPLANATION, check_ranges
 from dccausal._cli_run_display import RunDisplay
-from dccausal._cli_terminal import Terminal, duration
-from dccausal._describe import printable
+from dccausal._cli_terminal import Terminal
 from dccausal._evaluate_backgrounds import Backgrounds
 from dccausal._evaluate_external import ExternalResults
 from dccausal._evaluate_measure import Settings
@@ -35,10 +33,12 @@ from dccausal._evaluate_plots import check_matplotlib
 from dccausal._evaluate_run import Task, evaluate, pending, slug
 from dccausal._evaluate_specs import read_external, read_floors, read_methods
 from dccausal._evaluate_truth import KINDS, Truth, TruthKind, read_truth
-from dccausal._files import check_writable
 from dccausal._run_images import collect
 from dccausal._run_manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
 from dccausal._run_table import ResultTable
+from dccausal._shared.checks import whole_number
+from dccausal._shared.files import check_writable
+from dccausal._shared.text import duration, printable
 from dccausal.baseline import make_baseline
 from dccausal.errors import InputError, OptionError, OutputError
 

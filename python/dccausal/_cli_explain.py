@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dccausal._cli_options import CONFIG, DRAWING, EXPLANATION, MODEL, RUN, RUNNING, check_ranges
-from dccausal._cli_terminal import ProgressDisplay, Terminal, duration
-from dccausal._describe import printable
-from dccausal._files import check_writable
-from dccausal._result import RESULT_FILES, STALE_FILES, json_text, result_document
+from dccausal._cli_terminal import ProgressDisplay, Terminal
+from dccausal._result import RESULT_FILES, STALE_FILES, result_document
+from dccausal._shared.files import check_writable
+from dccausal._shared.json import json_text
+from dccausal._shared.text import duration, printable
 from dccausal.baseline import make_baseline
 from dccausal.errors import (
     DccausalError,

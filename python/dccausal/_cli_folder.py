@@ -34,14 +34,15 @@ from dccausal._cli_explain import (
 )
 from dccausal._cli_options import DRAWING, RUN, check_ranges
 from dccausal._cli_run_display import RunDisplay
-from dccausal._cli_terminal import Terminal, duration
-from dccausal._describe import printable
-from dccausal._files import check_writable, remove_files, sync_folder
-from dccausal._result import RESULT_FILES, STALE_FILES, json_text
+from dccausal._cli_terminal import Terminal
+from dccausal._result import RESULT_FILES, STALE_FILES
 from dccausal._run_export import check_export, write_export
 from dccausal._run_images import collect, is_many
 from dccausal._run_manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
 from dccausal._run_table import TABLE, ResultTable, latest, row_of
+from dccausal._shared.files import check_writable, remove_files, sync_folder
+from dccausal._shared.json import json_text
+from dccausal._shared.text import duration, printable
 from dccausal.baseline import make_baseline
 from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError
 from dccausal.many import explain_many

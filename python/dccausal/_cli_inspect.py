@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from dccausal._cli_explain import open_classifier
 from dccausal._cli_terminal import Terminal
-from dccausal._describe import printable, score_text
 from dccausal._model_card import Candidate, check_photo, facts, measure_throughput
-from dccausal._result import json_text
 from dccausal._runtime import find_runtime
+from dccausal._shared.json import json_text
+from dccausal._shared.text import printable, score_text
 from dccausal.image import load_photo
 from dccausal.preprocess import PRESETS, Preprocess
 

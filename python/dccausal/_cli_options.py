@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dccausal._checks import finite_number, whole_number
+from dccausal._shared.checks import finite_number, whole_number
 from dccausal.errors import OptionError
 
 Kind = type[str] | type[int] | type[float] | type[bool]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from dccausal._checks import whole_number
 from dccausal._cli_explain import (
     BAD_INPUT,
     FINE,
@@ -22,10 +21,11 @@ from dccausal._cli_explain import (
 from dccausal._cli_options import EXPLANATION, RUNNING, check_ranges
 from dccausal._cli_run_display import RunDisplay
 from dccausal._cli_terminal import Terminal
-from dccausal._describe import printable
-from dccausal._files import check_writable
 from dccausal._plant_set import RECORD, TRUTH, Recipe, plant_set, write_truth
 from dccausal._run_images import collect
+from dccausal._shared.checks import whole_number
+from dccausal._shared.files import check_writable
+from dccausal._shared.text import printable
 from dccausal.baseline import make_baseline
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.plant import SHAPES, read_picture

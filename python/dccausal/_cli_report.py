@@ -66,7 +66,7 @@ def report_command(**options: Any) -> int:
     """Write the report; return the exit code."""
     from dccausal._cli_explain import BAD_INPUT, FINE, load_classifier
     from dccausal._cli_terminal import Terminal
-    from dccausal._describe import printable
+    from dccausal._shared.text import printable
     from dccausal.errors import OptionError
     from dccausal.report import write_report
 
@@ -131,7 +131,7 @@ class _Bar:
             self._bar.stop()
 
     def __call__(self, n_done: int, n_all: int, path: str) -> None:
-        from dccausal._describe import printable
+        from dccausal._shared.text import printable
 
         if self._bar is not None:
             self._bar.update(self._task, completed=n_done, total=n_all, description=printable(path))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from dccausal._cli_terminal import BarDisplay, Terminal, duration
-from dccausal._describe import printable
+from dccausal._cli_terminal import BarDisplay, Terminal
+from dccausal._shared.text import duration, printable
 
 if TYPE_CHECKING:
     from dccausal import Progress

@@ -8,7 +8,7 @@ import traceback
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from dccausal._describe import printable
+from dccausal._shared.text import duration, printable
 
 if TYPE_CHECKING:
     from dccausal import Progress
@@ -160,15 +160,6 @@ def describe_progress(progress: Progress) -> tuple[str, str, str]:
     if progress.n_expected is None:
         return calls, f"{rate:.0f}/s", ""
     return calls, f"{rate:.0f}/s", f"{duration((progress.n_expected - progress.n_calls) / rate)} left"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words: "12 s", "3 min 05 s", "2 h 10 min"."""
-    whole = round(seconds)
-    minutes, hours = whole // 60, whole // 3600
-    if hours:
-        return f"{hours} h {minutes % 60:02d} min"
-    return f"{minutes} min {whole % 60:02d} s" if minutes else f"{whole} s"
 
 
 def _make_bar(terminal: Terminal) -> Any:

@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from dccausal._pictures_sheet import contact_sheet, fit_width
+from dccausal._shared.text import printable, score_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,16 +75,6 @@ def outcome_text(explanation: Explanation) -> str:
     grid = explanation.statistics.get("grid")
     blocks = f"none of its blocks on the {grid[0]} x {grid[1]} grid" if grid else "none of its blocks"
     return f"minimal: {blocks} can be masked too without losing the label"
-
-
-def score_text(score: float) -> str:
-    """Return a score with three significant digits."""
-    return f"{score:#.3g}" if abs(score) < 1 else f"{score:.3f}"
-
-
-def printable(text: str) -> str:
-    """Return a text without what could steer a terminal; bytes that are no text become "?"."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _cost(explanation: Explanation) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from dccausal._evaluate_plots import plots
 from dccausal._evaluate_sheets import methods_sheet
 from dccausal._evaluate_table import cells, curves_csv, difference_cells, markdown, methods_of, table_csv
-from dccausal._files import png_bytes, write_files
+from dccausal._shared.files import png_bytes, write_files
 
 Row = Mapping[str, Any]
 

@@ -22,7 +22,7 @@ from dccausal._evaluate_measure import Found, Settings, measure
 from dccausal._evaluate_methods import explain_by
 from dccausal._evaluate_specs import MethodSpec
 from dccausal._evaluate_truth import Truth, seen_pixels
-from dccausal._files import npy_bytes, png_bytes, write_files
+from dccausal._shared.files import npy_bytes, png_bytes, write_files
 from dccausal.baseline import make_baseline
 from dccausal.errors import DeviceError, OutputError, RuntimeMissingError
 from dccausal.image import load_photo

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._checks import finite_number
 from dccausal._job import View
 from dccausal._methods_base import MaskFinder, generator, needs_scores
+from dccausal._shared.checks import finite_number
 from dccausal._verdicts import Target
 from dccausal.errors import OptionError
 

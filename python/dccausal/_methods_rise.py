@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._checks import finite_number, whole_number
 from dccausal._job import View
 from dccausal._methods_base import MAX_QUESTIONS, MaskFinder, generator, needs_scores
+from dccausal._shared.checks import finite_number, whole_number
 from dccausal._verdicts import Target
 from dccausal.errors import OptionError
 

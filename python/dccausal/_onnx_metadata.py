@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from dccausal._checks import whole_numbers
 from dccausal._onnx_graph import Graph
 from dccausal._onnx_model import ImageInput
 from dccausal._onnx_normalisation import range_in_graph
+from dccausal._shared.checks import whole_numbers
 from dccausal._sidecar import Sidecar
 from dccausal.errors import OptionError
 from dccausal.preprocess import Preprocess

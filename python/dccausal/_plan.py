@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal._asking import Asker
-from dccausal._checks import finite_number, one_of, whole_number
 from dccausal._finder import MakeFinder
 from dccausal._job import Job, Progress, View
-from dccausal._runtime import count_cores
+from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal._shared.cores import count_cores
 from dccausal.baseline import make_baseline
 from dccausal.classifier import Classifier, resolve_label
 from dccausal.errors import ImageError, OptionError

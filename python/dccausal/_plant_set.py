@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal._files import png_bytes, write_files
-from dccausal._result import json_text
+from dccausal._shared.files import png_bytes, write_files
+from dccausal._shared.json import json_text
 from dccausal.classifier import classify
 from dccausal.errors import InputError
 from dccausal.image import load_photo

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
-from dccausal._result import json_text
+from dccausal._shared.json import json_text
 
 # In the order in which they are run, as one script; each has one subject.
 SCRIPTS = (

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dccausal._files import check_writable, write_files
 from dccausal._run_table import COLUMNS
+from dccausal._shared.files import check_writable, write_files
 from dccausal.errors import OptionError, RuntimeMissingError
 
 SUFFIXES = (".parquet", ".csv")

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dccausal._files import remove_files, write_files
-from dccausal._result import json_text
+from dccausal._shared.files import remove_files, write_files
+from dccausal._shared.json import json_text
 from dccausal.errors import InputError
 from dccausal.onnx import OnnxClassifier
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dccausal._files import npy_bytes
-from dccausal._result import json_text
+from dccausal._shared.files import npy_bytes
+from dccausal._shared.json import json_text
 from dccausal.errors import InputError, OutputError
 from dccausal.explanation import Explanation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, get_args
 
-from dccausal._checks import finite_number, whole_number
+from dccausal._shared.checks import finite_number, whole_number
 from dccausal.errors import OptionError
 from dccausal.preprocess import Geometry, Interpolation
 

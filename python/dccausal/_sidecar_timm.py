@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from dccausal._checks import finite_number, whole_numbers
 from dccausal._onnx_names import read_labels
+from dccausal._shared.checks import finite_number, whole_numbers
 from dccausal._sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
 from dccausal.errors import OptionError
 from dccausal.preprocess import Geometry, Preprocess

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._checks import whole_numbers
+from dccausal._shared.checks import whole_numbers
 from dccausal.errors import OptionError
 from dccausal.image import load_photo
 

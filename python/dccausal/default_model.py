@@ -14,11 +14,11 @@ import importlib.util
 import json
 import os
 import secrets
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from dccausal._shared.cache import cache_folder
 from dccausal.errors import ModelError, OutputError, RuntimeMissingError
 
 MODEL_SHA256 = "9999a29593ec20f8c72968d70229520118f97436103cfa96c4dc90056963c9ca"
@@ -79,36 +79,6 @@ def default_model(
         progress(f"Making the default model, EfficientNet-Lite0, in {folder} (once)")
     _write(path, _make())
     return path
-
-
-def cache_folder(platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> Path:
-    """
-    Return the folder for files that can be made again; it need not exist.
-
-    ``DCCAUSAL_CACHE`` if that is set; otherwise ``dccausal`` in the platform's own place:
-    ``%LOCALAPPDATA%`` on Windows, ``~/Library/Caches`` on macOS, ``$XDG_CACHE_HOME`` or ``~/.cache``
-    elsewhere.
-
-    Raises
-    ------
-    OutputError
-        If the user has no home folder.
-
-    """
-    if override := environ.get("DCCAUSAL_CACHE"):
-        return Path(override)
-    try:
-        home = Path.home()
-    except RuntimeError as error:
-        raise OutputError(
-            "the user has no home folder for the default model; a folder in DCCAUSAL_CACHE is needed"
-        ) from error
-    if platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "dccausal" / "Cache"
-    if platform == "darwin":
-        return home / "Library" / "Caches" / "dccausal"
-    named = Path(environ.get("XDG_CACHE_HOME", ""))  # relative paths are invalid there and to be ignored
-    return (named if named.is_absolute() else home / ".cache") / "dccausal"
 
 
 def class_names() -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from dccausal import pictures
 from dccausal._describe import notebook_html, notebook_sheet, summary
-from dccausal._files import write_files
 from dccausal._geometry import Placement
 from dccausal._result import STALE_FILES, result_files
+from dccausal._shared.files import write_files
 from dccausal.errors import InputError
 
 if TYPE_CHECKING:

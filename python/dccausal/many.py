@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 import numpy as np
 
 from dccausal._asking import Asker, Task, work
-from dccausal._checks import one_of, whole_number
 from dccausal._plan import Options, Plan
+from dccausal._shared.checks import one_of, whole_number
 from dccausal.baseline import make_baseline
 from dccausal.classifier import Classifier
 from dccausal.errors import DccausalError, OptionError

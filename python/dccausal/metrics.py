@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._checks import whole_number
+from dccausal._shared.checks import whole_number
 from dccausal.classifier import Classifier, classify
 from dccausal.errors import OptionError
 

@@ -124,7 +124,7 @@ class _Bar:
 
     def html(self) -> str:
         """Return the bar as a fragment that loads nothing."""
-        from dccausal._cli_terminal import duration
+        from dccausal._shared.text import duration
 
         seconds = time.monotonic() - self._started
         of = "" if self._total is None else f" of {self._total:,}"

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._calibration import calibrate
-from dccausal._checks import whole_number
 from dccausal._onnx_device import Provider, choose_device
 from dccausal._onnx_engine import Runner
 from dccausal._onnx_load import open_model, settle_batch
@@ -19,7 +18,9 @@ from dccausal._onnx_model import ModelFile, describe
 from dccausal._onnx_names import Labels, names_in_metadata, read_labels, settle_names
 from dccausal._onnx_scores import SCORES, Scores
 from dccausal._onnx_trial import Request, read_model
-from dccausal._runtime import count_cores, find_runtime
+from dccausal._runtime import find_runtime
+from dccausal._shared.checks import whole_number
+from dccausal._shared.cores import count_cores
 from dccausal._sidecar import read_sidecar
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError

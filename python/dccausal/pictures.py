@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._checks import finite_number, one_of
 from dccausal._colormaps import COLORMAPS, colours
 from dccausal._geometry import Placement
+from dccausal._shared.checks import finite_number, one_of
 from dccausal.errors import OptionError
 
 if TYPE_CHECKING:

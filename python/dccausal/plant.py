@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._checks import finite_number, one_of
 from dccausal._evaluate_truth import ellipse
+from dccausal._shared.checks import finite_number, one_of
 from dccausal.baseline import make_baseline
 from dccausal.errors import ImageError, OptionError
 from dccausal.image import load_photo

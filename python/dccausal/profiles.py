@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from dccausal._checks import finite_number, one_of, whole_number
+from dccausal._shared.checks import finite_number, one_of, whole_number
 from dccausal.errors import OptionError
 
 World = Literal["intact", "contingency", "sufficient", "both"]

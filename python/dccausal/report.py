@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dccausal._checks import whole_number
-from dccausal._files import check_writable, write_files
 from dccausal._report_item import Result, find_photo, heading, load_result, make_item
 from dccausal._report_page import page_bytes
 from dccausal._report_read import Entry, Source, read_source
 from dccausal._report_truth import Truth
+from dccausal._shared.checks import whole_number
+from dccausal._shared.files import check_writable, write_files
 from dccausal.errors import InputError
 
 if TYPE_CHECKING:
