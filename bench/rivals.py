@@ -33,9 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dccausal
-from dccausal.baseline import make_baseline
 from dccausal.default_model import default_model
 from dccausal.demo import demo_photo
+from dccausal.inputs.baseline import make_baseline
 from dccausal.methods import explain_with
 
 sys.path[:0] = [str(Path(__file__).parent)]

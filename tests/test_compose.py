@@ -28,7 +28,7 @@ from dccausal._easel import HostEasel, HostSubject, Share
 from dccausal._gallery import Pictures
 from dccausal._onnx_engine import BoundEngine
 from dccausal._onnx_scores import ScoreKind
-from dccausal._verdicts import Target, rank_of
+from dccausal.targets import Target, rank_of
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 CPU = ["CPUExecutionProvider"]

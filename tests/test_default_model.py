@@ -15,8 +15,8 @@ from PIL import Image
 from dccausal._shared.cache import cache_folder
 from dccausal.default_model import MODEL_SHA256, class_names, default_model
 from dccausal.errors import ModelError, OutputError, RuntimeMissingError
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx import OnnxClassifier
-from dccausal.preprocess import Preprocess
 
 
 def logits(path, images):

@@ -30,8 +30,8 @@ from dccausal._evaluate_table import (
     table_csv,
 )
 from dccausal._evaluate_truth import Truth, ellipse, read_truth, seen_pixels
-from dccausal._geometry import Placement
 from dccausal.errors import InputError, OptionError
+from dccausal.inputs.placement import Placement
 
 # What the options say
 

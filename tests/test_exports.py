@@ -16,7 +16,7 @@ from dccausal import ModelError
 from dccausal._onnx_graph import Graph
 from dccausal._onnx_normalisation import range_in_graph
 from dccausal.cli import main
-from dccausal.preprocess import PRESETS
+from dccausal.inputs.preprocess import PRESETS
 
 MEAN, STD = (np.array(values) for values in IMAGENET)
 PHOTOS = images(3, (32, 32), seed=4)

@@ -16,7 +16,7 @@ from dccausal._cli_inspect import describe_preprocess
 from dccausal._model_card import check_photo, facts, measure_throughput, plausible
 from dccausal._shared.text import score_text
 from dccausal.cli import main
-from dccausal.preprocess import PRESETS, Preprocess
+from dccausal.inputs.preprocess import PRESETS, Preprocess
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from PIL import Image
 from small_models import SIZE, TYPES, build, expected, images, on_cpu, replace_end, sigmoid, softmax
 
 from dccausal.errors import ClassifierError, ModelError, OptionError
-from dccausal.preprocess import Preprocess
+from dccausal.inputs.preprocess import Preprocess
 
 SHARED = Path(__file__).parents[2] / "shared" / "models"
 X = images(11)

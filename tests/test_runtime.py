@@ -26,8 +26,8 @@ from dccausal._runtime import find_runtime
 from dccausal._shared.cores import count_cores
 from dccausal._sidecar import Sidecar
 from dccausal.errors import DeviceError, ModelError, OptionError
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx import OnnxClassifier
-from dccausal.preprocess import Preprocess
 
 X = images(7)
 HAS_CUDA = CUDA in ort.get_available_providers()

@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from dccausal import _core
 from dccausal._onnx_scores import ScoreKind
-from dccausal._verdicts import Target
 from dccausal.errors import ClassifierError
+from dccausal.targets import Target
 
 KINDS = [
     ScoreKind("logits", "softmax", ""),

@@ -15,7 +15,7 @@ from small_models import on_cpu
 from dccausal._sidecar import read_sidecar
 from dccausal._sidecar_geometry import crop_ratio, interpolation
 from dccausal.errors import OptionError
-from dccausal.preprocess import Preprocess
+from dccausal.inputs.preprocess import Preprocess
 
 OPEN = {"shape": ["batch", 3, "height", "width"]}
 SQUARED = tuple(std**2 for std in (0.47853944, 0.4732864, 0.47434163))

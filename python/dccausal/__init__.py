@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     )
     from dccausal.explain import explain
     from dccausal.explanation import Explanation
-    from dccausal.image import load_photo
+    from dccausal.inputs.photo import load_photo
+    from dccausal.inputs.preprocess import Placement, Preprocess
     from dccausal.many import explain_many
     from dccausal.onnx import OnnxClassifier
-    from dccausal.preprocess import Placement, Preprocess
     from dccausal.profiles import PROFILES, Profile
 
 __all__ = [

@@ -39,8 +39,8 @@ from dccausal._run_table import ResultTable
 from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable
 from dccausal._shared.text import duration, printable
-from dccausal.baseline import make_baseline
 from dccausal.errors import InputError, OptionError, OutputError
+from dccausal.inputs.baseline import make_baseline
 
 if TYPE_CHECKING:
     from dccausal.onnx import OnnxClassifier

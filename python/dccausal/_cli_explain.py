@@ -18,7 +18,6 @@ from dccausal._result import RESULT_FILES, STALE_FILES, result_document
 from dccausal._shared.files import check_writable
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
-from dccausal.baseline import make_baseline
 from dccausal.errors import (
     DccausalError,
     DeviceError,
@@ -28,14 +27,15 @@ from dccausal.errors import (
     RuntimeMissingError,
 )
 from dccausal.explain import explain
-from dccausal.image import load_photo
+from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.photo import load_photo
 from dccausal.onnx import OnnxClassifier
 from dccausal.pictures import check_drawing
 from dccausal.profiles import Profile
 
 if TYPE_CHECKING:
-    from dccausal.baseline import Baseline
     from dccausal.explanation import Explanation
+    from dccausal.inputs.baseline import Baseline
 
 FINE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -43,8 +43,8 @@ from dccausal._run_table import TABLE, ResultTable, latest, row_of
 from dccausal._shared.files import check_writable, remove_files, sync_folder
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
-from dccausal.baseline import make_baseline
 from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError
+from dccausal.inputs.baseline import make_baseline
 from dccausal.many import explain_many
 from dccausal.pictures import check_drawing
 from dccausal.profiles import Profile

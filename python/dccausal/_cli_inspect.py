@@ -13,8 +13,8 @@ from dccausal._model_card import Candidate, check_photo, facts, measure_throughp
 from dccausal._runtime import find_runtime
 from dccausal._shared.json import json_text
 from dccausal._shared.text import printable, score_text
-from dccausal.image import load_photo
-from dccausal.preprocess import PRESETS, Preprocess
+from dccausal.inputs.photo import load_photo
+from dccausal.inputs.preprocess import PRESETS, Preprocess
 
 if TYPE_CHECKING:
     from dccausal.onnx import OnnxClassifier

@@ -26,8 +26,8 @@ from dccausal._run_images import collect
 from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable
 from dccausal._shared.text import printable
-from dccausal.baseline import make_baseline
 from dccausal.errors import InputError, OptionError, OutputError
+from dccausal.inputs.baseline import make_baseline
 from dccausal.plant import SHAPES, read_picture
 
 _RECORDED = ("shape", "share", "colour", "seed", "keep_label", "tries")

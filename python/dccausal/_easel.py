@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from dccausal import _core
 from dccausal._gallery import Pictures
 from dccausal._onnx_scores import ScoreKind
-from dccausal._verdicts import Target
 from dccausal.classifier import Classifier, check_answer, classify
 from dccausal.onnx import OnnxClassifier
+from dccausal.targets import Target
 
 Asked = _core.Batch | Pictures
 Verdicts = tuple[NDArray[np.bool_], NDArray[np.float32]]

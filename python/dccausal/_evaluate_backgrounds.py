@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dccausal.classifier import classify
 from dccausal.errors import ImageError
-from dccausal.image import load_photo
+from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
     from dccausal.onnx import OnnxClassifier

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _core
-from dccausal._verdicts import Target, choose_target
 from dccausal.classifier import Classifier, classify
 from dccausal.explanation import Outcome
 from dccausal.profiles import PROFILES
+from dccausal.targets import Target, choose_target
 
 Pixels = NDArray[np.bool_]
 

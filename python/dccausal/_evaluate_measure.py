@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from dccausal import metrics
 from dccausal._evaluate_extract import CountedClassifier, Scene, extract
 from dccausal._evaluate_truth import TruthKind
-from dccausal._verdicts import Target
 from dccausal.classifier import Classifier
 from dccausal.profiles import PROFILES
+from dccausal.targets import Target
 
 Pixels = NDArray[np.bool_]
 

@@ -23,16 +23,16 @@ from dccausal._evaluate_methods import explain_by
 from dccausal._evaluate_specs import MethodSpec
 from dccausal._evaluate_truth import Truth, seen_pixels
 from dccausal._shared.files import npy_bytes, png_bytes, write_files
-from dccausal.baseline import make_baseline
 from dccausal.errors import DeviceError, OutputError, RuntimeMissingError
-from dccausal.image import load_photo
+from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal._geometry import Placement
-    from dccausal.baseline import Baseline
     from dccausal.explanation import Explanation
+    from dccausal.inputs.baseline import Baseline
+    from dccausal.inputs.placement import Placement
     from dccausal.onnx import OnnxClassifier
 
     Method = MethodSpec | ExternalResults

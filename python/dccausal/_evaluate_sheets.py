@@ -10,7 +10,7 @@ from dccausal import pictures
 from dccausal._evaluate_run import slug
 from dccausal._pictures_sheet import contact_sheet
 from dccausal.explain import explain
-from dccausal.image import load_photo
+from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -18,8 +18,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._geometry import Placement
 from dccausal.errors import InputError
+from dccausal.inputs.placement import Placement
 
 TruthKind = Literal["occlusion", "object"]
 KINDS = ("occlusion", "object")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from dccausal._gallery import Pictures
 
 if TYPE_CHECKING:
-    from dccausal._job import View
-    from dccausal._verdicts import Target
+    from dccausal.inputs.view import View
+    from dccausal.targets import Target
 
 
 class Finder(Protocol):

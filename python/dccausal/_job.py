@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 from dccausal import _core
 from dccausal._finder import Finder, MakeFinder
 from dccausal._gallery import Gallery, Pictures
-from dccausal._verdicts import Target, choose_target
 from dccausal.explanation import Outcome
-from dccausal.preprocess import Placement
+from dccausal.inputs.view import View
 from dccausal.profiles import Profile
-
-if TYPE_CHECKING:
-    from PIL import Image
+from dccausal.targets import Target, choose_target
 
 Phase = Literal["check", "search", "growth", "shrinking", "verification"]
 PHASES: tuple[Phase, ...] = ("check", "search", "growth", "shrinking", "verification")
@@ -67,32 +64,6 @@ class Progress:
 
 
 Asked = _core.Batch | Pictures
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """
-    What the classifier sees of a photograph.
-
-    Attributes
-    ----------
-    image, baseline
-        uint8 (H, W, 3): what it sees, and what masked pixels are replaced by.
-    photo, placement
-        The photograph, and where the image lies in it.
-    source
-        The path of the photograph, if it has one.
-    index
-        Its place among others.
-
-    """
-
-    image: NDArray[np.uint8]
-    baseline: NDArray[np.uint8]
-    photo: Image.Image
-    placement: Placement
-    source: str | None = None
-    index: int = 0
 
 
 class Job:

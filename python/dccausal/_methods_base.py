@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._gallery import Pictures
-from dccausal._job import View
-from dccausal._verdicts import Target
 from dccausal.errors import OptionError
+from dccausal.inputs.view import View
+from dccausal.targets import Target
 
 MAX_QUESTIONS = 1_000_000
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._job import View
 from dccausal._methods_base import needs_scores
 from dccausal._methods_segments import Ask, Segmentation, SegmentFinder, check_segments, load, segment
-from dccausal._verdicts import Target
+from dccausal.inputs.view import View
+from dccausal.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._job import View
 from dccausal._methods_base import MaskFinder, generator, needs_scores
 from dccausal._shared.checks import finite_number
-from dccausal._verdicts import Target
 from dccausal.errors import OptionError
+from dccausal.inputs.view import View
+from dccausal.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)

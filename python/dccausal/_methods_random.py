@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._gallery import Pictures
-from dccausal._job import View
 from dccausal._methods_base import generator
-from dccausal._verdicts import Target
+from dccausal.inputs.view import View
+from dccausal.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)

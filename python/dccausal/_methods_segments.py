@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._job import View
 from dccausal._methods_base import MAX_QUESTIONS, MaskFinder, lattice
 from dccausal._shared.checks import one_of, whole_number
-from dccausal._verdicts import Target
 from dccausal.errors import ClassifierError, RuntimeMissingError
+from dccausal.inputs.view import View
+from dccausal.targets import Target
 
 Segmentation = Literal["slic", "quickshift", "lattice"]
 SEGMENTATIONS: tuple[Segmentation, ...] = ("slic", "quickshift", "lattice")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal.preprocess import PRESETS, Preprocess
+from dccausal.inputs.preprocess import PRESETS, Preprocess
 
 if TYPE_CHECKING:
     from PIL import Image

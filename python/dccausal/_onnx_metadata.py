@@ -15,7 +15,7 @@ from dccausal._onnx_normalisation import range_in_graph
 from dccausal._shared.checks import whole_numbers
 from dccausal._sidecar import Sidecar
 from dccausal.errors import OptionError
-from dccausal.preprocess import Preprocess
+from dccausal.inputs.preprocess import Preprocess
 
 _MAX_SIDE = 16384
 _IN_GRAPH = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from dccausal._onnx_graph import Graph
 from dccausal.errors import ModelError, OptionError
-from dccausal.preprocess import Layout, Preprocess
+from dccausal.inputs.preprocess import Layout, Preprocess
 
 DEFAULT_SIDE = 224
 

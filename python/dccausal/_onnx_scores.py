@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _core
-from dccausal._verdicts import Target
 from dccausal.classifier import not_finite
 from dccausal.errors import ModelError, OptionError
+from dccausal.targets import Target
 
 Scores = Literal["auto", "logits", "probabilities", "sigmoid", "binary"]
 SCORES: tuple[str, ...] = get_args(Scores)

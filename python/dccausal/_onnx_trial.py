@@ -15,7 +15,7 @@ from dccausal._onnx_model import ImageInput, ModelFile, image_inputs
 from dccausal._onnx_scores import ScoreKind, as_rows, choose_output, tell_scores
 from dccausal._sidecar import Sidecar
 from dccausal.errors import ClassifierError, ModelError
-from dccausal.preprocess import Preprocess
+from dccausal.inputs.preprocess import Preprocess
 
 _N_TRIED = 4
 

@@ -14,22 +14,23 @@ from numpy.typing import NDArray
 from dccausal import _core
 from dccausal._asking import Asker
 from dccausal._finder import MakeFinder
-from dccausal._job import Job, Progress, View
+from dccausal._job import Job, Progress
 from dccausal._shared.checks import finite_number, one_of, whole_number
 from dccausal._shared.cores import count_cores
-from dccausal.baseline import make_baseline
 from dccausal.classifier import Classifier, resolve_label
 from dccausal.errors import ImageError, OptionError
 from dccausal.explanation import Explanation
-from dccausal.image import load_photo
+from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.photo import load_photo
+from dccausal.inputs.preprocess import Placement
+from dccausal.inputs.view import View
 from dccausal.onnx import OnnxClassifier
-from dccausal.preprocess import Placement
 from dccausal.profiles import Profile, SharedEvidence, Weighting, World
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.baseline import Baseline
+    from dccausal.inputs.baseline import Baseline
 
     Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 

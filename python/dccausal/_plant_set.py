@@ -16,13 +16,13 @@ from dccausal._shared.files import png_bytes, write_files
 from dccausal._shared.json import json_text
 from dccausal.classifier import classify
 from dccausal.errors import InputError
-from dccausal.image import load_photo
+from dccausal.inputs.photo import load_photo
 from dccausal.plant import Occlusion, occlude
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.baseline import Baseline
+    from dccausal.inputs.baseline import Baseline
     from dccausal.onnx import OnnxClassifier
 
 TRUTH = "occlusions.csv"

@@ -23,7 +23,7 @@ from dccausal._onnx_model import ImageInput
 from dccausal._sidecar_huggingface import is_multi_label, model_names, processor_settings
 from dccausal._sidecar_timm import timm_config, timm_names, timm_settings
 from dccausal.errors import OptionError
-from dccausal.preprocess import Preprocess
+from dccausal.inputs.preprocess import Preprocess
 
 _MAX_BYTES = 64 * 1024 * 1024
 _BROWSER_FOLDER = "onnx"

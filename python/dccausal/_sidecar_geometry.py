@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from dccausal._shared.checks import finite_number, whole_number
 from dccausal.errors import OptionError
-from dccausal.preprocess import Geometry, Interpolation
+from dccausal.inputs.preprocess import Geometry, Interpolation
 
 _MAX_SIDE = 16384
 

@@ -15,7 +15,7 @@ from dccausal._onnx_names import read_labels
 from dccausal._shared.checks import finite_number, whole_number
 from dccausal._sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
 from dccausal.errors import OptionError
-from dccausal.preprocess import Preprocess
+from dccausal.inputs.preprocess import Preprocess
 
 _PLACEHOLDER = re.compile(r"LABEL_\d+")
 _CROP_PCT = 224 / 256

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal._plan import Photo
-    from dccausal.baseline import Baseline
+    from dccausal.inputs.baseline import Baseline
 
 
 def explain(

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from dccausal import pictures
 from dccausal._describe import notebook_html, notebook_sheet, summary
-from dccausal._geometry import Placement
 from dccausal._result import STALE_FILES, result_files
 from dccausal._shared.files import write_files
 from dccausal.errors import InputError
+from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -14,11 +14,11 @@ import numpy as np
 from dccausal._asking import Asker, Task, work
 from dccausal._plan import Options, Plan
 from dccausal._shared.checks import one_of, whole_number
-from dccausal.baseline import make_baseline
 from dccausal.classifier import Classifier
 from dccausal.errors import DccausalError, OptionError
 from dccausal.explain import explain
 from dccausal.explanation import Explanation
+from dccausal.inputs.baseline import make_baseline
 from dccausal.onnx import OnnxClassifier
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._finder import Finder
-from dccausal._job import Progress, View
+from dccausal._job import Progress
 from dccausal._methods_lime import LimeFinder, LimeOptions
 from dccausal._methods_occlusion import OcclusionFinder, OcclusionOptions
 from dccausal._methods_random import RandomFinder, RandomOptions
@@ -43,17 +43,18 @@ from dccausal._methods_rise import RiseFinder, RiseOptions
 from dccausal._methods_sbfl import MEASURES, SbflFinder, SbflOptions
 from dccausal._methods_shap import KernelShapFinder, KernelShapOptions
 from dccausal._plan import Plan
-from dccausal._verdicts import Target
 from dccausal.classifier import Classifier
 from dccausal.errors import OptionError
 from dccausal.explain import carry_out
 from dccausal.explanation import Explanation
+from dccausal.inputs.view import View
 from dccausal.profiles import PROFILES, Profile
+from dccausal.targets import Target
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.baseline import Baseline
+    from dccausal.inputs.baseline import Baseline
 
 __all__ = [
     "METHODS",

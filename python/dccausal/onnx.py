@@ -24,7 +24,7 @@ from dccausal._shared.cores import count_cores
 from dccausal._sidecar import read_sidecar
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
-from dccausal.preprocess import Layout, Placement, Preprocess
+from dccausal.inputs.preprocess import Layout, Placement, Preprocess
 
 if TYPE_CHECKING:
     from PIL import Image

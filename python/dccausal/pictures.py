@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._colormaps import COLORMAPS, colours
-from dccausal._geometry import Placement
 from dccausal._shared.checks import finite_number, one_of
 from dccausal.errors import OptionError
+from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:
     from PIL import Image

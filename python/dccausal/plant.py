@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from dccausal._evaluate_truth import ellipse
 from dccausal._shared.checks import finite_number, one_of
-from dccausal.baseline import make_baseline
 from dccausal.errors import ImageError, OptionError
-from dccausal.image import load_photo
+from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
     import os
 
     from PIL import Image
 
-    from dccausal.baseline import Baseline
+    from dccausal.inputs.baseline import Baseline
 
 __all__ = ["SHAPES", "Occlusion", "occlude", "read_picture"]
 

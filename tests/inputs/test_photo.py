@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dccausal.errors import ImageError
-from dccausal.image import load_photo
+from dccausal.inputs.photo import load_photo
 
 _RAMP = np.arange(6 * 5 * 3, dtype=np.uint8).reshape(6, 5, 3)
 

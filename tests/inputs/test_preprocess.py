@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dccausal.errors import OptionError
-from dccausal.preprocess import PRESETS, Placement, Preprocess
+from dccausal.inputs.preprocess import PRESETS, Placement, Preprocess
 
 _RNG = np.random.default_rng(7)
 

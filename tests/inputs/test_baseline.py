@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal.baseline import make_baseline
 from dccausal.errors import ImageError, OptionError
+from dccausal.inputs.baseline import make_baseline
 
 _X = np.random.default_rng(3).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 

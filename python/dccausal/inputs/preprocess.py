@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._encode import affine, luma
-from dccausal._geometry import Placement, centre, fit, squashed_centre
 from dccausal._shared.checks import finite_number, whole_numbers
 from dccausal.errors import OptionError
+from dccausal.inputs.encode import affine, luma
+from dccausal.inputs.placement import Placement, centre, fit, squashed_centre
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dccausal._shared.checks import whole_numbers
 from dccausal.errors import OptionError
-from dccausal.image import load_photo
+from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
     from PIL import Image
