@@ -37,8 +37,8 @@ import dccausal
 from dccausal import _core
 from dccausal._easel import HostEasel
 from dccausal._shared.cores import count_cores
-from dccausal.default_model import default_model
-from dccausal.demo import demo_photo
+from dccausal.assets.default_model import default_model
+from dccausal.assets.photo import demo_photo
 
 sys.path[:0] = [str(Path(__file__).parent)]
 from recording import RECORDS, Others, peak_mib, shown, write_record  # noqa: E402

@@ -31,7 +31,7 @@ import dccausal
 from dccausal import _core
 from dccausal._compose import DeviceEasel, DeviceSubject, find_composer
 from dccausal._onnx_engine import BoundEngine
-from dccausal.demo import demo_photo
+from dccausal.assets.photo import demo_photo
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
 import models as speed_models  # noqa: E402

@@ -24,9 +24,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from recording import machine
 
 from dccausal import OnnxClassifier
+from dccausal.assets.default_model import default_model
+from dccausal.assets.photo import demo_photo
 from dccausal.cli import main as dccausal
-from dccausal.default_model import default_model
-from dccausal.demo import demo_photo
 from dccausal.report import write_report
 
 ROOT = Path(__file__).parents[1]

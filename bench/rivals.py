@@ -33,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dccausal
-from dccausal.default_model import default_model
-from dccausal.demo import demo_photo
+from dccausal.assets.default_model import default_model
+from dccausal.assets.photo import demo_photo
 from dccausal.inputs.baseline import make_baseline
 from dccausal.methods import explain_with
 

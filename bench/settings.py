@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 
 from dccausal import OnnxClassifier, Preprocess, Profile, __version__, explain, metrics
-from dccausal.default_model import default_model
+from dccausal.assets.default_model import default_model
 
 LEAF = {"world": "contingency", "weighting": "leaf"}
 SETTINGS = {

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from dccausal._shared.cores import count_cores
-from dccausal.default_model import default_model
+from dccausal.assets.default_model import default_model
 
 sys.path[:0] = [str(Path(__file__).parent)]
 from recording import RECORDS, shown, write_record  # noqa: E402

@@ -14,9 +14,9 @@ import json
 import sys
 from pathlib import Path
 
-from dccausal._efficientnet_lite import build_efficientnet_lite
-from dccausal._torch_file import read_torch_file
-from dccausal.default_model import _PREPROCESS, class_names
+from dccausal.assets.default_model import _PREPROCESS, class_names
+from dccausal.assets.efficientnet_lite import build_efficientnet_lite
+from dccausal.assets.torch_file import read_torch_file
 
 SIZE = 240
 N_BLOCKS = (1, 3, 3, 4, 4, 5, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from planted import plant, write
 
-from dccausal.default_model import default_model
+from dccausal.assets.default_model import default_model
 
 # Nothing in the tests may depend on what was fastest: the batch size is the same everywhere.
 os.environ["DCCAUSAL_CALIBRATION"] = "off"

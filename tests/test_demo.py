@@ -3,7 +3,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from dccausal.demo import demo_occluded, demo_photo
+from dccausal.assets.photo import demo_occluded, demo_photo
 from dccausal.onnx import OnnxClassifier
 
 PANDA = 388

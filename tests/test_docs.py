@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from dccausal import OnnxClassifier
-from dccausal.default_model import class_names
-from dccausal.demo import demo_photo
+from dccausal.assets.default_model import class_names
+from dccausal.assets.photo import demo_photo
 
 ROOT = Path(__file__).parents[1]
 # The pages of evaluate and of quality name data sets of others; tests/test_evaluate_run.py has their commands.

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dccausal import OnnxClassifier, Preprocess, explain, metrics
-from dccausal.demo import demo_occluded, demo_photo
+from dccausal.assets.photo import demo_occluded, demo_photo
 
 # Where the panda is in the packaged photograph: left, top, right, bottom in pixels.
 PANDA = (120, 30, 500, 360)

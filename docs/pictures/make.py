@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dccausal import Explanation, OnnxClassifier, explain
 from dccausal._pictures_sheet import contact_sheet
-from dccausal.default_model import default_model
-from dccausal.demo import demo_photo
+from dccausal.assets.default_model import default_model
+from dccausal.assets.photo import demo_photo
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))

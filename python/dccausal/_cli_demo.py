@@ -15,7 +15,7 @@ from dccausal._describe import short_title
 from dccausal._pictures_sheet import contact_sheet
 from dccausal._shared.files import check_writable, png_bytes, write_files
 from dccausal._shared.text import printable, score_text
-from dccausal.demo import demo_occluded, demo_photo
+from dccausal.assets.photo import demo_occluded, demo_photo
 from dccausal.errors import InputError, OutputError
 
 if TYPE_CHECKING:

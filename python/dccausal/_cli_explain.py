@@ -104,7 +104,7 @@ def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClass
     """Return the classifier that the options name, and say what was understood of it."""
     model = options["model"]
     if model is None:
-        from dccausal.default_model import default_model
+        from dccausal.assets.default_model import default_model
 
         model = default_model(progress=terminal.note)
     classifier = open_classifier({**options, "model": model})

@@ -83,7 +83,7 @@ def default_model(
 
 def class_names() -> tuple[str, ...]:
     """Return the names of ImageNet's 1000 classes (ILSVRC 2012), in the order of their indices."""
-    text = resources.files("dccausal").joinpath("data/imagenet1k.txt").read_text(encoding="utf-8")
+    text = resources.files("dccausal").joinpath("assets/imagenet1k.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
 
 
@@ -96,8 +96,8 @@ def _make() -> bytes:
             f"the package onnx cannot be imported ({error}); it is needed to make the default "
             f"model: {_INSTALL}"
         ) from error
-    from dccausal._efficientnet_lite import build_efficientnet_lite
-    from dccausal._torch_file import read_torch_file
+    from dccausal.assets.efficientnet_lite import build_efficientnet_lite
+    from dccausal.assets.torch_file import read_torch_file
 
     metadata = {
         "names": json.dumps(class_names()),

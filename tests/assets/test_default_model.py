@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from dccausal._shared.cache import cache_folder
-from dccausal.default_model import MODEL_SHA256, class_names, default_model
+from dccausal.assets.default_model import MODEL_SHA256, class_names, default_model
 from dccausal.errors import ModelError, OutputError, RuntimeMissingError
 from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx import OnnxClassifier

@@ -16,11 +16,11 @@ def demo_photo() -> Image.Image:
     """
     Return a photograph of a giant panda before trees and a fence, 600 x 399, mode RGB.
 
-    The default model knows it (0.97). By Aaron Logan, CC BY 1.0; see ``data/LICENSES.md``.
+    The default model knows it (0.97). By Aaron Logan, CC BY 1.0; see ``assets/LICENSES.md``.
     """
     from PIL import Image
 
-    with resources.files("dccausal").joinpath("data/panda.jpg").open("rb") as file:
+    with resources.files("dccausal").joinpath("assets/panda.jpg").open("rb") as file:
         return Image.open(file).convert("RGB")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dccausal._torch_file import read_torch_file
+from dccausal.assets.torch_file import read_torch_file
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 
