@@ -30,8 +30,8 @@ import numpy as np
 import dccausal
 from dccausal import _core
 from dccausal._compose import DeviceEasel, DeviceSubject, find_composer
-from dccausal._onnx_engine import BoundEngine
 from dccausal.assets.photo import demo_photo
+from dccausal.onnx.running.runner import BoundEngine
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
 import models as speed_models  # noqa: E402
@@ -87,7 +87,7 @@ def check_placement(composer: object, options: argparse.Namespace) -> None:
     """No operation of the small graphs may run on the CPU, where the device is another."""
     import onnxruntime as ort
 
-    from dccausal._compose_graph import compose_graph, head_graph
+    from dccausal.onnx.graph.compose import compose_graph, head_graph
 
     if options.device == "cpu":
         return

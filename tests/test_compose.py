@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
 from asking import search
@@ -21,13 +20,14 @@ from hypothesis import strategies as st
 from reference import Options
 from small_models import build, images, on_cpu
 
+import onnx
 from dccausal import ClassifierError, OnnxClassifier, explain, explain_many
 from dccausal._compose import Composer, DeviceEasel, DeviceSubject, find_composer
-from dccausal._compose_graph import compose_graph, head_graph
 from dccausal._easel import HostEasel, HostSubject, Share
 from dccausal._gallery import Pictures
-from dccausal._onnx_engine import BoundEngine
-from dccausal._onnx_scores import ScoreKind
+from dccausal.onnx.graph.compose import compose_graph, head_graph
+from dccausal.onnx.reading.scores import ScoreKind
+from dccausal.onnx.running.runner import BoundEngine
 from dccausal.targets import Target, rank_of
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dccausal.assets.photo import demo_occluded, demo_photo
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
 
 PANDA = 388
 
@@ -51,7 +51,7 @@ def test_the_occlusion_hides_a_part_and_the_label_stays(classifier):
 
 
 def test_every_file_of_data_is_accounted_for():
-    folder = resources.files("dccausal").joinpath("data")
+    folder = resources.files("dccausal").joinpath("assets")
     told = folder.joinpath("LICENSES.md").read_text(encoding="utf-8")
     names = {entry.name for entry in folder.iterdir() if entry.name != "LICENSES.md"}
     assert names == {"imagenet1k.txt", "panda.jpg", "report", "result.schema.json"}

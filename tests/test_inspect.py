@@ -13,10 +13,10 @@ from PIL import Image
 from small_models import SIZE, build, images, on_cpu
 
 from dccausal._cli_inspect import describe_preprocess
-from dccausal._model_card import check_photo, facts, measure_throughput, plausible
 from dccausal._shared.text import score_text
 from dccausal.cli import main
 from dccausal.inputs.preprocess import PRESETS, Preprocess
+from dccausal.onnx.card import check_photo, facts, measure_throughput, plausible
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_throughput_of_a_fixed_batch_is_measured_at_that():
 
 def test_a_slow_model_is_not_measured_in_large_batches(monkeypatch):
     classifier = on_cpu(build(), batch_size=1)
-    monkeypatch.setattr("dccausal._model_card._SLOW_S", 1e-12)
+    monkeypatch.setattr("dccausal.onnx.card._SLOW_S", 1e-12)
     assert [n for n, _ in measure_throughput(classifier, lambda n: pytest.fail(str(n)))] == [1]
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dccausal.cli import main
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.report import write_report
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

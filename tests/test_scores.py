@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dccausal import _core
-from dccausal._onnx_scores import ScoreKind
 from dccausal.errors import ClassifierError
+from dccausal.onnx.reading.scores import ScoreKind
 from dccausal.targets import Target
 
 KINDS = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dccausal.inputs.photo import load_photo
     from dccausal.inputs.preprocess import Placement, Preprocess
     from dccausal.many import explain_many
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
     from dccausal.profiles import PROFILES, Profile
 
 __all__ = [

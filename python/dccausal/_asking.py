@@ -21,7 +21,7 @@ from dccausal._gallery import Pictures
 from dccausal._job import Job
 from dccausal.classifier import Classifier
 from dccausal.errors import DccausalError
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
 
 # Of a batch that is cut among cores, so that one that is held up for a moment has others do its share.
 _IMAGES_A_CORE = 4

@@ -43,7 +43,7 @@ from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.inputs.baseline import make_baseline
 
 if TYPE_CHECKING:
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 TABLE = "evaluation.jsonl"
 IMAGES = "images"

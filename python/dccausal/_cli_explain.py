@@ -29,7 +29,7 @@ from dccausal.errors import (
 from dccausal.explain import explain
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.pictures import check_drawing
 from dccausal.profiles import Profile
 

@@ -51,7 +51,7 @@ from dccausal.profiles import Profile
 
 if TYPE_CHECKING:
     from dccausal.explanation import Explanation
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 IMAGES = "images"
 

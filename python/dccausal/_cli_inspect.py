@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from dccausal._cli_explain import open_classifier
 from dccausal._cli_terminal import Terminal
-from dccausal._model_card import Candidate, check_photo, facts, measure_throughput
-from dccausal._runtime import find_runtime
 from dccausal._shared.json import json_text
 from dccausal._shared.text import printable, score_text
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.preprocess import PRESETS, Preprocess
+from dccausal.onnx.card import Candidate, check_photo, facts, measure_throughput
+from dccausal.onnx.running.runtime import find_runtime
 
 if TYPE_CHECKING:
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 SCHEMA = "dccausal.model"
 SCHEMA_VERSION = 1

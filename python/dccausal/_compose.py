@@ -16,14 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._compose_graph import compose_graph, head_graph
 from dccausal._easel import Answer, Share
 from dccausal._gallery import Pictures
-from dccausal._onnx_device import brief, open_session
-from dccausal._onnx_engine import BoundEngine, Runner
-from dccausal._onnx_trial import sample_images
 from dccausal.classifier import check_answer
 from dccausal.errors import DeviceError
+from dccausal.onnx.failures import brief
+from dccausal.onnx.graph.compose import compose_graph, head_graph
+from dccausal.onnx.reading.trial import sample_images
+from dccausal.onnx.running.device import open_session
+from dccausal.onnx.running.runner import BoundEngine, Runner
 
 _log = logging.getLogger("dccausal")
 

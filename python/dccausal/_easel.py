@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal._gallery import Pictures
-from dccausal._onnx_scores import ScoreKind
 from dccausal.classifier import Classifier, check_answer, classify
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
+from dccausal.onnx.reading.scores import ScoreKind
 from dccausal.targets import Target
 
 Asked = _core.Batch | Pictures

@@ -13,7 +13,7 @@ from dccausal.errors import ImageError
 from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 _TRIES = 5  # for each background that is wanted
 

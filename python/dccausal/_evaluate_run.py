@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dccausal.explanation import Explanation
     from dccausal.inputs.baseline import Baseline
     from dccausal.inputs.placement import Placement
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
     Method = MethodSpec | ExternalResults
 

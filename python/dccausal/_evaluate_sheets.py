@@ -15,7 +15,7 @@ from dccausal.inputs.photo import load_photo
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 _WIDTH = 224
 # The numbers of partitions in figure 3 of the paper.

@@ -16,7 +16,7 @@ _HOMES = {
     "Explanation": "explanation",
     "load_photo": "inputs.photo",
     "explain_many": "many",
-    "OnnxClassifier": "onnx",
+    "OnnxClassifier": "onnx.classifier",
     "Placement": "inputs.preprocess",
     "Preprocess": "inputs.preprocess",
     "PROFILES": "profiles",

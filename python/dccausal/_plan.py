@@ -24,7 +24,7 @@ from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.preprocess import Placement
 from dccausal.inputs.view import View
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.profiles import Profile, SharedEvidence, Weighting, World
 
 if TYPE_CHECKING:

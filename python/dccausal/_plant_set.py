@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.inputs.baseline import Baseline
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 TRUTH = "occlusions.csv"
 RECORD = "plant.json"

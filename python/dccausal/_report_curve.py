@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal._report_item import Result
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 N_POINTS = 51
 

@@ -11,7 +11,7 @@ from typing import Any
 from dccausal._shared.files import remove_files, write_files
 from dccausal._shared.json import json_text
 from dccausal.errors import InputError
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
 
 MANIFEST = "manifest.json"
 SCHEMA = "dccausal.run"

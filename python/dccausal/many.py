@@ -19,7 +19,7 @@ from dccausal.errors import DccausalError, OptionError
 from dccausal.explain import explain
 from dccausal.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
 
 if TYPE_CHECKING:
     from dccausal._plan import Photo

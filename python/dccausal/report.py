@@ -18,7 +18,7 @@ from dccausal._shared.files import check_writable, write_files
 from dccausal.errors import InputError
 
 if TYPE_CHECKING:
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 __all__ = ["write_report"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _onnx_graph as og
-from dccausal._onnx_protobuf import read_fields, read_ints, read_text, rewrite, write_bytes, write_int
+from dccausal.onnx.graph.protobuf import read_fields, read_ints, read_text, rewrite, write_bytes, write_int
 
 _BATCH = b"dccausal_batch"
 _VALUE_TYPE, _TENSOR_TYPE, _SHAPE, _DIM, _DIM_VALUE, _DIM_PARAM = 2, 1, 2, 1, 1, 2

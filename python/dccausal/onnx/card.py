@@ -14,7 +14,7 @@ from dccausal.inputs.preprocess import PRESETS, Preprocess
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.onnx import OnnxClassifier
+    from dccausal.onnx.classifier import OnnxClassifier
 
 AS_UNDERSTOOD = "as understood"
 N_BEST = 5

@@ -14,9 +14,9 @@ import pytest
 from small_models import build, images, on_cpu
 
 from dccausal import ClassifierError, OnnxClassifier, OptionError, explain
-from dccausal._calibration import FOLDER, calibrate, choose, measure
-from dccausal._onnx_device import CPU, CUDA, choose_device
-from dccausal._runtime import Arrangement, arrange
+from dccausal.onnx.running.batch_size import FOLDER, calibrate, choose, measure
+from dccausal.onnx.running.device import CPU, CUDA, choose_device
+from dccausal.onnx.running.runtime import Arrangement, arrange
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 
@@ -207,7 +207,7 @@ def calibrated(monkeypatch, folder, model=None, **options):
     monkeypatch.setenv("DCCAUSAL_CALIBRATION", "on")
     monkeypatch.setenv("DCCAUSAL_CACHE", str(folder))
     # A model this small is done with all passes long before that, on a busy machine too.
-    monkeypatch.setattr("dccausal._calibration._BUDGET_S", 20.0)
+    monkeypatch.setattr("dccausal.onnx.running.batch_size._BUDGET_S", 20.0)
     return on_cpu(model or build(), preprocess="unit", threads=1, **options)
 
 

@@ -6,17 +6,17 @@ import json
 
 import exports
 import numpy as np
-import onnx
 import pytest
 from exports import IMAGENET, NAMES
 from PIL import Image
 from small_models import build, expected, images, on_cpu, softmax, weights
 
+import onnx
 from dccausal import ModelError
-from dccausal._onnx_graph import Graph
-from dccausal._onnx_normalisation import range_in_graph
 from dccausal.cli import main
 from dccausal.inputs.preprocess import PRESETS
+from dccausal.onnx.graph.graph import Graph
+from dccausal.onnx.reading.normalisation import range_in_graph
 
 MEAN, STD = (np.array(values) for values in IMAGENET)
 PHOTOS = images(3, (32, 32), seed=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dccausal._onnx_protobuf import read_fields, read_ints, read_text
+from dccausal.onnx.graph.protobuf import read_fields, read_ints, read_text
 
 # Numbers of the fields, from onnx.proto.
 MODEL_GRAPH = 7

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._onnx_device import brief
-from dccausal._onnx_metadata import guess_preprocess
-from dccausal._onnx_model import ImageInput, ModelFile, image_inputs
-from dccausal._onnx_scores import ScoreKind, as_rows, choose_output, tell_scores
-from dccausal._sidecar import Sidecar
 from dccausal.errors import ClassifierError, ModelError
 from dccausal.inputs.preprocess import Preprocess
+from dccausal.onnx.failures import brief
+from dccausal.onnx.model_file import ModelFile
+from dccausal.onnx.reading.image_input import ImageInput, image_inputs
+from dccausal.onnx.reading.preprocessing import guess_preprocess
+from dccausal.onnx.reading.scores import ScoreKind, as_rows, choose_output, tell_scores
+from dccausal.onnx.reading.sidecar import Sidecar
 
 _N_TRIED = 4
 

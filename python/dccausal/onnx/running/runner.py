@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._onnx_device import brief, is_out_of_memory
-from dccausal._onnx_load import Batch, Opened
-from dccausal._onnx_scores import as_rows
-from dccausal._onnx_trial import Reading, pad
 from dccausal.errors import ClassifierError
+from dccausal.onnx.failures import brief, is_out_of_memory
+from dccausal.onnx.reading.scores import as_rows
+from dccausal.onnx.reading.trial import Reading, pad
+from dccausal.onnx.running.session import Batch, Opened
 
 _log = logging.getLogger("dccausal")
 

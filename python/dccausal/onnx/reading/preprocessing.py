@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from dccausal._onnx_graph import Graph
-from dccausal._onnx_model import ImageInput
-from dccausal._onnx_normalisation import range_in_graph
 from dccausal._shared.checks import whole_numbers
-from dccausal._sidecar import Sidecar
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Preprocess
+from dccausal.onnx.graph.graph import Graph
+from dccausal.onnx.reading.image_input import ImageInput
+from dccausal.onnx.reading.normalisation import range_in_graph
+from dccausal.onnx.reading.sidecar import Sidecar
 
 _MAX_SIDE = 16384
 _IN_GRAPH = {

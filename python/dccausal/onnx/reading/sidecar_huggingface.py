@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dccausal._onnx_names import read_labels
 from dccausal._shared.checks import finite_number, whole_number
-from dccausal._sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Preprocess
+from dccausal.onnx.reading.names import read_labels
+from dccausal.onnx.reading.sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
 
 _PLACEHOLDER = re.compile(r"LABEL_\d+")
 _CROP_PCT = 224 / 256

@@ -20,12 +20,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dccausal._onnx_device import brief
-from dccausal._onnx_engine import Runner
-from dccausal._onnx_trial import sample_images
 from dccausal._shared.cache import cache_folder
 from dccausal._shared.cores import find_cpu
 from dccausal.errors import DccausalError
+from dccausal.onnx.failures import brief
+from dccausal.onnx.reading.trial import sample_images
+from dccausal.onnx.running.runner import Runner
 
 SWITCH = "DCCAUSAL_CALIBRATION"
 FOLDER = "batch-sizes"

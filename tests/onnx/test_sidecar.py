@@ -12,10 +12,10 @@ from exports import CLIP, HALF, IMAGENET, NAMES, export, optimum
 from PIL import Image
 from small_models import on_cpu
 
-from dccausal._sidecar import read_sidecar
-from dccausal._sidecar_geometry import crop_ratio, interpolation
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Preprocess
+from dccausal.onnx.reading.sidecar import read_sidecar
+from dccausal.onnx.reading.sidecar_geometry import crop_ratio, interpolation
 
 OPEN = {"shape": ["batch", 3, "height", "width"]}
 SQUARED = tuple(std**2 for std in (0.47853944, 0.4732864, 0.47434163))
@@ -201,7 +201,7 @@ def test_a_processor_of_several_parts(tmp_path):
 
 
 def test_a_file_too_large_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("dccausal._sidecar._MAX_BYTES", 10)
+    monkeypatch.setattr("dccausal.onnx.reading.sidecar._MAX_BYTES", 10)
     assert "at most 10 are needed" in read_sidecar(export(tmp_path, optimum(exports.vit()))).trouble
 
 

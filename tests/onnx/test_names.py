@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from dccausal._onnx_names import names_in_metadata, read_labels, settle_names
 from dccausal.errors import OptionError
+from dccausal.onnx.reading.names import names_in_metadata, read_labels, settle_names
 
 NAMES = ("tench, Tinca tinca", "it's", "Schlüssel")
 

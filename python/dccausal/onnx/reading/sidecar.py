@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dccausal._onnx_model import ImageInput
-from dccausal._sidecar_huggingface import is_multi_label, model_names, processor_settings
-from dccausal._sidecar_timm import timm_config, timm_names, timm_settings
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Preprocess
+from dccausal.onnx.reading.image_input import ImageInput
+from dccausal.onnx.reading.sidecar_huggingface import is_multi_label, model_names, processor_settings
+from dccausal.onnx.reading.sidecar_timm import timm_config, timm_names, timm_settings
 
 _MAX_BYTES = 64 * 1024 * 1024
 _BROWSER_FOLDER = "onnx"

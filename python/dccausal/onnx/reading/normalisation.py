@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._onnx_graph import (
+from dccausal.onnx.graph.graph import (
     ATTRIBUTE_NAME,
     ATTRIBUTE_TENSOR,
     TENSOR_DIMS,
@@ -23,7 +23,7 @@ from dccausal._onnx_graph import (
     Graph,
     Node,
 )
-from dccausal._onnx_protobuf import read_fields, read_ints, read_text
+from dccausal.onnx.graph.protobuf import read_fields, read_ints, read_text
 
 _TENSOR_FLOATS, _TENSOR_DOUBLES = 4, 10
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}

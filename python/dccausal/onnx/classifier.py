@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._calibration import calibrate
-from dccausal._onnx_device import Provider, choose_device
-from dccausal._onnx_engine import Runner
-from dccausal._onnx_load import open_model, settle_batch
-from dccausal._onnx_model import ModelFile, describe
-from dccausal._onnx_names import Labels, names_in_metadata, read_labels, settle_names
-from dccausal._onnx_scores import SCORES, Scores
-from dccausal._onnx_trial import Request, read_model
-from dccausal._runtime import find_runtime
 from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
-from dccausal._sidecar import read_sidecar
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Layout, Placement, Preprocess
+from dccausal.onnx.model_file import ModelFile
+from dccausal.onnx.reading.image_input import describe
+from dccausal.onnx.reading.names import Labels, names_in_metadata, read_labels, settle_names
+from dccausal.onnx.reading.scores import SCORES, Scores
+from dccausal.onnx.reading.sidecar import read_sidecar
+from dccausal.onnx.reading.trial import Request, read_model
+from dccausal.onnx.running.batch_size import calibrate
+from dccausal.onnx.running.device import Provider, choose_device
+from dccausal.onnx.running.runner import Runner
+from dccausal.onnx.running.runtime import find_runtime
+from dccausal.onnx.running.session import open_model, settle_batch
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._onnx_protobuf import write_bytes, write_int
+from dccausal.onnx.graph.protobuf import write_bytes, write_int
 
 _OPSET, _IR = 17, 8
 # Numbers of ONNX's data types.

@@ -6,11 +6,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dccausal._onnx_device import Device, brief, open_session
-from dccausal._onnx_model import ModelFile
-from dccausal._onnx_patch import agrees, free_batch
-from dccausal._onnx_trial import Reading, run_in_chunks, sample_images
 from dccausal.errors import DeviceError, ModelError
+from dccausal.onnx.failures import brief
+from dccausal.onnx.graph.free_batch import agrees, free_batch
+from dccausal.onnx.model_file import ModelFile
+from dccausal.onnx.reading.trial import Reading, run_in_chunks, sample_images
+from dccausal.onnx.running.device import Device, open_session
 
 _log = logging.getLogger("dccausal")
 

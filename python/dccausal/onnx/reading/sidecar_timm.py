@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from dccausal._onnx_names import read_labels
 from dccausal._shared.checks import finite_number, whole_numbers
-from dccausal._sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Geometry, Preprocess
+from dccausal.onnx.reading.names import read_labels
+from dccausal.onnx.reading.sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CROP_PCT = 0.875

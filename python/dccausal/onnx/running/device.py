@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dccausal._runtime import Arrangement, arrange
 from dccausal.errors import DeviceError, OptionError
+from dccausal.onnx.running.runtime import Arrangement, arrange
 
 Provider = str | tuple[str, dict[str, Any]]
 
@@ -23,16 +23,6 @@ _log = logging.getLogger("dccausal")
 
 _FATAL = 4  # everything less is raised as an exception too, and would be printed besides
 
-_MAX_TEXT = 300
-
-# ONNX Runtime's arena, CUDA, cuBLAS and cuDNN, in this order.
-_OUT_OF_MEMORY = (
-    "Failed to allocate memory",
-    "smaller than requested bytes",
-    "out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
 
 _CUDA_OPTIONS = {
     # An exhaustive search would be repeated for every new shape and gives other kernels from run to run.
@@ -228,16 +218,3 @@ def _has_cudnn() -> bool:
     except OSError:
         return False
     return True
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error of ONNX Runtime's says that a device's memory was too small."""
-    text = str(error)
-    return any(sign in text for sign in _OUT_OF_MEMORY)
-
-
-def brief(error: Exception) -> str:
-    """Return what an error says on one line, without ONNX Runtime's prefix, and not more than fits there."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    text = text.removeprefix("[ONNXRuntimeError] : ")
-    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."

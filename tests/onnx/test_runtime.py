@@ -17,17 +17,17 @@ import pytest
 from small_models import build, expected, images, softmax
 
 import dccausal
-from dccausal._onnx_device import CPU, CUDA, Device, choose_device, open_session
-from dccausal._onnx_engine import BoundEngine, HostEngine
-from dccausal._onnx_load import open_model
-from dccausal._onnx_model import ModelFile
-from dccausal._onnx_trial import Request, read_model
-from dccausal._runtime import find_runtime
 from dccausal._shared.cores import count_cores
-from dccausal._sidecar import Sidecar
 from dccausal.errors import DeviceError, ModelError, OptionError
 from dccausal.inputs.preprocess import Preprocess
-from dccausal.onnx import OnnxClassifier
+from dccausal.onnx.classifier import OnnxClassifier
+from dccausal.onnx.model_file import ModelFile
+from dccausal.onnx.reading.sidecar import Sidecar
+from dccausal.onnx.reading.trial import Request, read_model
+from dccausal.onnx.running.device import CPU, CUDA, Device, choose_device, open_session
+from dccausal.onnx.running.runner import BoundEngine, HostEngine
+from dccausal.onnx.running.runtime import find_runtime
+from dccausal.onnx.running.session import open_model
 
 X = images(7)
 HAS_CUDA = CUDA in ort.get_available_providers()

@@ -1,0 +1,1 @@
+"""Graphs in ONNX's own format, read and written without the package onnx."""
