@@ -23,7 +23,7 @@ from dccausal._run_images import collect, is_many
 from dccausal._run_table import COLUMNS, ResultTable, row_of
 from dccausal.cli import main
 from dccausal.errors import ClassifierError, DeviceError, ImageError, InputError, OutputError
-from dccausal.explanation import Explanation
+from dccausal.explanation.explanation import Explanation
 
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
 _TIMES = ("seconds", "model_seconds")

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dccausal import Explanation, OnnxClassifier, explain
-from dccausal._pictures_sheet import contact_sheet
 from dccausal.assets.default_model import default_model
 from dccausal.assets.photo import demo_photo
+from dccausal.explanation.sheet import contact_sheet
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         RuntimeMissingError,
     )
     from dccausal.explain import explain
-    from dccausal.explanation import Explanation
+    from dccausal.explanation.explanation import Explanation
     from dccausal.inputs.photo import load_photo
     from dccausal.inputs.preprocess import Placement, Preprocess
     from dccausal.many import explain_many

@@ -11,18 +11,18 @@ import numpy as np
 from dccausal._cli_explain import Interrupts, Run
 from dccausal._cli_options import JSON, MODEL
 from dccausal._cli_terminal import Terminal
-from dccausal._describe import short_title
-from dccausal._pictures_sheet import contact_sheet
 from dccausal._shared.files import check_writable, png_bytes, write_files
 from dccausal._shared.text import printable, score_text
 from dccausal.assets.photo import demo_occluded, demo_photo
 from dccausal.errors import InputError, OutputError
+from dccausal.explanation.sheet import contact_sheet
+from dccausal.explanation.words import short_title
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.explanation import Explanation
-    from dccausal.pictures import Contour
+    from dccausal.explanation.explanation import Explanation
+    from dccausal.explanation.pictures import Contour
 
 SHEET = "demo.png"
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from dccausal._cli_options import CONFIG, DRAWING, EXPLANATION, MODEL, RUN, RUNNING, check_ranges
 from dccausal._cli_terminal import ProgressDisplay, Terminal
-from dccausal._result import RESULT_FILES, STALE_FILES, result_document
 from dccausal._shared.files import check_writable
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
@@ -27,14 +26,15 @@ from dccausal.errors import (
     RuntimeMissingError,
 )
 from dccausal.explain import explain
+from dccausal.explanation.pictures import check_drawing
+from dccausal.explanation.result import RESULT_FILES, STALE_FILES, result_document
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo
 from dccausal.onnx.classifier import OnnxClassifier
-from dccausal.pictures import check_drawing
 from dccausal.profiles import Profile
 
 if TYPE_CHECKING:
-    from dccausal.explanation import Explanation
+    from dccausal.explanation.explanation import Explanation
     from dccausal.inputs.baseline import Baseline
 
 FINE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130

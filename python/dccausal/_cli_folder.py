@@ -35,7 +35,6 @@ from dccausal._cli_explain import (
 from dccausal._cli_options import DRAWING, RUN, check_ranges
 from dccausal._cli_run_display import RunDisplay
 from dccausal._cli_terminal import Terminal
-from dccausal._result import RESULT_FILES, STALE_FILES
 from dccausal._run_export import check_export, write_export
 from dccausal._run_images import collect, is_many
 from dccausal._run_manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
@@ -44,13 +43,14 @@ from dccausal._shared.files import check_writable, remove_files, sync_folder
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
 from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError
+from dccausal.explanation.pictures import check_drawing
+from dccausal.explanation.result import RESULT_FILES, STALE_FILES
 from dccausal.inputs.baseline import make_baseline
 from dccausal.many import explain_many
-from dccausal.pictures import check_drawing
 from dccausal.profiles import Profile
 
 if TYPE_CHECKING:
-    from dccausal.explanation import Explanation
+    from dccausal.explanation.explanation import Explanation
     from dccausal.onnx.classifier import OnnxClassifier
 
 IMAGES = "images"

@@ -9,7 +9,7 @@ from dccausal.errors import OptionError
 from dccausal.methods import METHODS, explain_with
 
 if TYPE_CHECKING:
-    from dccausal.explanation import Explanation
+    from dccausal.explanation.explanation import Explanation
 
 # Options that belong to the extraction, whatever the method; ``explain_with`` checks them.
 _COMMON = ("grid", "max_calls", "top_k")

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal import pictures
 from dccausal._evaluate_backgrounds import Backgrounds
 from dccausal._evaluate_external import ExternalResults
 from dccausal._evaluate_extract import Scene
@@ -24,13 +23,14 @@ from dccausal._evaluate_specs import MethodSpec
 from dccausal._evaluate_truth import Truth, seen_pixels
 from dccausal._shared.files import npy_bytes, png_bytes, write_files
 from dccausal.errors import DeviceError, OutputError, RuntimeMissingError
+from dccausal.explanation import pictures
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.explanation import Explanation
+    from dccausal.explanation.explanation import Explanation
     from dccausal.inputs.baseline import Baseline
     from dccausal.inputs.placement import Placement
     from dccausal.onnx.classifier import OnnxClassifier

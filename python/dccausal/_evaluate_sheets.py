@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dccausal import pictures
 from dccausal._evaluate_run import slug
-from dccausal._pictures_sheet import contact_sheet
 from dccausal.explain import explain
+from dccausal.explanation import pictures
+from dccausal.explanation.sheet import contact_sheet
 from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ _HOMES = {
     "__version__": "_core",
     "Progress": "_job",
     "Classifier": "classifier",
-    "Explanation": "explanation",
+    "Explanation": "explanation.explanation",
     "load_photo": "inputs.photo",
     "explain_many": "many",
     "OnnxClassifier": "onnx.classifier",

@@ -19,7 +19,7 @@ from dccausal._shared.checks import finite_number, one_of, whole_number
 from dccausal._shared.cores import count_cores
 from dccausal.classifier import Classifier, resolve_label
 from dccausal.errors import ImageError, OptionError
-from dccausal.explanation import Explanation
+from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.preprocess import Placement

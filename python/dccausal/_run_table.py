@@ -18,7 +18,7 @@ from typing import Any, Self
 from dccausal._shared.files import npy_bytes
 from dccausal._shared.json import json_text
 from dccausal.errors import InputError, OutputError
-from dccausal.explanation import Explanation
+from dccausal.explanation.explanation import Explanation
 
 TABLE = "results.jsonl"
 COLUMNS = (

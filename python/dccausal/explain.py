@@ -14,7 +14,7 @@ from dccausal._finder import MakeFinder
 from dccausal._job import Progress
 from dccausal._plan import Plan
 from dccausal.classifier import Classifier
-from dccausal.explanation import Explanation
+from dccausal.explanation.explanation import Explanation
 from dccausal.profiles import Profile, SharedEvidence, Weighting, World
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from dccausal._shared.checks import one_of, whole_number
 from dccausal.classifier import Classifier
 from dccausal.errors import DccausalError, OptionError
 from dccausal.explain import explain
-from dccausal.explanation import Explanation
+from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
 from dccausal.onnx.classifier import OnnxClassifier
 

@@ -46,7 +46,7 @@ from dccausal._plan import Plan
 from dccausal.classifier import Classifier
 from dccausal.errors import OptionError
 from dccausal.explain import carry_out
-from dccausal.explanation import Explanation
+from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.view import View
 from dccausal.profiles import PROFILES, Profile
 from dccausal.targets import Target

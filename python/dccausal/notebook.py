@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dccausal._plan import Photo
     from dccausal.classifier import Classifier
     from dccausal.errors import DccausalError
-    from dccausal.explanation import Explanation
+    from dccausal.explanation.explanation import Explanation
 
 __all__ = ["explain_many"]
 

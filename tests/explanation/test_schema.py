@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from dccausal import OnnxClassifier, explain
-from dccausal._result import result_document
-from dccausal._rle import coco_rle
+from dccausal.explanation.result import result_document
+from dccausal.explanation.rle import coco_rle
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -71,7 +71,7 @@ def test_trees_follow_the_schema_and_the_document(planted):
     tree["properties"]["nodes"]["items"]["additionalProperties"] = False
     jsonschema.validate(recorded, schema)
     assert [tree["world"] for tree in recorded["trees"]] == ["contingency", "sufficient"]
-    document = (Path(__file__).parents[1] / "docs" / "result-schema.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "result-schema.md").read_text()
     rows = re.findall(r"^\| `trees\.nodes\.(\w+)` ", document, flags=re.MULTILINE)
     assert all(list(node) == rows for tree in recorded["trees"] for node in tree["nodes"])
     for wrong in ({"responsibility": 2}, {"parent": "0"}, {"region": [0, 0, 1]}, {"contingency": None}):

@@ -14,13 +14,13 @@ import textwrap
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from dccausal._pictures_sheet import contact_sheet, fit_width
 from dccausal._shared.text import printable, score_text
+from dccausal.explanation.sheet import contact_sheet, fit_width
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.explanation import Explanation
+    from dccausal.explanation.explanation import Explanation
 
 _WIDTH = 100
 _LABEL_WIDTH = 12

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from dccausal import OptionError, Placement, Preprocess
-from dccausal._colormaps import COLORMAPS, colours
-from dccausal._pictures_sheet import contact_sheet, fit_width
-from dccausal.pictures import _dilate, cutout, masked_picture, overlay, picture
+from dccausal.explanation.colormaps import COLORMAPS, colours
+from dccausal.explanation.pictures import _dilate, cutout, masked_picture, overlay, picture
+from dccausal.explanation.sheet import contact_sheet, fit_width
 
 _WHITE = (255, 255, 255)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal import pictures
-from dccausal._describe import notebook_html, notebook_sheet, summary
-from dccausal._result import STALE_FILES, result_files
 from dccausal._shared.files import write_files
 from dccausal.errors import InputError
+from dccausal.explanation import pictures
+from dccausal.explanation.result import STALE_FILES, result_files
+from dccausal.explanation.words import notebook_html, notebook_sheet, summary
 from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._rle import coco_rle
 from dccausal._shared.files import npy_bytes, png_bytes
 from dccausal._shared.json import _plain, json_text
+from dccausal.explanation.rle import coco_rle
 
 if TYPE_CHECKING:
-    from dccausal.explanation import Explanation
-    from dccausal.pictures import Contour
+    from dccausal.explanation.explanation import Explanation
+    from dccausal.explanation.pictures import Contour
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1

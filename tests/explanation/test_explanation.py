@@ -18,7 +18,7 @@ from PIL import Image
 
 from dccausal import Explanation, InputError, OutputError, Placement
 
-_DOCUMENT = Path(__file__).parents[1] / "docs" / "result-schema.md"
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "result-schema.md"
 _FILES = ["explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "overlay.png", "result.json"]
 _HOSTILE = '<script>alert("1")</script>&\x1b[31m\udcff'
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._colormaps import COLORMAPS, colours
 from dccausal._shared.checks import finite_number, one_of
 from dccausal.errors import OptionError
+from dccausal.explanation.colormaps import COLORMAPS, colours
 from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:

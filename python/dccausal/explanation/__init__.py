@@ -1,0 +1,29 @@
+"""The result: what it says in words, pictures and files."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dccausal.explanation.explanation import Explanation, Outcome
+
+_HOMES = {
+    "Explanation": "explanation",
+    "Outcome": "explanation",
+}
+
+__all__ = [
+    "Explanation",
+    "Outcome",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
