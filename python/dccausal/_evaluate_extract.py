@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal.classifier import Classifier, classify
-from dccausal.explanation.explanation import Outcome
+from dccausal.explanation.record import Outcome
 from dccausal.profiles import PROFILES
 from dccausal.targets import Target, choose_target
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dccausal import _core
 from dccausal._finder import Finder, MakeFinder
 from dccausal._gallery import Gallery, Pictures
-from dccausal.explanation.explanation import Outcome
+from dccausal.explanation.record import Outcome
 from dccausal.inputs.view import View
 from dccausal.profiles import Profile
 from dccausal.targets import Target, choose_target

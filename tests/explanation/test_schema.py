@@ -22,7 +22,7 @@ jsonschema = pytest.importorskip("jsonschema")
 
 
 def _schema():
-    return json.loads((files("dccausal") / "data" / "result.schema.json").read_text())
+    return json.loads((files("dccausal") / "explanation" / "result.schema.json").read_text())
 
 
 def _closed():

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dccausal.explanation.explanation import Explanation, Outcome
+    from dccausal.explanation.explanation import Explanation
+    from dccausal.explanation.record import Outcome
 
 _HOMES = {
     "Explanation": "explanation",
-    "Outcome": "explanation",
+    "Outcome": "record",
 }
 
 __all__ = [

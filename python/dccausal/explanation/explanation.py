@@ -6,26 +6,20 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from dccausal._shared.files import write_files
-from dccausal.errors import InputError
 from dccausal.explanation import pictures
+from dccausal.explanation.record import Record
 from dccausal.explanation.result import STALE_FILES, result_files
 from dccausal.explanation.words import notebook_html, notebook_sheet, summary
-from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Outcome = Literal["minimal", "sufficient", "trivial", "insufficient"]
-
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Explanation:
+class Explanation(Record):
     """
     Why a classifier gave a label to an image.
 
@@ -75,82 +69,6 @@ class Explanation:
         If a field has another shape or dtype, or a value out of its range.
 
     """
-
-    heatmap: NDArray[np.float32]
-    kept: NDArray[np.bool_]
-    label: int
-    name: str | None
-    score: float
-    explanation_score: float
-    outcome: Outcome
-    notes: tuple[str, ...]
-    image: NDArray[np.uint8]
-    baseline: NDArray[np.uint8]
-    photo: Image.Image
-    placement: Placement
-    source: str | None
-    provenance: dict[str, Any]
-    statistics: dict[str, Any]
-    trees: tuple[dict[str, Any], ...] = ()
-
-    def __post_init__(self) -> None:
-        """Check the fields, and keep arrays of our own that nobody can write to."""
-        shape = np.shape(self.heatmap)
-        if len(shape) != 2 or 0 in shape:  # noqa: PLR2004
-            raise InputError(f"heatmap must be (H, W) float32, got {shape}")
-        pixels = (*shape, 3)
-        self._own("heatmap", shape, np.float32)
-        self._own("kept", shape, np.bool_)
-        self._own("image", pixels, np.uint8)
-        self._own("baseline", pixels, np.uint8)
-        if not (self.heatmap.min() >= 0 and self.heatmap.max() <= 1):  # NaN is refused too
-            raise InputError(
-                f"heatmap has values from {self.heatmap.min()} to {self.heatmap.max()}; 0 to 1 is needed"
-            )
-        if self.outcome not in get_args(Outcome):
-            raise InputError(f"outcome is {self.outcome!r}; one of {', '.join(get_args(Outcome))} is needed")
-        if self.photo.mode != "RGB" or self.photo.size != self.placement.photo_size:
-            raise InputError(
-                f"photo is {self.photo.size} {self.photo.mode}; {self.placement.photo_size} RGB is needed"
-            )
-        for field, kind in (("label", int), ("score", float), ("explanation_score", float), ("notes", tuple)):
-            object.__setattr__(self, field, kind(getattr(self, field)))
-
-    def _own(self, field: str, shape: tuple[int, ...], dtype: type) -> None:
-        given = np.asarray(getattr(self, field))
-        if given.shape != shape or given.dtype != dtype:
-            raise InputError(f"{field} must be {shape} {np.dtype(dtype)}, got {given.shape} {given.dtype}")
-        own = np.array(given, order="C")
-        own.flags.writeable = False
-        object.__setattr__(self, field, own)
-
-    @property
-    def masked(self) -> NDArray[np.bool_]:
-        """Inverse of ``kept``, bool (H, W): the pixels that were replaced by the baseline."""
-        return ~self.kept
-
-    @property
-    def size(self) -> float:
-        """Share of the pixels that the explanation keeps, 0 to 1."""
-        return float(np.count_nonzero(self.kept) / self.kept.size)
-
-    @property
-    def title(self) -> str:
-        """The label in words: its name and index."""
-        return f"label {self.label}" if self.name is None else f"{self.name} ({self.label})"
-
-    def ranking(self) -> NDArray[np.int64]:
-        """
-        Return the pixels by responsibility, best first.
-
-        Returns
-        -------
-        NDArray
-            int64 (H * W,), indices into the flattened heatmap. Pixels of equal heat come in the order of
-            their indices.
-
-        """
-        return np.argsort(-self.heatmap.ravel(), kind="stable").astype(np.int64)
 
     def overlay(
         self, *, colormap: str = "inferno", alpha: float = 0.75, contour: pictures.Contour = "solid"

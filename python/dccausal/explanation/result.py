@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from dccausal._shared.files import npy_bytes, png_bytes
 from dccausal._shared.json import _plain, json_text
+from dccausal.explanation import pictures
 from dccausal.explanation.rle import coco_rle
 
 if TYPE_CHECKING:
-    from dccausal.explanation.explanation import Explanation
-    from dccausal.explanation.pictures import Contour
+    from dccausal.explanation.record import Record
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1
@@ -28,11 +28,11 @@ _HOTTEST = 65535
 
 
 def result_files(
-    explanation: Explanation,
+    explanation: Record,
     *,
     colormap: str = "inferno",
     alpha: float = 0.75,
-    contour: Contour = "solid",
+    contour: pictures.Contour = "solid",
     cutout: bool = False,
 ) -> dict[str, bytes]:
     """Return the files of a result by name, result.json last; the options are those of ``Explanation.save``."""
@@ -40,16 +40,25 @@ def result_files(
 
     kept = explanation.kept.astype(np.uint8) * np.uint8(255)
     heat = np.rint(explanation.heatmap.astype(np.float64) * _HOTTEST).astype(np.uint16)
-    overlay = explanation.overlay(colormap=colormap, alpha=alpha, contour=contour)
+    photo, placement = explanation.photo, explanation.placement
+    overlay = pictures.overlay(
+        photo,
+        placement,
+        explanation.heatmap,
+        explanation.kept,
+        colormap=colormap,
+        alpha=alpha,
+        contour=contour,
+    )
     files = {
         "overlay.png": png_bytes(overlay),
-        "explanation.png": png_bytes(explanation.picture(contour=contour)),
+        "explanation.png": png_bytes(pictures.picture(photo, placement, explanation.kept, contour=contour)),
         "heatmap.npy": npy_bytes(explanation.heatmap),
         "heatmap.png": png_bytes(Image.fromarray(heat)),
         "kept.png": png_bytes(Image.fromarray(kept)),
     }
     if cutout:
-        files["cutout.png"] = png_bytes(explanation.cutout())
+        files["cutout.png"] = png_bytes(pictures.cutout(photo, placement, explanation.kept))
     if _colour(explanation.baseline) is None:
         files["baseline.png"] = png_bytes(Image.fromarray(explanation.baseline))
     document = result_document(explanation)
@@ -58,7 +67,7 @@ def result_files(
     return files
 
 
-def result_document(explanation: Explanation) -> dict[str, Any]:
+def result_document(explanation: Record) -> dict[str, Any]:
     """Return what result.json says, but for the hashes of the files: plain values, keys in a fixed order."""
     left, top, right, bottom = explanation.placement.box
     height, width = explanation.kept.shape

@@ -15,12 +15,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from dccausal._shared.text import printable, score_text
+from dccausal.explanation import pictures
 from dccausal.explanation.sheet import contact_sheet, fit_width
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.explanation.explanation import Explanation
+    from dccausal.explanation.record import Record
 
 _WIDTH = 100
 _LABEL_WIDTH = 12
@@ -32,7 +33,7 @@ _OUTCOMES = {
 }
 
 
-def summary(explanation: Explanation) -> str:
+def summary(explanation: Record) -> str:
     """Return the result in a few lines, for a terminal of 100 columns."""
     lines = [printable(explanation.source or "an image")]
     for heading, text in rows(explanation):
@@ -43,7 +44,7 @@ def summary(explanation: Explanation) -> str:
     return "\n".join(lines)
 
 
-def rows(explanation: Explanation) -> list[tuple[str, str]]:
+def rows(explanation: Record) -> list[tuple[str, str]]:
     """Return what there is to say, as (heading, sentence)."""
     n_kept, n_pixels = int(explanation.kept.sum()), explanation.kept.size
     label = str(explanation.label) if explanation.name is None else explanation.title
@@ -61,14 +62,14 @@ def rows(explanation: Explanation) -> list[tuple[str, str]]:
     return result + [("note", note) for note in explanation.notes]
 
 
-def short_title(explanation: Explanation) -> str:
+def short_title(explanation: Record) -> str:
     """Return the label in words, the first one where its name lists several."""
     if explanation.name is None:
         return explanation.title
     return f"{explanation.name.split(',')[0]} ({explanation.label})"
 
 
-def outcome_text(explanation: Explanation) -> str:
+def outcome_text(explanation: Record) -> str:
     """Return the outcome as a sentence."""
     if explanation.outcome != "minimal":
         return _OUTCOMES[explanation.outcome]
@@ -77,7 +78,7 @@ def outcome_text(explanation: Explanation) -> str:
     return f"minimal: {blocks} can be masked too without losing the label"
 
 
-def _cost(explanation: Explanation) -> str:
+def _cost(explanation: Record) -> str:
     statistics = explanation.statistics
     text = f"{statistics.get('model_calls', 0):,} model calls"
     if "seconds" in statistics:
@@ -89,7 +90,7 @@ def _cost(explanation: Explanation) -> str:
     return f"{text} ({listed})" if listed else text
 
 
-def notebook_html(explanation: Explanation) -> str:
+def notebook_html(explanation: Record) -> str:
     """Return a fragment of HTML: the pictures side by side, and the sentences. It loads nothing."""
     source = explanation.source
     title = short_title(explanation)
@@ -111,7 +112,7 @@ def notebook_html(explanation: Explanation) -> str:
     )
 
 
-def notebook_sheet(explanation: Explanation) -> Image.Image:
+def notebook_sheet(explanation: Record) -> Image.Image:
     """Return overlay and explanation side by side with captions, as one picture."""
     score = "" if math.isnan(explanation.score) else f", score {score_text(explanation.score)}"
     kept = f"{explanation.size:.1%} kept ({explanation.outcome})"
@@ -120,10 +121,12 @@ def notebook_sheet(explanation: Explanation) -> Image.Image:
     return contact_sheet([[(first, f"{short_title(explanation)}{score}"), (second, f"{kept}, {calls}")]])
 
 
-def _pictures(explanation: Explanation) -> list[tuple[Image.Image, str]]:
+def _pictures(explanation: Record) -> list[tuple[Image.Image, str]]:
+    photo, placement, kept = explanation.photo, explanation.placement, explanation.kept
+    overlay = pictures.overlay(photo, placement, explanation.heatmap, kept)
     return [
-        (explanation.overlay(), "responsibility, hottest in yellow; the explanation outlined"),
-        (explanation.picture(), "the explanation: what suffices for the label"),
+        (overlay, "responsibility, hottest in yellow; the explanation outlined"),
+        (pictures.picture(photo, placement, kept), "the explanation: what suffices for the label"),
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal import _onnx_graph as og
+from dccausal.onnx.graph import graph as og
 from dccausal.onnx.graph.protobuf import read_fields, read_ints, read_text, rewrite, write_bytes, write_int
 
 _BATCH = b"dccausal_batch"

@@ -1,0 +1,146 @@
+"""What an explanation holds, checked: arrays, label, score, where it lies in the photograph, what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal.errors import InputError
+from dccausal.inputs.placement import Placement
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Outcome = Literal["minimal", "sufficient", "trivial", "insufficient"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Record:
+    """
+    What is known of why a classifier gave a label to an image.
+
+    Arrays are read-only and lie in the model's resolution (H, W); pictures have the photograph's size.
+
+    Attributes
+    ----------
+    heatmap
+        float32 (H, W) in [0, 1]: how responsible each pixel is for the label. The highest value is 1, unless
+        all are 0.
+    kept
+        bool (H, W): the explanation, pixels that are sufficient for the label when all others are replaced by
+        ``baseline``.
+    label, name
+        Index of the label that is explained, and its name (None where the classifier has no names).
+    score
+        The label's score on the image; NaN where the classifier gives labels only.
+    explanation_score
+        Its score with only ``kept`` visible.
+    outcome
+        "minimal": sufficient, and no block of the finest grid can be left out. "sufficient": sufficient, but
+        the search was stopped before minimality was established. "trivial": the label stays with everything
+        masked, ``kept`` is empty. "insufficient": what is kept does not give the label.
+    notes
+        Sentences on whatever should be known about this result.
+    image
+        uint8 (H, W, 3) RGB: what the model saw.
+    baseline
+        uint8 (H, W, 3) RGB: what masked pixels were replaced by.
+    photo
+        The whole photograph, upright, mode RGB.
+    placement
+        Where in the photograph ``image`` lies.
+    source
+        Path of the photograph as it was given; None for an image in memory.
+    provenance
+        All that decided the result: versions, model, device, options. Plain values.
+    statistics
+        What it cost: "model_calls", "model_calls_by_phase", "seconds", "model_seconds", ... Plain values.
+    trees
+        The causal trees of the first partitions, as many as ``explain`` was to record. Plain values, see the
+        page on the files of a result.
+
+    Raises
+    ------
+    InputError
+        If a field has another shape or dtype, or a value out of its range.
+
+    """
+
+    heatmap: NDArray[np.float32]
+    kept: NDArray[np.bool_]
+    label: int
+    name: str | None
+    score: float
+    explanation_score: float
+    outcome: Outcome
+    notes: tuple[str, ...]
+    image: NDArray[np.uint8]
+    baseline: NDArray[np.uint8]
+    photo: Image.Image
+    placement: Placement
+    source: str | None
+    provenance: dict[str, Any]
+    statistics: dict[str, Any]
+    trees: tuple[dict[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the fields, and keep arrays of our own that nobody can write to."""
+        shape = np.shape(self.heatmap)
+        if len(shape) != 2 or 0 in shape:  # noqa: PLR2004
+            raise InputError(f"heatmap must be (H, W) float32, got {shape}")
+        pixels = (*shape, 3)
+        self._own("heatmap", shape, np.float32)
+        self._own("kept", shape, np.bool_)
+        self._own("image", pixels, np.uint8)
+        self._own("baseline", pixels, np.uint8)
+        if not (self.heatmap.min() >= 0 and self.heatmap.max() <= 1):  # NaN is refused too
+            raise InputError(
+                f"heatmap has values from {self.heatmap.min()} to {self.heatmap.max()}; 0 to 1 is needed"
+            )
+        if self.outcome not in get_args(Outcome):
+            raise InputError(f"outcome is {self.outcome!r}; one of {', '.join(get_args(Outcome))} is needed")
+        if self.photo.mode != "RGB" or self.photo.size != self.placement.photo_size:
+            raise InputError(
+                f"photo is {self.photo.size} {self.photo.mode}; {self.placement.photo_size} RGB is needed"
+            )
+        for field, kind in (("label", int), ("score", float), ("explanation_score", float), ("notes", tuple)):
+            object.__setattr__(self, field, kind(getattr(self, field)))
+
+    def _own(self, field: str, shape: tuple[int, ...], dtype: type) -> None:
+        given = np.asarray(getattr(self, field))
+        if given.shape != shape or given.dtype != dtype:
+            raise InputError(f"{field} must be {shape} {np.dtype(dtype)}, got {given.shape} {given.dtype}")
+        own = np.array(given, order="C")
+        own.flags.writeable = False
+        object.__setattr__(self, field, own)
+
+    @property
+    def masked(self) -> NDArray[np.bool_]:
+        """Inverse of ``kept``, bool (H, W): the pixels that were replaced by the baseline."""
+        return ~self.kept
+
+    @property
+    def size(self) -> float:
+        """Share of the pixels that the explanation keeps, 0 to 1."""
+        return float(np.count_nonzero(self.kept) / self.kept.size)
+
+    @property
+    def title(self) -> str:
+        """The label in words: its name and index."""
+        return f"label {self.label}" if self.name is None else f"{self.name} ({self.label})"
+
+    def ranking(self) -> NDArray[np.int64]:
+        """
+        Return the pixels by responsibility, best first.
+
+        Returns
+        -------
+        NDArray
+            int64 (H * W,), indices into the flattened heatmap. Pixels of equal heat come in the order of
+            their indices.
+
+        """
+        return np.argsort(-self.heatmap.ravel(), kind="stable").astype(np.int64)
