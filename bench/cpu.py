@@ -35,10 +35,10 @@ from PIL import Image
 
 import dccausal
 from dccausal import _core
-from dccausal._easel import HostEasel
 from dccausal._shared.cores import count_cores
 from dccausal.assets.default_model import default_model
 from dccausal.assets.photo import demo_photo
+from dccausal.engine.masking.host import HostEasel
 
 sys.path[:0] = [str(Path(__file__).parent)]
 from recording import RECORDS, Others, peak_mib, shown, write_record  # noqa: E402
@@ -141,8 +141,8 @@ def photographs(n: int) -> list[Image.Image]:
 
 
 def measure_folder(options: argparse.Namespace, ceiling: Ceiling) -> Iterator[Row]:
-    from dccausal import many
     from dccausal.cli import main as command
+    from dccausal.engine import many
 
     classifier = dccausal.OnnxClassifier(options.model, many=True)
     dccausal.explain(demo_photo(), classifier, max_calls=60)

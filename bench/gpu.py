@@ -29,8 +29,8 @@ import numpy as np
 
 import dccausal
 from dccausal import _core
-from dccausal._compose import DeviceEasel, DeviceSubject, find_composer
 from dccausal.assets.photo import demo_photo
+from dccausal.engine.masking.device import DeviceEasel, DeviceSubject, find_composer
 from dccausal.onnx.running.runner import BoundEngine
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]

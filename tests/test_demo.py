@@ -27,7 +27,7 @@ def test_the_photograph_is_small_and_can_be_used_again():
     assert (photo.mode, photo.size) == ("RGB", (600, 399))
     photo.paste((0, 0, 0), (0, 0, 600, 399))
     assert np.array(demo_photo()).max() > 200
-    assert len(resources.files("dccausal").joinpath("data/panda.jpg").read_bytes()) < 60_000
+    assert len(resources.files("dccausal").joinpath("assets/panda.jpg").read_bytes()) < 60_000
 
 
 def test_the_default_model_knows_the_animal(classifier):

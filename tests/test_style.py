@@ -68,7 +68,7 @@ def loaded_by(code):
 def test_importing_is_light():
     """Beyond what Python itself loads at its start, hardly a module; numpy with the first name that needs it."""
     more = loaded_by("import dccausal") - loaded_by("import __future__, importlib, types, typing")
-    assert more == {"dccausal", "dccausal._lazy"}
+    assert more == {"dccausal"}
     names = loaded_by("from dccausal import *")
     heavy = {"onnxruntime", "onnx", "typer", "rich", "torch", "matplotlib", "PIL", "importlib.metadata"}
     assert not heavy & names
@@ -77,13 +77,13 @@ def test_importing_is_light():
 
 def test_help_loads_neither_numpy_nor_the_library():
     more = loaded_by("from dccausal.cli import main; main(['explain', '--help'])")
-    assert not {"numpy", "PIL", "onnxruntime", "dccausal._core", "dccausal.explain"} & more
+    assert not {"numpy", "PIL", "onnxruntime", "dccausal._core", "dccausal.engine"} & more
 
 
 def test_names_are_there_in_any_order_of_loading():
     """The function ``explain`` is not replaced by the module of its name; what is not there is an AttributeError."""
     code = (
-        "import dccausal.many, dccausal.explain, dccausal\n"
+        "import dccausal.engine.many, dccausal.engine.explain, dccausal\n"
         "from dccausal import *\n"
         "assert callable(dccausal.explain) and explain is dccausal.explain\n"
         "assert set(dccausal.__all__) <= set(dir(dccausal)) and not hasattr(dccausal, 'nothing')\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import classifiers, options
 
 from dccausal import OptionError, explain
-from dccausal.many import explain_many
+from dccausal.engine.many import explain_many
 from dccausal.methods import explain_with
 
 _RESPONSIBILITIES = [0, 1 / 4, 1 / 3, 1 / 2, 1]

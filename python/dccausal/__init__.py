@@ -1,13 +1,29 @@
-"""Why did the classifier say that? Minimal causal explanations of image classifiers, without PyTorch."""
+"""
+Why did the classifier say that? Minimal causal explanations of image classifiers, without PyTorch.
 
-from typing import TYPE_CHECKING
+Rooms, each of which imports only from those before it:
 
-from dccausal import _lazy
+- ``inputs``: from a file to what the model sees.
+- ``assets``: the photograph and the model that come with the package.
+- ``onnx``: a model in an ONNX file as a classifier.
+- ``explanation``: the result; its words, pictures and files.
+- ``engine``: from a photograph and a classifier to an explanation.
+- ``methods``: other methods of explanation.
+- ``evaluation``: methods measured over photographs of which the truth is known.
+- ``runs``: folders of photographs.
+- ``report``: a run as one page of HTML.
+- ``cli``: the command line.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dccausal._core import __version__
-    from dccausal._job import Progress
     from dccausal.classifier import Classifier
+    from dccausal.engine.explain import explain
+    from dccausal.engine.many import explain_many
+    from dccausal.engine.profiles import PROFILES, Profile
+    from dccausal.engine.progress import Progress
     from dccausal.errors import (
         ClassifierError,
         DccausalError,
@@ -19,14 +35,36 @@ if TYPE_CHECKING:
         OutputError,
         RuntimeMissingError,
     )
-    from dccausal.explain import explain
     from dccausal.explanation.explanation import Explanation
     from dccausal.inputs.photo import load_photo
     from dccausal.inputs.preprocess import Placement, Preprocess
-    from dccausal.many import explain_many
     from dccausal.onnx.classifier import OnnxClassifier
-    from dccausal.profiles import PROFILES, Profile
 
+# Where each name is; a module is loaded when a name of it is asked for, so that the command line's help need not
+# wait for NumPy.
+_HOMES = {
+    "PROFILES": "engine.profiles",
+    "Classifier": "classifier",
+    "ClassifierError": "errors",
+    "DccausalError": "errors",
+    "DeviceError": "errors",
+    "Explanation": "explanation.explanation",
+    "ImageError": "errors",
+    "InputError": "errors",
+    "ModelError": "errors",
+    "OnnxClassifier": "onnx.classifier",
+    "OptionError": "errors",
+    "OutputError": "errors",
+    "Placement": "inputs.preprocess",
+    "Preprocess": "inputs.preprocess",
+    "Profile": "engine.profiles",
+    "Progress": "engine.progress",
+    "RuntimeMissingError": "errors",
+    "__version__": "_core",
+    "explain": "engine.explain",
+    "explain_many": "engine.many",
+    "load_photo": "inputs.photo",
+}
 __all__ = [
     "PROFILES",
     "Classifier",
@@ -51,4 +89,16 @@ __all__ = [
     "load_photo",
 ]
 
-_lazy.install(__name__)
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dccausal' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"dccausal.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

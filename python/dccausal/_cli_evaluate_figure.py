@@ -12,8 +12,8 @@ from dccausal._evaluate_sheets import PARTITIONS, partitions_sheet
 from dccausal._run_images import collect
 from dccausal._shared.files import check_writable, png_bytes, write_files
 from dccausal._shared.text import printable
+from dccausal.engine.profiles import Profile
 from dccausal.errors import InputError, OptionError, OutputError
-from dccausal.profiles import Profile
 
 _NAME = "partitions.png"
 

@@ -17,6 +17,8 @@ from dccausal._cli_terminal import ProgressDisplay, Terminal
 from dccausal._shared.files import check_writable
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
+from dccausal.engine.explain import explain
+from dccausal.engine.profiles import Profile
 from dccausal.errors import (
     DccausalError,
     DeviceError,
@@ -25,13 +27,11 @@ from dccausal.errors import (
     OutputError,
     RuntimeMissingError,
 )
-from dccausal.explain import explain
 from dccausal.explanation.pictures import check_drawing
 from dccausal.explanation.result import RESULT_FILES, STALE_FILES, result_document
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo
 from dccausal.onnx.classifier import OnnxClassifier
-from dccausal.profiles import Profile
 
 if TYPE_CHECKING:
     from dccausal.explanation.explanation import Explanation

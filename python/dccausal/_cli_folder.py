@@ -42,12 +42,12 @@ from dccausal._run_table import TABLE, ResultTable, latest, row_of
 from dccausal._shared.files import check_writable, remove_files, sync_folder
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
+from dccausal.engine.many import explain_many
+from dccausal.engine.profiles import Profile
 from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError
 from dccausal.explanation.pictures import check_drawing
 from dccausal.explanation.result import RESULT_FILES, STALE_FILES
 from dccausal.inputs.baseline import make_baseline
-from dccausal.many import explain_many
-from dccausal.profiles import Profile
 
 if TYPE_CHECKING:
     from dccausal.explanation.explanation import Explanation

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal.classifier import Classifier, classify
+from dccausal.engine.profiles import PROFILES
 from dccausal.explanation.record import Outcome
-from dccausal.profiles import PROFILES
 from dccausal.targets import Target, choose_target
 
 Pixels = NDArray[np.bool_]

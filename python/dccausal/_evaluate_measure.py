@@ -14,7 +14,7 @@ from dccausal import metrics
 from dccausal._evaluate_extract import CountedClassifier, Scene, extract
 from dccausal._evaluate_truth import TruthKind
 from dccausal.classifier import Classifier
-from dccausal.profiles import PROFILES
+from dccausal.engine.profiles import PROFILES
 from dccausal.targets import Target
 
 Pixels = NDArray[np.bool_]

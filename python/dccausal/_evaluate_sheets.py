@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dccausal._evaluate_run import slug
-from dccausal.explain import explain
+from dccausal.engine.explain import explain
 from dccausal.explanation import pictures
 from dccausal.explanation.sheet import contact_sheet
 from dccausal.inputs.photo import load_photo

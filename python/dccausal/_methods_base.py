@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._gallery import Pictures
+from dccausal.engine.whole_images import Pictures
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
 from dccausal.targets import Target

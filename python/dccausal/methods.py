@@ -34,21 +34,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._finder import Finder
-from dccausal._job import Progress
 from dccausal._methods_lime import LimeFinder, LimeOptions
 from dccausal._methods_occlusion import OcclusionFinder, OcclusionOptions
 from dccausal._methods_random import RandomFinder, RandomOptions
 from dccausal._methods_rise import RiseFinder, RiseOptions
 from dccausal._methods_sbfl import MEASURES, SbflFinder, SbflOptions
 from dccausal._methods_shap import KernelShapFinder, KernelShapOptions
-from dccausal._plan import Plan
 from dccausal.classifier import Classifier
+from dccausal.engine.explain import carry_out
+from dccausal.engine.finder import Finder
+from dccausal.engine.plan import Plan
+from dccausal.engine.profiles import PROFILES, Profile
+from dccausal.engine.progress import Progress
 from dccausal.errors import OptionError
-from dccausal.explain import carry_out
 from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.view import View
-from dccausal.profiles import PROFILES, Profile
 from dccausal.targets import Target
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any
 
+from dccausal.engine.many import explain_many as _explain_many
 from dccausal.errors import RuntimeMissingError
-from dccausal.many import explain_many as _explain_many
 
 if TYPE_CHECKING:
-    from dccausal._job import Progress
-    from dccausal._plan import Photo
     from dccausal.classifier import Classifier
+    from dccausal.engine.plan import Photo
+    from dccausal.engine.progress import Progress
     from dccausal.errors import DccausalError
     from dccausal.explanation.explanation import Explanation
 

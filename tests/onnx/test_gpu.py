@@ -8,7 +8,7 @@ import pytest
 from small_models import build
 
 from dccausal import DeviceError, OnnxClassifier, explain, explain_many
-from dccausal._compose import find_composer
+from dccausal.engine.masking.device import find_composer
 
 CUDA = "CUDAExecutionProvider"
 

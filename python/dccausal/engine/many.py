@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 import numpy as np
 
-from dccausal._asking import Asker, Task, work
-from dccausal._plan import Options, Plan
 from dccausal._shared.checks import one_of, whole_number
 from dccausal.classifier import Classifier
+from dccausal.engine.asker import Asker, work
+from dccausal.engine.explain import explain
+from dccausal.engine.options import Options
+from dccausal.engine.plan import Plan
+from dccausal.engine.task import Task
 from dccausal.errors import DccausalError, OptionError
-from dccausal.explain import explain
 from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
 from dccausal.onnx.classifier import OnnxClassifier
 
 if TYPE_CHECKING:
-    from dccausal._plan import Photo
+    from dccausal.engine.plan import Photo
 
 # What the images in flight may take; there are from 2 to 8 of them, and 4 where their size is not known.
 _BYTES = 32 << 20

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._asking import Asker, Task, work
-from dccausal._finder import MakeFinder
-from dccausal._job import Progress
-from dccausal._plan import Plan
 from dccausal.classifier import Classifier
+from dccausal.engine.asker import Asker, work
+from dccausal.engine.finder import MakeFinder
+from dccausal.engine.plan import Plan
+from dccausal.engine.profiles import Profile, SharedEvidence, Weighting, World
+from dccausal.engine.progress import Progress
+from dccausal.engine.task import Task
 from dccausal.explanation.explanation import Explanation
-from dccausal.profiles import Profile, SharedEvidence, Weighting, World
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal._plan import Photo
+    from dccausal.engine.plan import Photo
     from dccausal.inputs.baseline import Baseline
 
 

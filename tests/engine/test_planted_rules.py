@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from PIL import Image
 from planted import RULES, VARIANTS, build, plant
+
+import onnx
 
 REFUSED = ("two_inputs", "vector")
 SOFTMAX, SIGMOID, ONE_COLUMN = "softmax", "sigmoid", 1
@@ -285,7 +286,7 @@ def test_shares_out_of_range_are_refused(share):
 
 
 def test_the_script_writes_models_and_images(tmp_path):
-    script = Path(__file__).resolve().parents[1] / "models" / "make_planted.py"
+    script = Path(__file__).resolve().parents[2] / "models" / "make_planted.py"
     command = [sys.executable, script, tmp_path, "--size", "32", "--only", "needs_a", "uint8"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._easel import Answer, Share
-from dccausal._gallery import Pictures
 from dccausal.classifier import check_answer
+from dccausal.engine.masking.batch import Answer, Share
+from dccausal.engine.whole_images import Pictures
 from dccausal.errors import DeviceError
 from dccausal.onnx.failures import brief
 from dccausal.onnx.graph.compose import compose_graph, head_graph

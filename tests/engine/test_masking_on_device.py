@@ -22,9 +22,10 @@ from small_models import build, images, on_cpu
 
 import onnx
 from dccausal import ClassifierError, OnnxClassifier, explain, explain_many
-from dccausal._compose import Composer, DeviceEasel, DeviceSubject, find_composer
-from dccausal._easel import HostEasel, HostSubject, Share
-from dccausal._gallery import Pictures
+from dccausal.engine.masking.batch import Share
+from dccausal.engine.masking.device import Composer, DeviceEasel, DeviceSubject, find_composer
+from dccausal.engine.masking.host import HostEasel, HostSubject
+from dccausal.engine.whole_images import Pictures
 from dccausal.onnx.graph.compose import compose_graph, head_graph
 from dccausal.onnx.reading.scores import ScoreKind
 from dccausal.onnx.running.runner import BoundEngine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._gallery import Pictures
+from dccausal.engine.whole_images import Pictures
 
 if TYPE_CHECKING:
     from dccausal.inputs.view import View

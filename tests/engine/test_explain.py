@@ -382,6 +382,6 @@ def test_the_images_handed_out_cannot_be_written():
 
 
 def test_the_example_of_the_documentation_runs():
-    results = doctest.testmod(importlib.import_module("dccausal.explain"))
+    results = doctest.testmod(importlib.import_module("dccausal.engine.explain"))
     assert results.attempted
     assert not results.failed

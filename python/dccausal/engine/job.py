@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _core
-from dccausal._finder import Finder, MakeFinder
-from dccausal._gallery import Gallery, Pictures
+from dccausal.engine.finder import Finder, MakeFinder
+from dccausal.engine.profiles import Profile
+from dccausal.engine.progress import PHASES, Phase, Progress
+from dccausal.engine.whole_images import Gallery, Pictures
 from dccausal.explanation.record import Outcome
 from dccausal.inputs.view import View
-from dccausal.profiles import Profile
 from dccausal.targets import Target, choose_target
-
-Phase = Literal["check", "search", "growth", "shrinking", "verification"]
-PHASES: tuple[Phase, ...] = ("check", "search", "growth", "shrinking", "verification")
 
 # Calls outside the core's budget: the intact image, the blank one, the last check of the result.
 _CHECKS = 3
@@ -34,33 +31,6 @@ _SEARCH_SHARE = 2 / 3
 _ROUNDING = 1e-4
 # The settled share of the search from which the number of calls is extrapolated.
 _ENOUGH_TO_EXTRAPOLATE = 0.2
-
-
-@dataclass(frozen=True)
-class Progress:
-    """
-    How far an explanation has come.
-
-    Attributes
-    ----------
-    phase
-        "check", "search", "growth", "shrinking" or "verification".
-    n_calls
-        Model calls so far.
-    n_expected
-        Model calls to expect at the end of the search; None while that is not known, and after it.
-    seconds
-        Time since the start.
-    index
-        Place of the image among those of ``explain_many``; 0 for ``explain``.
-
-    """
-
-    phase: Phase
-    n_calls: int
-    n_expected: int | None
-    seconds: float
-    index: int = 0
 
 
 Asked = _core.Batch | Pictures

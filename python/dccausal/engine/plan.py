@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _core
-from dccausal._asking import Asker
-from dccausal._finder import MakeFinder
-from dccausal._job import Job, Progress
-from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
 from dccausal.classifier import Classifier, resolve_label
+from dccausal.engine.asker import Asker
+from dccausal.engine.finder import MakeFinder
+from dccausal.engine.job import Job
+from dccausal.engine.options import Options, _check
+from dccausal.engine.profiles import Profile
 from dccausal.errors import ImageError, OptionError
 from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
@@ -25,7 +27,6 @@ from dccausal.inputs.photo import load_photo
 from dccausal.inputs.preprocess import Placement
 from dccausal.inputs.view import View
 from dccausal.onnx.classifier import OnnxClassifier
-from dccausal.profiles import Profile, SharedEvidence, Weighting, World
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,43 +37,8 @@ if TYPE_CHECKING:
 
 # What classifiers have in common that share the work.
 _SAME = ("sha256", "size", "layout", "dtype", "channels", "preprocess", "scores", "names")
-_MIN_CALLS = 20
-_MAX_SEED = (1 << 64) - 1
-# Each is some hundred superpixels in result.json, and nobody looks at more.
-MAX_TREES = 16
 # A side of fewer pixels cannot be cut; one of more does not fit the core's numbers.
 _SIDES = (2, 65535)
-
-
-class Options(TypedDict, total=False):
-    """The options of ``explain``, which says what they mean."""
-
-    target: int | str | None
-    top_k: int | None
-    profile: Profile | str
-    partitions: int | None
-    seed: int
-    world: World | None
-    weighting: Weighting | None
-    min_side: float | None
-    refine_equal: bool | None
-    concentration: int | None
-    grid: int | None
-    evidence: SharedEvidence | None
-    reach: float | None
-    audit: float | None
-    wave: int | None
-    survey: int | None
-    reestimate: float | None
-    trees: int
-    min_confidence: float
-    baseline: Baseline
-    max_calls: int | None
-    threads: int | None
-    in_flight: int | None
-    batch_size: int | None
-    progress: Callable[[Progress], object] | None
-    on_interrupt: Literal["return", "raise"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,23 +199,6 @@ class Plan:
             "in_flight": asker.in_flight,
             "batch_size": asker.capacity(job.view.image),
         }
-
-
-def _check(options: Options) -> None:
-    whole_number("seed", options["seed"], 0, _MAX_SEED)
-    whole_number("trees", options["trees"], 0, MAX_TREES)
-    if options["top_k"] is not None:
-        whole_number("top_k", options["top_k"], 1)
-    min_confidence = options["min_confidence"]
-    if not 0 <= finite_number("min_confidence", min_confidence) <= 1:
-        raise OptionError(f"min_confidence is {min_confidence}; a share from 0 to 1 is needed")
-    if options["max_calls"] is not None:
-        whole_number("max_calls", options["max_calls"], _MIN_CALLS)
-    one_of("on_interrupt", options["on_interrupt"], ("return", "raise"))
-    if options["in_flight"] is not None:
-        whole_number("in_flight", options["in_flight"], 1, 64)
-    if options["batch_size"] is not None:
-        whole_number("batch_size", options["batch_size"], 1, 65536)
 
 
 def _see(photo: Image.Image, classifier: Classifier) -> tuple[NDArray[np.uint8], Placement]:

@@ -1,0 +1,1 @@
+"""Masked images: made in the host's memory or on the device."""

@@ -1,0 +1,56 @@
+"""A job and its image ready to be masked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dccausal.engine.job import Job
+from dccausal.engine.masking.batch import Answer, Asked, Subject
+from dccausal.engine.whole_images import Pictures
+from dccausal.errors import DccausalError
+
+
+@dataclass(eq=False)
+class Task:
+    """
+    A job and its image ready to be drawn, or the error that ended it.
+
+    Attributes
+    ----------
+    index
+        Place of the image among others.
+    job, subjects
+        None where the image could not be prepared; else the image for each of the asker's places.
+    error
+        Why there is no explanation.
+
+    """
+
+    index: int
+    job: Job | None
+    subjects: Sequence[Subject] | None
+    error: DccausalError | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the task asks no more."""
+        return self.error is not None or self.job is None or self.job.is_done
+
+    def propose(self, capacity: int) -> Asked | None:
+        """Return the next questions, at most ``capacity``."""
+        return None if self.error is not None or self.job is None else self.job.propose(capacity)
+
+    def take(self, asked: Asked, answer: Answer) -> None:
+        """Hand the job its answer; an error of dccausal's ends this task and no other."""
+        if self.error is not None or self.job is None:
+            return
+        try:
+            if isinstance(asked, Pictures) and isinstance(answer, np.ndarray):
+                self.job.take_scores(asked, answer)
+            elif not isinstance(asked, Pictures) and isinstance(answer, tuple):
+                self.job.take_verdicts(asked, *answer)
+        except DccausalError as error:
+            self.error = error
