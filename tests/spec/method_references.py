@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from dccausal._methods_base import generator
+from dccausal.methods.base import generator
 
 
 def show(image, baseline, kept):

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._methods_base import MAX_QUESTIONS, MaskFinder, lattice
 from dccausal._shared.checks import one_of, whole_number
 from dccausal.errors import ClassifierError, RuntimeMissingError
 from dccausal.inputs.view import View
+from dccausal.methods.base import MAX_QUESTIONS, MaskFinder, lattice
 from dccausal.targets import Target
 
 Segmentation = Literal["slic", "quickshift", "lattice"]

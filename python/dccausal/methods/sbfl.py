@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._methods_base import MAX_QUESTIONS, MaskFinder, generator, lattice
 from dccausal._shared.checks import finite_number, one_of, whole_number
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
+from dccausal.methods.base import MAX_QUESTIONS, MaskFinder, generator, lattice
 from dccausal.targets import Target
 
 Mutation = Literal["square", "superpixels"]

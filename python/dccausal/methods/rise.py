@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._methods_base import MAX_QUESTIONS, MaskFinder, generator, needs_scores
 from dccausal._shared.checks import finite_number, whole_number
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
+from dccausal.methods.base import MAX_QUESTIONS, MaskFinder, generator, needs_scores
 from dccausal.targets import Target
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._methods_base import MaskFinder, generator, needs_scores
 from dccausal._shared.checks import finite_number
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
+from dccausal.methods.base import MaskFinder, generator, needs_scores
 from dccausal.targets import Target
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._methods_base import needs_scores
-from dccausal._methods_segments import Ask, Segmentation, SegmentFinder, check_segments, load, segment
 from dccausal.inputs.view import View
+from dccausal.methods.base import needs_scores
+from dccausal.methods.segments import Ask, Segmentation, SegmentFinder, check_segments, load, segment
 from dccausal.targets import Target
 
 

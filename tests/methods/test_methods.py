@@ -16,9 +16,9 @@ from make_planted import plant
 
 import dccausal.methods
 from dccausal import OnnxClassifier, OptionError, RuntimeMissingError, explain
-from dccausal._methods_base import MaskFinder
-from dccausal._methods_rise import _bilinear
 from dccausal.methods import METHODS, explain_with
+from dccausal.methods.base import MaskFinder
+from dccausal.methods.rise import _bilinear
 
 SBFL = ["sbfl-tarantula", "sbfl-zoltar", "sbfl-ochiai", "sbfl-wong2"]
 # Few questions, on the lattice that the boxes are planted on.
@@ -408,6 +408,6 @@ def test_a_linear_function_has_its_weights_as_shapley_values(photo):
 
 
 def test_the_example_in_the_documentation_runs():
-    result = doctest.testmod(dccausal.methods)
+    result = doctest.testmod(importlib.import_module("dccausal.methods.explain_with"))
     assert result.attempted > 0
     assert result.failed == 0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._methods_base import generator
 from dccausal.engine.whole_images import Pictures
 from dccausal.inputs.view import View
+from dccausal.methods.base import generator
 from dccausal.targets import Target
 
 

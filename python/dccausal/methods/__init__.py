@@ -1,0 +1,50 @@
+"""Other methods of explanation, with growth and extraction as here."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dccausal.methods.explain_with import explain_with
+    from dccausal.methods.lime import LimeOptions
+    from dccausal.methods.occlusion import OcclusionOptions
+    from dccausal.methods.random import RandomOptions
+    from dccausal.methods.registry import METHODS, Method
+    from dccausal.methods.rise import RiseOptions
+    from dccausal.methods.sbfl import SbflOptions
+    from dccausal.methods.shap import KernelShapOptions
+
+_HOMES = {
+    "METHODS": "registry",
+    "Method": "registry",
+    "explain_with": "explain_with",
+    "KernelShapOptions": "shap",
+    "LimeOptions": "lime",
+    "OcclusionOptions": "occlusion",
+    "RandomOptions": "random",
+    "RiseOptions": "rise",
+    "SbflOptions": "sbfl",
+}
+
+__all__ = [
+    "KernelShapOptions",
+    "LimeOptions",
+    "METHODS",
+    "Method",
+    "OcclusionOptions",
+    "RandomOptions",
+    "RiseOptions",
+    "SbflOptions",
+    "explain_with",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
