@@ -34,10 +34,11 @@ from dccausal import (
     explain,
 )
 from dccausal._cli_demo import covered
-from dccausal._cli_explain import describe_error, exit_code_of, plan_folders, read_baseline
+from dccausal._cli_explain import describe_error, exit_code_of, read_baseline
 from dccausal._cli_options import DRAWING, EXPLANATION, MODEL, RUNNING
 from dccausal._cli_terminal import describe_progress
 from dccausal._shared.text import duration
+from dccausal.runs.images import plan_folders
 
 _FILES = ["explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "overlay.png", "result.json"]
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"

@@ -18,29 +18,28 @@ from dccausal._cli_explain import (
     describe_error,
     exit_code_of,
     load_classifier,
-    plan_folders,
     read_baseline,
 )
 from dccausal._cli_options import EXPLANATION, check_ranges
 from dccausal._cli_run_display import RunDisplay
 from dccausal._cli_terminal import Terminal
-from dccausal._evaluate_backgrounds import Backgrounds
-from dccausal._evaluate_external import ExternalResults
-from dccausal._evaluate_measure import Settings
-from dccausal._evaluate_methods import check_method
-from dccausal._evaluate_output import write_pictures, write_tables
-from dccausal._evaluate_plots import check_matplotlib
-from dccausal._evaluate_run import Task, evaluate, pending, slug
-from dccausal._evaluate_specs import read_external, read_floors, read_methods
-from dccausal._evaluate_truth import KINDS, Truth, TruthKind, read_truth
-from dccausal._run_images import collect
-from dccausal._run_manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
-from dccausal._run_table import ResultTable
 from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable
 from dccausal._shared.text import duration, printable
 from dccausal.errors import InputError, OptionError, OutputError
+from dccausal.evaluation.backgrounds import Backgrounds
+from dccausal.evaluation.external import ExternalResults
+from dccausal.evaluation.measure import Settings
+from dccausal.evaluation.methods import check_method
+from dccausal.evaluation.output import write_pictures, write_tables
+from dccausal.evaluation.plots import check_matplotlib
+from dccausal.evaluation.run import Task, evaluate, pending, slug
+from dccausal.evaluation.specs import read_external, read_floors, read_methods
+from dccausal.evaluation.truth import KINDS, Truth, TruthKind, read_truth
 from dccausal.inputs.baseline import make_baseline
+from dccausal.runs.images import collect, plan_folders
+from dccausal.runs.manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
+from dccausal.runs.table import ResultTable
 
 if TYPE_CHECKING:
     from dccausal.onnx.classifier import OnnxClassifier

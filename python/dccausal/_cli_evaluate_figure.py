@@ -8,12 +8,12 @@ from typing import Any
 
 from dccausal._cli_explain import FINE, load_classifier, read_baseline
 from dccausal._cli_terminal import ProgressDisplay, Terminal
-from dccausal._evaluate_sheets import PARTITIONS, partitions_sheet
-from dccausal._run_images import collect
 from dccausal._shared.files import check_writable, png_bytes, write_files
 from dccausal._shared.text import printable
 from dccausal.engine.profiles import Profile
 from dccausal.errors import InputError, OptionError, OutputError
+from dccausal.evaluation.sheets import PARTITIONS, partitions_sheet
+from dccausal.runs.images import collect
 
 _NAME = "partitions.png"
 

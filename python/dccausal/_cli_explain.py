@@ -32,6 +32,7 @@ from dccausal.explanation.result import RESULT_FILES, STALE_FILES, result_docume
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo
 from dccausal.onnx.classifier import OnnxClassifier
+from dccausal.runs.images import plan_folders
 
 if TYPE_CHECKING:
     from dccausal.explanation.explanation import Explanation
@@ -79,25 +80,6 @@ def explain_command(**options: Any) -> int:
             f"{run.n_done} of {len(images)} photographs explained in {duration(time.monotonic() - started)}"
         )
     return run.exit_code
-
-
-def plan_folders(images: Sequence[str], out: Path) -> list[Path]:
-    """
-    Return the folder of each photograph's results: ``out / stem``, with -2, -3, ... where that is taken.
-
-    Names are compared without regard to case, since some file systems do so.
-    """
-    taken: set[str] = set()
-    folders = []
-    for image in images:
-        stem = Path(image).stem or "photo"
-        name, n = stem, 1
-        while name.casefold() in taken:
-            n += 1
-            name = f"{stem}-{n}"
-        taken.add(name.casefold())
-        folders.append(out / name)
-    return folders
 
 
 def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClassifier:

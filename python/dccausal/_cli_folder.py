@@ -29,16 +29,11 @@ from dccausal._cli_explain import (
     exit_code_of,
     load_classifier,
     open_classifier,
-    plan_folders,
     read_baseline,
 )
 from dccausal._cli_options import DRAWING, RUN, check_ranges
 from dccausal._cli_run_display import RunDisplay
 from dccausal._cli_terminal import Terminal
-from dccausal._run_export import check_export, write_export
-from dccausal._run_images import collect, is_many
-from dccausal._run_manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
-from dccausal._run_table import TABLE, ResultTable, latest, row_of
 from dccausal._shared.files import check_writable, remove_files, sync_folder
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
@@ -48,6 +43,10 @@ from dccausal.errors import DccausalError, DeviceError, InputError, OutputError,
 from dccausal.explanation.pictures import check_drawing
 from dccausal.explanation.result import RESULT_FILES, STALE_FILES
 from dccausal.inputs.baseline import make_baseline
+from dccausal.runs.export import check_export, write_export
+from dccausal.runs.images import collect, is_many, plan_folders
+from dccausal.runs.manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
+from dccausal.runs.table import TABLE, ResultTable, latest, row_of
 
 if TYPE_CHECKING:
     from dccausal.explanation.explanation import Explanation

@@ -9,26 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from dccausal._cli_explain import (
-    BAD_INPUT,
-    FINE,
-    INTERRUPTED,
-    Interrupts,
-    load_classifier,
-    plan_folders,
-    read_baseline,
-)
+from dccausal._cli_explain import BAD_INPUT, FINE, INTERRUPTED, Interrupts, load_classifier, read_baseline
 from dccausal._cli_options import EXPLANATION, RUNNING, check_ranges
 from dccausal._cli_run_display import RunDisplay
 from dccausal._cli_terminal import Terminal
-from dccausal._plant_set import RECORD, TRUTH, Recipe, plant_set, write_truth
-from dccausal._run_images import collect
 from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable
 from dccausal._shared.text import printable
 from dccausal.errors import InputError, OptionError, OutputError
+from dccausal.evaluation.plant import SHAPES, read_picture
+from dccausal.evaluation.plant_set import RECORD, TRUTH, Recipe, plant_set, write_truth
 from dccausal.inputs.baseline import make_baseline
-from dccausal.plant import SHAPES, read_picture
+from dccausal.runs.images import collect, plan_folders
 
 _RECORDED = ("shape", "share", "colour", "seed", "keep_label", "tries")
 

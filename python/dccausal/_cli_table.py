@@ -37,11 +37,11 @@ def declare(command: Command) -> Command:
 def table_command(**options: Any) -> int:
     """Write the table of ``run``; return the exit code."""
     from dccausal._cli_terminal import Terminal
-    from dccausal._run_export import write_export
-    from dccausal._run_manifest import read_manifest
-    from dccausal._run_table import TABLE, latest, read_rows
     from dccausal._shared.text import printable
     from dccausal.errors import InputError
+    from dccausal.runs.export import write_export
+    from dccausal.runs.manifest import read_manifest
+    from dccausal.runs.table import TABLE, latest, read_rows
 
     terminal = Terminal(is_quiet=options["quiet"], is_debug=options["debug"])
     run = Path(options["run"])

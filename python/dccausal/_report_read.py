@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dccausal._run_manifest import MANIFEST, read_manifest
 from dccausal.errors import InputError
 from dccausal.explanation.result import SCHEMA, SCHEMA_VERSION
+from dccausal.runs.manifest import MANIFEST, read_manifest
 
 RESULT, TABLE = "result.json", "results.jsonl"
 _N_NAMED = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import itertools
 import os
 import signal
@@ -14,7 +15,6 @@ import numpy as np
 import pytest
 from make_planted import plant
 
-import dccausal.methods
 from dccausal import OnnxClassifier, OptionError, RuntimeMissingError, explain
 from dccausal.methods import METHODS, explain_with
 from dccausal.methods.base import MaskFinder

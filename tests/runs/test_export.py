@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal._run_export import write_export
-from dccausal._run_table import COLUMNS, ResultTable, latest, read_rows, row_of
 from dccausal.cli import main
 from dccausal.errors import ImageError, InputError, OptionError
+from dccausal.runs.export import write_export
+from dccausal.runs.table import COLUMNS, ResultTable, latest, read_rows, row_of
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._evaluate_measure import Found
 from dccausal.errors import InputError
+from dccausal.evaluation.measure import Found
 
 _NUMBERS = ("calls", "calls_search", "seconds", "model_seconds")
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dccausal._evaluate_plots import plots
-from dccausal._evaluate_sheets import methods_sheet
-from dccausal._evaluate_table import cells, curves_csv, difference_cells, markdown, methods_of, table_csv
 from dccausal._shared.files import png_bytes, write_files
+from dccausal.evaluation.plots import plots
+from dccausal.evaluation.sheets import methods_sheet
+from dccausal.evaluation.table import cells, curves_csv, difference_cells, markdown, methods_of, table_csv
 
 Row = Mapping[str, Any]
 

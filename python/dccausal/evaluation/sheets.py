@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dccausal._evaluate_run import slug
 from dccausal.engine.explain import explain
+from dccausal.evaluation.run import slug
 from dccausal.explanation import pictures
 from dccausal.explanation.sheet import contact_sheet
 from dccausal.inputs.photo import load_photo

@@ -19,11 +19,11 @@ from PIL import Image
 from dccausal._cli_folder import _Run
 from dccausal._cli_run_display import RunDisplay, describe_run
 from dccausal._cli_terminal import Terminal
-from dccausal._run_images import collect, is_many
-from dccausal._run_table import COLUMNS, ResultTable, row_of
 from dccausal.cli import main
 from dccausal.errors import ClassifierError, DeviceError, ImageError, InputError, OutputError
 from dccausal.explanation.explanation import Explanation
+from dccausal.runs.images import collect, is_many
+from dccausal.runs.table import COLUMNS, ResultTable, row_of
 
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
 _TIMES = ("seconds", "model_seconds")

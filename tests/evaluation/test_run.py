@@ -18,10 +18,10 @@ from PIL import Image
 from small_models import on_cpu
 
 from dccausal import _evaluate_run
-from dccausal._evaluate_sheets import partitions_sheet
-from dccausal._run_table import ResultTable
 from dccausal.cli import main
 from dccausal.errors import DeviceError
+from dccausal.evaluation.sheets import partitions_sheet
+from dccausal.runs.table import ResultTable
 
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
 _FAST = ("--device", "cpu", "--threads", "1", "--model", "model.onnx")

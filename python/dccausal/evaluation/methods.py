@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dccausal._evaluate_specs import MethodSpec
 from dccausal.errors import OptionError
+from dccausal.evaluation.specs import MethodSpec
 from dccausal.methods import METHODS, explain_with
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import metrics
-from dccausal._evaluate_extract import CountedClassifier, Scene, extract
-from dccausal._evaluate_truth import TruthKind
 from dccausal.classifier import Classifier
 from dccausal.engine.profiles import PROFILES
+from dccausal.evaluation.extract import CountedClassifier, Scene, extract
+from dccausal.evaluation.truth import TruthKind
 from dccausal.targets import Target
 
 Pixels = NDArray[np.bool_]

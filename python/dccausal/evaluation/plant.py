@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._evaluate_truth import ellipse
 from dccausal._shared.checks import finite_number, one_of
 from dccausal.errors import ImageError, OptionError
+from dccausal.evaluation.truth import ellipse
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo
 

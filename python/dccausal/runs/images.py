@@ -88,3 +88,22 @@ def _nothing(argument: str, *, recursive: bool) -> str:
         return "matches no file; a pattern that matches photographs is needed"
     hint = "" if recursive else " (--recursive searches its folders too)"
     return f"holds no photographs; files with a suffix like .jpg or .png are needed{hint}"
+
+
+def plan_folders(images: Sequence[str], out: Path) -> list[Path]:
+    """
+    Return the folder of each photograph's results: ``out / stem``, with -2, -3, ... where that is taken.
+
+    Names are compared without regard to case, since some file systems do so.
+    """
+    taken: set[str] = set()
+    folders = []
+    for image in images:
+        stem = Path(image).stem or "photo"
+        name, n = stem, 1
+        while name.casefold() in taken:
+            n += 1
+            name = f"{stem}-{n}"
+        taken.add(name.casefold())
+        folders.append(out / name)
+    return folders

@@ -13,14 +13,15 @@ from planted import plant
 from small_models import on_cpu
 
 from dccausal import explain
-from dccausal._evaluate_backgrounds import Backgrounds
-from dccausal._evaluate_external import ExternalResults
-from dccausal._evaluate_extract import CountedClassifier, Scene, extract
-from dccausal._evaluate_measure import Found, Settings, measure
-from dccausal._evaluate_methods import check_method
-from dccausal._evaluate_plots import plots
-from dccausal._evaluate_specs import MethodSpec, read_external, read_floors, read_methods
-from dccausal._evaluate_table import (
+from dccausal.errors import InputError, OptionError
+from dccausal.evaluation.backgrounds import Backgrounds
+from dccausal.evaluation.external import ExternalResults
+from dccausal.evaluation.extract import CountedClassifier, Scene, extract
+from dccausal.evaluation.measure import Found, Settings, measure
+from dccausal.evaluation.methods import check_method
+from dccausal.evaluation.plots import plots
+from dccausal.evaluation.specs import MethodSpec, read_external, read_floors, read_methods
+from dccausal.evaluation.table import (
     Mean,
     cells,
     difference_cells,
@@ -29,8 +30,7 @@ from dccausal._evaluate_table import (
     mean_of,
     table_csv,
 )
-from dccausal._evaluate_truth import Truth, ellipse, read_truth, seen_pixels
-from dccausal.errors import InputError, OptionError
+from dccausal.evaluation.truth import Truth, ellipse, read_truth, seen_pixels
 from dccausal.inputs.placement import Placement
 
 # What the options say

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dccausal._evaluate_measure import RETAINED
-from dccausal._evaluate_table import Mean, Row, has_others, mean_curve, mean_of, values_of
 from dccausal.errors import RuntimeMissingError
+from dccausal.evaluation.measure import RETAINED
+from dccausal.evaluation.table import Mean, Row, has_others, mean_curve, mean_of, values_of
 
 _DPI = 130
 _A_ROW = 3

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal._evaluate_truth import read_truth
 from dccausal.cli import main
 from dccausal.errors import ImageError, OptionError
-from dccausal.plant import SHAPES, occlude, read_picture
+from dccausal.evaluation.plant import SHAPES, occlude, read_picture
+from dccausal.evaluation.truth import read_truth
 
 PHOTO = np.random.default_rng(3).integers(1, 255, (120, 90, 3)).astype(np.uint8)
 

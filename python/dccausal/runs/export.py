@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dccausal._run_table import COLUMNS
 from dccausal._shared.files import check_writable, write_files
 from dccausal.errors import OptionError, RuntimeMissingError
+from dccausal.runs.table import COLUMNS
 
 SUFFIXES = (".parquet", ".csv")
 

@@ -16,8 +16,8 @@ from dccausal._shared.files import png_bytes, write_files
 from dccausal._shared.json import json_text
 from dccausal.classifier import classify
 from dccausal.errors import InputError
+from dccausal.evaluation.plant import Occlusion, occlude
 from dccausal.inputs.photo import load_photo
-from dccausal.plant import Occlusion, occlude
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal._evaluate_backgrounds import Backgrounds
-from dccausal._evaluate_external import ExternalResults
-from dccausal._evaluate_extract import Scene
-from dccausal._evaluate_measure import Found, Settings, measure
-from dccausal._evaluate_methods import explain_by
-from dccausal._evaluate_specs import MethodSpec
-from dccausal._evaluate_truth import Truth, seen_pixels
 from dccausal._shared.files import npy_bytes, png_bytes, write_files
 from dccausal.errors import DeviceError, OutputError, RuntimeMissingError
+from dccausal.evaluation.backgrounds import Backgrounds
+from dccausal.evaluation.external import ExternalResults
+from dccausal.evaluation.extract import Scene
+from dccausal.evaluation.measure import Found, Settings, measure
+from dccausal.evaluation.methods import explain_by
+from dccausal.evaluation.specs import MethodSpec
+from dccausal.evaluation.truth import Truth, seen_pixels
 from dccausal.explanation import pictures
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import load_photo

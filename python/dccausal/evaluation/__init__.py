@@ -1,0 +1,1 @@
+"""Methods measured over photographs of which the truth is known."""

@@ -1,0 +1,1 @@
+"""Folders of photographs: what is done, what is left, one table."""
