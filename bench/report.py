@@ -27,7 +27,7 @@ from dccausal import OnnxClassifier
 from dccausal.assets.default_model import default_model
 from dccausal.assets.photo import demo_photo
 from dccausal.cli import main as dccausal
-from dccausal.report import write_report
+from dccausal.report.write import write_report
 
 ROOT = Path(__file__).parents[1]
 MOST_S, MOST_BYTES = 2.0, 100_000_000

@@ -68,7 +68,7 @@ def report_command(**options: Any) -> int:
     from dccausal._cli_terminal import Terminal
     from dccausal._shared.text import printable
     from dccausal.errors import OptionError
-    from dccausal.report import write_report
+    from dccausal.report.write import write_report
 
     terminal = Terminal(is_quiet=options["quiet"], is_debug=options["debug"])
     if options["model"] is not None and not options["curves"]:

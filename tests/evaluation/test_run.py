@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 from small_models import on_cpu
 
-from dccausal import _evaluate_run
 from dccausal.cli import main
 from dccausal.errors import DeviceError
+from dccausal.evaluation import run as evaluation_run
 from dccausal.evaluation.sheets import partitions_sheet
 from dccausal.runs.table import ResultTable
 
@@ -339,21 +339,21 @@ def test_a_device_that_is_gone_stops_the_run_and_is_nobodys_failure(few, monkeyp
     def fail(*_, **__):
         raise DeviceError("it is gone")
 
-    monkeypatch.setattr(_evaluate_run, "explain_by", fail)
+    monkeypatch.setattr(evaluation_run, "explain_by", fail)
     assert main(_arguments("--no-plots")) == 2
     assert "it is gone" in _said(capsys)[1]
     assert _rows(few / "run") == []
 
 
 def test_a_bug_that_a_method_has_is_recorded_for_that_one(few, monkeypatch, capsys):
-    explain_by = _evaluate_run.explain_by
+    explain_by = evaluation_run.explain_by
 
     def fail(spec, image, *more, **options):
         if spec.name == "random" and image.endswith("p00.png"):
             raise ZeroDivisionError("a bug")
         return explain_by(spec, image, *more, **options)
 
-    monkeypatch.setattr(_evaluate_run, "explain_by", fail)
+    monkeypatch.setattr(evaluation_run, "explain_by", fail)
     assert main(_arguments("--no-plots", methods=f"{_METHOD},random:grid=8")) == 1
     rows = {(row["file"], row["method"]): row["error"] for row in _rows(few / "run")}
     assert rows["p00.png", "random:grid=8"] == "ZeroDivisionError"

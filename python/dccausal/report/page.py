@@ -90,4 +90,4 @@ def _filled(template: str, parts: Mapping[str, str]) -> str:
 
 
 def _asset(name: str) -> str:
-    return (files("dccausal") / "data" / "report" / name).read_text("ascii")
+    return (files("dccausal") / "report" / "web" / name).read_text("ascii")

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._report_pixels import kept_text, levels_of, photo_text
-from dccausal._report_read import Entry, read_result
-from dccausal._report_trees import trees_of
 from dccausal.errors import ImageError, InputError
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.placement import Placement
+from dccausal.report.pixels import kept_text, levels_of, photo_text
+from dccausal.report.read import Entry, read_result
+from dccausal.report.trees import trees_of
 
 if TYPE_CHECKING:
     from PIL import Image

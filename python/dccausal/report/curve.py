@@ -14,8 +14,8 @@ from dccausal.metrics import insertion_curve
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal._report_item import Result
     from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.report.item import Result
 
 N_POINTS = 51
 

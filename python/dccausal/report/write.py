@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dccausal._report_item import Result, find_photo, heading, load_result, make_item
-from dccausal._report_page import page_bytes
-from dccausal._report_read import Entry, Source, read_source
-from dccausal._report_truth import Truth
 from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable, write_files
 from dccausal.errors import InputError
+from dccausal.report.item import Result, find_photo, heading, load_result, make_item
+from dccausal.report.page import page_bytes
+from dccausal.report.read import Entry, Source, read_source
+from dccausal.report.truth import Truth
 
 if TYPE_CHECKING:
     from dccausal.onnx.classifier import OnnxClassifier
@@ -130,7 +130,7 @@ class _Items:
         photo, is_photo = find_photo(path, self._photos, result)
         about, packed = make_item(entry, result, photo, is_photo=is_photo, longest=self._longest)
         if self._classifier is not None and is_photo:
-            from dccausal._report_curve import check_model, curve_of
+            from dccausal.report.curve import check_model, curve_of
 
             check_model(self._classifier, result)
             packed["curve"] = curve_of(self._classifier, photo, result)

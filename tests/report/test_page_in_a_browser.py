@@ -15,7 +15,7 @@ from PIL import Image
 
 from dccausal.cli import main
 from dccausal.onnx.classifier import OnnxClassifier
-from dccausal.report import write_report
+from dccausal.report.write import write_report
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FAST = ("--partitions", "4", "--device", "cpu", "--threads", "1", "--quiet")

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal._report_page import safe_json
-from dccausal._report_pixels import kept_text, levels_of, photo_text
-from dccausal._report_truth import Truth
 from dccausal.cli import main
 from dccausal.errors import InputError, OptionError, OutputError
-from dccausal.report import write_report
+from dccausal.report.page import safe_json
+from dccausal.report.pixels import kept_text, levels_of, photo_text
+from dccausal.report.truth import Truth
+from dccausal.report.write import write_report
 
 _FAST = ("--partitions", "4", "--device", "cpu", "--threads", "1", "--quiet")
 
