@@ -141,7 +141,7 @@ def photographs(n: int) -> list[Image.Image]:
 
 
 def measure_folder(options: argparse.Namespace, ceiling: Ceiling) -> Iterator[Row]:
-    from dccausal.cli import main as command
+    from dccausal.cli.app import main as command
     from dccausal.engine import many
 
     classifier = dccausal.OnnxClassifier(options.model, many=True)
@@ -172,7 +172,7 @@ def measure_folder(options: argparse.Namespace, ceiling: Ceiling) -> Iterator[Ro
                     kept.append(one)
                     yield index, one
 
-            from dccausal import _cli_folder
+            from dccausal.cli.commands import folder as _cli_folder
 
             _cli_folder.explain_many = keep  # type: ignore[assignment]
             out = str(Path(temporary, f"run{n_runs}"))

@@ -12,8 +12,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime as ort
+
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 N_CLASSES = 1000

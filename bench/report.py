@@ -26,7 +26,7 @@ from recording import machine
 from dccausal import OnnxClassifier
 from dccausal.assets.default_model import default_model
 from dccausal.assets.photo import demo_photo
-from dccausal.cli import main as dccausal
+from dccausal.cli.app import main as dccausal
 from dccausal.report.write import write_report
 
 ROOT = Path(__file__).parents[1]

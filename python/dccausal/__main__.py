@@ -2,7 +2,7 @@
 
 import sys
 
-from dccausal.cli import main
+from dccausal.cli.app import main
 
 if __name__ == "__main__":
     sys.exit(main())

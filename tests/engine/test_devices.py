@@ -12,7 +12,7 @@ from planted import plant
 from several import OPTIONS, content, variations
 
 from dccausal import ClassifierError, OnnxClassifier, OptionError, explain, explain_many
-from dccausal.cli import main
+from dccausal.cli.app import main
 
 
 def sessions(path, n, **options):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal.cli import main
+from dccausal.cli.app import main
 from dccausal.errors import ImageError, OptionError
 from dccausal.evaluation.plant import SHAPES, occlude, read_picture
 from dccausal.evaluation.truth import read_truth

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from small_models import on_cpu
 
-from dccausal.cli import main
+from dccausal.cli.app import main
 from dccausal.errors import DeviceError
 from dccausal.evaluation import run as evaluation_run
 from dccausal.evaluation.sheets import partitions_sheet

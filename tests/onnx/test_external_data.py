@@ -11,7 +11,7 @@ import pytest
 
 import onnx
 from dccausal import ModelError, OnnxClassifier
-from dccausal.cli import main
+from dccausal.cli.app import main
 from onnx import TensorProto, helper
 
 GIB = 1 << 30

@@ -13,7 +13,7 @@ from small_models import build, expected, images, on_cpu, softmax, weights
 
 import onnx
 from dccausal import ModelError
-from dccausal.cli import main
+from dccausal.cli.app import main
 from dccausal.inputs.preprocess import PRESETS
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.normalisation import range_in_graph

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal.cli import main
+from dccausal.cli.app import main
 from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.report.write import write_report
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal.cli import main
+from dccausal.cli.app import main
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.report.page import safe_json
 from dccausal.report.pixels import kept_text, levels_of, photo_text

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal.cli import main
+from dccausal.cli.app import main
 from dccausal.errors import ImageError, InputError, OptionError
 from dccausal.runs.export import write_export
 from dccausal.runs.table import COLUMNS, ResultTable, latest, read_rows, row_of

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal._cli_folder import _Run
-from dccausal._cli_run_display import RunDisplay, describe_run
-from dccausal._cli_terminal import Terminal
-from dccausal.cli import main
+from dccausal.cli.app import main
+from dccausal.cli.commands.folder import _Run
+from dccausal.cli.run_display import RunDisplay, describe_run
+from dccausal.cli.terminal import Terminal
 from dccausal.errors import ClassifierError, DeviceError, ImageError, InputError, OutputError
 from dccausal.explanation.explanation import Explanation
 from dccausal.runs.images import collect, is_many

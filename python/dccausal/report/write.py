@@ -148,7 +148,7 @@ def _judge(items: Sequence[dict[str, Any]], known: Truth) -> None:
 
 
 def _about(source: Source, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    from dccausal import __version__
+    from dccausal._core import __version__
 
     explained = [about for about in items if about["error"] is None]
     model = (source.manifest or {}).get("model") or {}

@@ -12,7 +12,7 @@ nbformat = pytest.importorskip("nbformat", reason="nbclient is not installed")
 NotebookClient = pytest.importorskip("nbclient").NotebookClient
 pytest.importorskip("ipykernel")
 
-FOLDER = Path(__file__).parents[1] / "docs" / "notebooks"
+FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
 sys.path.insert(0, str(FOLDER))
 
 import make as notebooks  # noqa: E402  it is made importable above

@@ -19,24 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dccausal import errors
-from dccausal._cli_explain import (
-    _EXPLAIN,
-    _PROFILE,
-    FINE,
-    INTERRUPTED,
-    Interrupts,
-    describe_error,
-    exit_code_of,
-    load_classifier,
-    open_classifier,
-    read_baseline,
-)
-from dccausal._cli_options import DRAWING, RUN, check_ranges
-from dccausal._cli_run_display import RunDisplay
-from dccausal._cli_terminal import Terminal
 from dccausal._shared.files import check_writable, remove_files, sync_folder
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
+from dccausal.cli.failures import FINE, INTERRUPTED, Interrupts, describe_error, exit_code_of
+from dccausal.cli.loading import _EXPLAIN, _PROFILE, load_classifier, open_classifier, read_baseline
+from dccausal.cli.options.common import DRAWING, RUN, check_ranges
+from dccausal.cli.run_display import RunDisplay
+from dccausal.cli.terminal import Terminal
 from dccausal.engine.many import explain_many
 from dccausal.engine.profiles import Profile
 from dccausal.errors import DccausalError, DeviceError, InputError, OutputError, RuntimeMissingError

@@ -33,11 +33,12 @@ from dccausal import (
     RuntimeMissingError,
     explain,
 )
-from dccausal._cli_demo import covered
-from dccausal._cli_explain import describe_error, exit_code_of, read_baseline
-from dccausal._cli_options import DRAWING, EXPLANATION, MODEL, RUNNING
-from dccausal._cli_terminal import describe_progress
 from dccausal._shared.text import duration
+from dccausal.cli.commands.demo import covered
+from dccausal.cli.display import describe_progress
+from dccausal.cli.failures import describe_error, exit_code_of
+from dccausal.cli.loading import read_baseline
+from dccausal.cli.options.common import DRAWING, EXPLANATION, MODEL, RUNNING
 from dccausal.runs.images import plan_folders
 
 _FILES = ["explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "overlay.png", "result.json"]
@@ -126,7 +127,7 @@ def test_the_result_is_confirmed_without_dccausal(tmp_path, planted, model):
 def test_statistics_are_as_documented(folder):
     assert _explain(folder).returncode == 0
     result = json.loads((folder / "explanations" / "photo" / "result.json").read_text())
-    document = (Path(__file__).parents[1] / "docs" / "result-schema.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "result-schema.md").read_text()
     rows = re.findall(r"^\| `statistics\.(\w+)` \| ([^|]+) \|", document, flags=re.MULTILINE)
     kinds = {"integer": int, "number": float, "object": dict, "list or null": list, "number or null": float}
     assert len(rows) > 5
@@ -435,7 +436,7 @@ def test_help_lists_the_commands_and_loads_no_model_runtime(tmp_path):
     text, _, loaded = done.stdout.partition("LOADED")
     assert "explain" in text
     assert "demo" in text
-    assert not {"numpy", "onnxruntime", "PIL", "onnx", "dccausal._cli_explain"} & set(loaded.split())
+    assert not {"numpy", "onnxruntime", "PIL", "onnx", "dccausal.cli.commands.explain"} & set(loaded.split())
     assert _run(cwd=tmp_path).stdout == text  # no arguments
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dccausal._cli_explain import BAD_INPUT, FINE, INTERRUPTED, Interrupts, load_classifier, read_baseline
-from dccausal._cli_options import EXPLANATION, RUNNING, check_ranges
-from dccausal._cli_run_display import RunDisplay
-from dccausal._cli_terminal import Terminal
 from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable
 from dccausal._shared.text import printable
+from dccausal.cli.failures import BAD_INPUT, FINE, INTERRUPTED, Interrupts
+from dccausal.cli.loading import load_classifier, read_baseline
+from dccausal.cli.options.common import EXPLANATION, RUNNING, check_ranges
+from dccausal.cli.run_display import RunDisplay
+from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.evaluation.plant import SHAPES, read_picture
 from dccausal.evaluation.plant_set import RECORD, TRUTH, Recipe, plant_set, write_truth
@@ -103,7 +104,7 @@ def _shares(text: str) -> tuple[float, float]:
 
 
 def _record(options: Mapping[str, Any], recipe: Recipe, left_out: list[dict[str, str]]) -> dict[str, Any]:
-    from dccausal import __version__
+    from dccausal._core import __version__
 
     picture, classifier = options["picture"], recipe.classifier
     return {

@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dccausal._cli_explain import open_classifier
-from dccausal._cli_terminal import Terminal
 from dccausal._shared.json import json_text
 from dccausal._shared.text import printable, score_text
+from dccausal.cli.loading import open_classifier
+from dccausal.cli.terminal import Terminal
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.preprocess import PRESETS, Preprocess
 from dccausal.onnx.card import Candidate, check_photo, facts, measure_throughput

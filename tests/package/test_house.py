@@ -12,7 +12,7 @@ import pytest
 
 import dccausal
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "dccausal"
 MODULES = sorted(PACKAGE.glob("*.py"))
 RUST = sorted((ROOT / "rust").glob("*.rs"))

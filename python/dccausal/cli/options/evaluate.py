@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
-from dccausal._cli_options import (
-    EXPLANATION,
-    MODEL,
-    OUTPUT,
-    RUN,
-    RUNNING,
-    CliOption,
-    Command,
-    give_signature,
-    out,
-)
-
-HELP = "Measure methods of explanation over photographs of which the truth is known."
-
-EPILOG = (
-    "OUT/evaluation.jsonl has a line a photograph and method, written as soon as it is known; --resume continues, "
-    "and may add methods. At the end come evaluation.csv, table.csv, table.md, plots and sheets."
-)
+from dccausal.cli.options.common import EXPLANATION, MODEL, OUTPUT, RUN, RUNNING, out, some
+from dccausal.cli.options.option import Argument, CliOption, Declared
 
 _EVALUATE = (
     CliOption(
@@ -101,29 +82,20 @@ _SHOWING = (
         "NAME",
     ),
 )
-_SHARED = ("seed", "baseline")
 _PROFILE = CliOption(
     "profile", str, "Profile for --figure: default, paper, fast.", "Output", "NAME", default="paper"
 )
 
-
-def declare(command: Command) -> Command:
-    """Give the command its argument FOLDER and its options."""
-    import typer
-
-    shared = [option for option in EXPLANATION if option.name in _SHARED]
-    resume = [option for option in RUN if option.name == "resume"]
-    folder = out("evaluation", "Folder of the results.")
-    options = (*MODEL, *_EVALUATE, *shared, *RUNNING, folder, *resume, *_SHOWING, _PROFILE, *OUTPUT)
-    give_signature(command, options)
-    described: Any = command
-    argument = typer.Argument(
-        help="Folder of the photographs (for --figure, or one photograph).",
-        metavar="FOLDER",
-        show_default=False,
-    )
-    photos = inspect.Parameter("folder", inspect.Parameter.KEYWORD_ONLY, default=argument, annotation=str)
-    signature = described.__signature__
-    described.__signature__ = signature.replace(parameters=[photos, *signature.parameters.values()])
-    described.__annotations__ = {"folder": str, **described.__annotations__}
-    return command
+COMMAND = Declared(
+    name="evaluate",
+    help="Measure methods of explanation over photographs of which the truth is known.",
+    options=(
+        *(*MODEL, *_EVALUATE, *some(EXPLANATION, "seed", "baseline"), *RUNNING),
+        *(out("evaluation", "Folder of the results."), *some(RUN, "resume"), *_SHOWING, _PROFILE, *OUTPUT),
+    ),
+    argument=Argument("folder", "FOLDER", "Folder of the photographs (for --figure, or one photograph)."),
+    epilog=(
+        "OUT/evaluation.jsonl has a line a photograph and method, written as soon as it is known; --resume continues, "
+        "and may add methods. At the end come evaluation.csv, table.csv, table.md, plots and sheets."
+    ),
+)

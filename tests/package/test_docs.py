@@ -22,7 +22,7 @@ from dccausal import OnnxClassifier
 from dccausal.assets.default_model import class_names
 from dccausal.assets.photo import demo_photo
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # The pages of evaluate and of quality name data sets of others; tests/test_evaluate_run.py has their commands.
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "evaluate.md"})]
 PAGES.remove(ROOT / "docs" / "quality.md")

@@ -2,69 +2,19 @@
 The options of the command line, as one table.
 
 Their names are those of ``explain`` and ``OnnxClassifier``, so what was read is handed over by name. Typer is
-given this table, and so are the other sources of options (``_cli_config``: a file, the environment).
+given this table, and so are the other sources of options (``config``: a file, the environment).
 """
 
 from __future__ import annotations
 
-import inspect
-import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dccausal._shared.checks import finite_number, whole_number
+from dccausal.cli.options.option import CliOption
 from dccausal.errors import OptionError
 
-Kind = type[str] | type[int] | type[float] | type[bool]
-Command = Callable[..., int]
-
 _MAX_SEED = (1 << 64) - 1
-
-
-@dataclass(frozen=True)
-class CliOption:
-    """
-    An option.
-
-    Attributes
-    ----------
-    name
-        Name in Python; the flag is the same with hyphens.
-    kind
-        str, int, float, or bool: a switch, with a ``--no-`` form.
-    help
-        A sentence or two.
-    panel
-        The group it is shown in.
-    metavar
-        What stands for the value in the help.
-    default
-        Value where it is not given; None leaves it to the library.
-    short
-        A flag of one letter.
-    at_least, at_most
-        Range of a number where nothing but this table checks it before the work (``check_ranges``).
-
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    panel: Literal["Model", "Explanation", "Running", "Output"]
-    metavar: str = ""
-    default: str | float | bool | None = None
-    short: str | None = None
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """The flags, the long one first."""
-        long = "--" + self.name.replace("_", "-")
-        if self.kind is bool:
-            long += "/--no-" + long.removeprefix("--")
-        return (long,) if self.short is None else (long, self.short)
 
 
 MODEL = (
@@ -327,13 +277,10 @@ OUTPUT = (
     CliOption("debug", bool, "Print the traceback of an error.", "Output", default=False),
 )
 
-CONFIG = CliOption(
-    "config",
-    str,
-    "TOML file of options. The command line comes before it, and so do variables like DCCAUSAL_PROFILE.",
-    "Output",
-    "FILE",
-)
+
+def some(options: Iterable[CliOption], *names: str) -> tuple[CliOption, ...]:
+    """Return the options of these names."""
+    return tuple(option for option in options if option.name in names)
 
 
 def out(default: str, text: str) -> CliOption:
@@ -360,89 +307,3 @@ def check_ranges(values: Mapping[str, Any]) -> None:
             whole_number(option.name, value, int(low), None if high is None else int(high))
         elif high is not None and not low <= finite_number(option.name, value) <= high:
             raise OptionError(f"{option.name} is {value}; a number from {low} to {high} is needed")
-
-
-def give_signature(command: Command, options: Iterable[CliOption], images: str | None = None) -> Command:
-    """
-    Give a function of keywords the signature from which Typer reads a command, --config among its options.
-
-    Parameters
-    ----------
-    command
-        Called with a value for every option, and ``images`` (a list of str) if there are any.
-    options
-        What it takes, besides --config.
-    images
-        Help for the positional arguments; None for a command without.
-
-    """
-    import typer
-
-    parameters = []
-    if images is not None:
-        argument = typer.Argument(help=images, metavar="IMAGE...", show_default=False)
-        parameters.append(_parameter("images", list[str], argument))
-    own = tuple(options)
-    for option in (*own, CONFIG):
-        has_default = option.kind is not bool and option.default is not None
-        declared = typer.Option(
-            option.default,
-            *option.flags,
-            help=option.help,
-            metavar=option.metavar or None,
-            rich_help_panel=option.panel,
-            show_default=has_default,
-        )
-        if option is CONFIG:
-            declared.is_eager, declared.callback = True, _reader(own)
-        annotation = option.kind if option.default is not None else option.kind | None
-        parameters.append(_parameter(option.name, annotation, declared))
-    described: Any = command
-    described.__signature__ = inspect.Signature(parameters, return_annotation=int)
-    described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
-
-
-def _reader(options: tuple[CliOption, ...]) -> Callable[..., str | None]:
-    """Return what Typer calls with the value of --config before it looks at the other options."""
-    import typer
-
-    from dccausal._cli_config import FILE_VARIABLE, read_environment, read_file
-
-    def read(context: Any, value: str | None) -> str | None:
-        path = value or os.environ.get(FILE_VARIABLE)
-        if not value and context.obj is not None:
-            context.obj[CONFIG.name] = FILE_VARIABLE
-        commands = context.parent.command.commands
-        known = {
-            parameter.name
-            for command in commands.values()
-            for parameter in command.params
-            if parameter.param_type_name == "option" and parameter.name not in (CONFIG.name, "help")
-        }
-        found = read_environment(options, known, os.environ)
-        if path:
-            found = read_file(path, options, known, context.info_name, commands) | found
-        context.default_map = {name: item.value for name, item in found.items()}
-        _tell_origins(context, {name: item.origin for name, item in found.items() if item.value is not False})
-        return path
-
-    read.__annotations__ = {"context": typer.Context, "value": str}
-    return read
-
-
-def _tell_origins(context: Any, origins: Mapping[str, str]) -> None:
-    """Leave in the context's object, for errors, where the values come from that the command line has not given."""
-
-    def tell() -> None:
-        for name, origin in origins.items():
-            source = context.get_parameter_source(name)
-            if source is None or source.name != "COMMANDLINE":
-                context.obj[name] = origin
-
-    if context.obj is not None:
-        context.call_on_close(tell)
-
-
-def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

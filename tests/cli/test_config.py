@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dccausal._cli_config import read_environment, read_file
-from dccausal._cli_explain import describe_error
-from dccausal._cli_options import EXPLANATION, JSON, MODEL, OUTPUT, RUN, RUNNING
-from dccausal.cli import main
+from dccausal.cli.app import main
+from dccausal.cli.failures import describe_error
+from dccausal.cli.options.common import EXPLANATION, JSON, MODEL, OUTPUT, RUN, RUNNING
+from dccausal.cli.options.config import read_environment, read_file
 from dccausal.errors import OptionError
 
 TABLE = (*MODEL, *EXPLANATION, *RUNNING, *RUN, JSON, *OUTPUT)

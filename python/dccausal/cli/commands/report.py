@@ -2,71 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any, Self
-
-from dccausal._cli_options import MODEL, OUTPUT, RUNNING, CliOption, Command, give_signature
-
-HELP = "Make one HTML file of a run or a result, to look through in any browser, without network."
-
-EPILOG = (
-    "RUN is a folder that dccausal explain wrote. The file has the photographs, small, with everything else in "
-    "it, and asks for nothing: it can be sent, archived and opened from a disk. Exit code 2 where results are damaged; "
-    "the report lists them and has the others."
-)
-
-_REPORT = (
-    CliOption("out", str, "The file. By default report.html in RUN.", "Output", "FILE", short="-o"),
-    CliOption(
-        "truth",
-        str,
-        "CSV file with the columns file and label: says which labels are right.",
-        "Output",
-        "FILE",
-    ),
-    CliOption(
-        "photos",
-        str,
-        "Folder of the photographs, if they are no longer where they were.",
-        "Output",
-        "FOLDER",
-    ),
-    CliOption(
-        "photo_size", int, "Most pixels of a photograph's side in the file.", "Output", "N", default=640
-    ),
-    CliOption(
-        "curves",
-        bool,
-        "Ask the model for the score against the pixels shown: 51 calls a photograph.",
-        "Model",
-        default=False,
-    ),
-)
-_RUNNING = ("device", "providers", "batch_size", "threads")
-
-
-def declare(command: Command) -> Command:
-    """Give the command its argument RUN and its options."""
-    import typer
-
-    running = [option for option in RUNNING if option.name in _RUNNING]
-    model = [option for option in MODEL if option.name != "output"]
-    give_signature(command, (*_REPORT, *model, *running, *OUTPUT))
-    described: Any = command
-    argument = typer.Argument(help="Folder of a run or of a result.", metavar="RUN", show_default=False)
-    run = inspect.Parameter("run", inspect.Parameter.KEYWORD_ONLY, default=argument, annotation=str)
-    signature = described.__signature__
-    described.__signature__ = signature.replace(parameters=[run, *signature.parameters.values()])
-    described.__annotations__ = {"run": str, **described.__annotations__}
-    return command
 
 
 def report_command(**options: Any) -> int:
     """Write the report; return the exit code."""
-    from dccausal._cli_explain import BAD_INPUT, FINE, load_classifier
-    from dccausal._cli_terminal import Terminal
     from dccausal._shared.text import printable
+    from dccausal.cli.commands.explain import BAD_INPUT, FINE
+    from dccausal.cli.loading import load_classifier
+    from dccausal.cli.terminal import Terminal
     from dccausal.errors import OptionError
     from dccausal.report.write import write_report
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal._cli_explain import Interrupts, Run
-from dccausal._cli_options import JSON, MODEL
-from dccausal._cli_terminal import Terminal
 from dccausal._shared.files import check_writable, png_bytes, write_files
 from dccausal._shared.text import printable, score_text
 from dccausal.assets.photo import demo_occluded, demo_photo
+from dccausal.cli.commands.explain import Run
+from dccausal.cli.failures import Interrupts
+from dccausal.cli.options.common import JSON, MODEL
+from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OutputError
 from dccausal.explanation.sheet import contact_sheet
 from dccausal.explanation.words import short_title

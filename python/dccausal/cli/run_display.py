@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from dccausal._cli_terminal import BarDisplay, Terminal
 from dccausal._shared.text import duration, printable
+from dccausal.cli.display import BarDisplay
+from dccausal.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from dccausal import Progress
+    from dccausal.engine.progress import Progress
 
 
 class RunDisplay(BarDisplay):

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any
-
-from dccausal._cli_options import OUTPUT, CliOption, Command, give_signature
-
-HELP = "Write the table of a run as Parquet or CSV, a row for each photograph."
-
-_OUT = CliOption(
-    "out",
-    str,
-    "File that ends in .parquet or .csv. By default results.parquet in RUN.",
-    "Output",
-    "FILE",
-    short="-o",
-)
-
-
-def declare(command: Command) -> Command:
-    """Give the command its argument RUN and its options."""
-    import typer
-
-    give_signature(command, (_OUT, *OUTPUT))
-    described: Any = command
-    argument = typer.Argument(help="Folder that explain wrote with --out.", metavar="RUN", show_default=False)
-    run = inspect.Parameter("run", inspect.Parameter.KEYWORD_ONLY, default=argument, annotation=str)
-    signature = described.__signature__
-    described.__signature__ = signature.replace(parameters=[run, *signature.parameters.values()])
-    described.__annotations__ = {"run": str, **described.__annotations__}
-    return command
 
 
 def table_command(**options: Any) -> int:
     """Write the table of ``run``; return the exit code."""
-    from dccausal._cli_terminal import Terminal
     from dccausal._shared.text import printable
+    from dccausal.cli.terminal import Terminal
     from dccausal.errors import InputError
     from dccausal.runs.export import write_export
     from dccausal.runs.manifest import read_manifest

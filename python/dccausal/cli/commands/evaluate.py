@@ -10,22 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal._cli_explain import (
-    FAILED,
-    FINE,
-    INTERRUPTED,
-    Interrupts,
-    describe_error,
-    exit_code_of,
-    load_classifier,
-    read_baseline,
-)
-from dccausal._cli_options import EXPLANATION, check_ranges
-from dccausal._cli_run_display import RunDisplay
-from dccausal._cli_terminal import Terminal
 from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable
 from dccausal._shared.text import duration, printable
+from dccausal.cli.failures import FAILED, FINE, INTERRUPTED, Interrupts, describe_error, exit_code_of
+from dccausal.cli.loading import load_classifier, read_baseline
+from dccausal.cli.options.common import EXPLANATION, check_ranges
+from dccausal.cli.run_display import RunDisplay
+from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
@@ -55,7 +47,7 @@ def evaluate_command(**options: Any) -> int:
     """Measure methods over the photographs of a folder; return the exit code."""
     terminal = Terminal(is_quiet=options["quiet"], is_debug=options["debug"])
     if options["figure"] is not None:
-        from dccausal._cli_evaluate_figure import figure_command
+        from dccausal.cli.commands.figure import figure_command
 
         return figure_command(options, terminal)
     out = Path(options["out"])

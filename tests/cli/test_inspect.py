@@ -12,9 +12,9 @@ from exports import NAMES, export, optimum
 from PIL import Image
 from small_models import SIZE, build, images, on_cpu
 
-from dccausal._cli_inspect import describe_preprocess
 from dccausal._shared.text import score_text
-from dccausal.cli import main
+from dccausal.cli.app import main
+from dccausal.cli.commands.inspect import describe_preprocess
 from dccausal.inputs.preprocess import PRESETS, Preprocess
 from dccausal.onnx.card import check_photo, facts, measure_throughput, plausible
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dccausal._cli_explain import FINE, load_classifier, read_baseline
-from dccausal._cli_terminal import ProgressDisplay, Terminal
 from dccausal._shared.files import check_writable, png_bytes, write_files
 from dccausal._shared.text import printable
+from dccausal.cli.display import ProgressDisplay
+from dccausal.cli.failures import FINE
+from dccausal.cli.loading import load_classifier, read_baseline
+from dccausal.cli.terminal import Terminal
 from dccausal.engine.profiles import Profile
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.evaluation.sheets import PARTITIONS, partitions_sheet

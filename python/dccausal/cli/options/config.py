@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dccausal.errors import OptionError
 
 if TYPE_CHECKING:
-    from dccausal._cli_options import CliOption
+    from dccausal.cli.options.option import CliOption
 
 PREFIX = "DCCAUSAL_"
 FILE_VARIABLE = "DCCAUSAL_CONFIG"

@@ -1,0 +1,77 @@
+"""The classifier and the baseline that options name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from dccausal.cli.terminal import Terminal
+from dccausal.engine.profiles import Profile
+from dccausal.onnx.classifier import OnnxClassifier
+
+if TYPE_CHECKING:
+    from dccausal.inputs.baseline import Baseline
+
+
+_PROFILE = tuple(field.name for field in fields(Profile))
+
+
+_EXPLAIN = (
+    "target",
+    "top_k",
+    "profile",
+    *_PROFILE,
+    "seed",
+    "trees",
+    "min_confidence",
+    "max_calls",
+    "threads",
+    "in_flight",
+)
+
+
+def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClassifier:
+    """Return the classifier that the options name, and say what was understood of it."""
+    model = options["model"]
+    if model is None:
+        from dccausal.assets.default_model import default_model
+
+        model = default_model(progress=terminal.note)
+    classifier = open_classifier({**options, "model": model})
+    height, width = classifier.size
+    name = classifier.path.name if classifier.path is not None else "model"
+    terminal.note(
+        f"{name}: {width} x {height}, {classifier.n_classes} classes ({classifier.scores}), "
+        f"on {classifier.device}; preprocessing: {classifier.preprocess_reason}"
+    )
+    for note in classifier.notes:
+        terminal.note(f"note: {note}")
+    return classifier
+
+
+def open_classifier(options: Mapping[str, Any]) -> OnnxClassifier:
+    """Return the classifier that the options name."""
+    providers = options["providers"]
+    return OnnxClassifier(
+        options["model"],
+        device=options["device"],
+        providers=None if providers is None else [name.strip() for name in providers.split(",")],
+        batch_size=options["batch_size"] or "auto",
+        preprocess=options["preprocess"],
+        labels=options["labels"],
+        input=options["input"],
+        output=options["output"],
+        scores=options["scores"],
+        threads=options["threads"],
+        reproducible=options.get("reproducible", False),
+        many=options.get("many", False),
+    )
+
+
+def read_baseline(text: str) -> Baseline:
+    """Return a baseline as ``explain`` takes it: "124,116,104" is a colour."""
+    parts = text.split(",")
+    if len(parts) == 3 and all(part.strip().isdecimal() for part in parts):  # noqa: PLR2004
+        return (int(parts[0]), int(parts[1]), int(parts[2]))
+    return text
