@@ -35,8 +35,9 @@ from dccausal.onnx.running.runner import BoundEngine
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
 import models as speed_models  # noqa: E402
-from make_planted import plant, write  # noqa: E402
 from recording import RECORDS, shown, write_record  # noqa: E402
+
+from make_planted import plant, write  # noqa: E402
 
 BATCHES = (1, 8, 16, 32, 64, 128, 256)
 PLANTED = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
-from asking import search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
+from asking import search
 from dccausal import _core
 
 

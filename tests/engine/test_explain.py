@@ -9,10 +9,10 @@ import threading
 
 import numpy as np
 import pytest
-import reference
-from make_planted import plant
 
+import reference
 from dccausal import ClassifierError, ImageError, OnnxClassifier, OptionError, Profile, explain
+from make_planted import plant
 
 MONOTONE = [
     "needs_a",

@@ -12,15 +12,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
-from asking import search
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import Options
-from small_models import build, images, on_cpu
 
-import onnx
+from asking import search
 from dccausal import ClassifierError, OnnxClassifier, explain, explain_many
 from dccausal.engine.masking.batch import Share
 from dccausal.engine.masking.device import Composer, DeviceEasel, DeviceSubject, find_composer
@@ -30,6 +28,8 @@ from dccausal.onnx.graph.compose import compose_graph, head_graph
 from dccausal.onnx.reading.scores import ScoreKind
 from dccausal.onnx.running.runner import BoundEngine
 from dccausal.targets import Target, rank_of
+from reference import Options
+from small_models import build, images, on_cpu
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 CPU = ["CPUExecutionProvider"]

@@ -10,15 +10,15 @@ import signal
 import sys
 import threading
 
-import method_references as references
 import numpy as np
 import pytest
-from make_planted import plant
 
+import method_references as references
 from dccausal import OnnxClassifier, OptionError, RuntimeMissingError, explain
 from dccausal.methods import METHODS, explain_with
 from dccausal.methods.base import MaskFinder
 from dccausal.methods.rise import _bilinear
+from make_planted import plant
 
 SBFL = ["sbfl-tarantula", "sbfl-zoltar", "sbfl-ochiai", "sbfl-wong2"]
 # Few questions, on the lattice that the boxes are planted on.
@@ -408,6 +408,6 @@ def test_a_linear_function_has_its_weights_as_shapley_values(photo):
 
 
 def test_the_example_in_the_documentation_runs():
-    result = doctest.testmod(importlib.import_module("dccausal.methods.explain_with"))
+    result = doctest.testmod(importlib.import_module("dccausal.methods.by_name"))
     assert result.attempted > 0
     assert result.failed == 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime as ort
 import pytest
-from small_models import build
 
 from dccausal import DeviceError, OnnxClassifier, explain, explain_many
 from dccausal.engine.masking.device import find_composer
+from small_models import build
 
 CUDA = "CUDAExecutionProvider"
 

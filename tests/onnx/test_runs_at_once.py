@@ -11,12 +11,12 @@ import time
 
 import numpy as np
 import pytest
-from small_models import build, images, on_cpu
 
 from dccausal import ClassifierError, OnnxClassifier, OptionError, explain
 from dccausal.onnx.running.batch_size import FOLDER, calibrate, choose, measure
 from dccausal.onnx.running.device import CPU, CUDA, choose_device
 from dccausal.onnx.running.runtime import Arrangement, arrange
+from small_models import build, images, on_cpu
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import onnx
 import pytest
 from PIL import Image
 
-import onnx
 from dccausal import OnnxClassifier
 from dccausal.assets.default_model import class_names
 from dccausal.assets.photo import demo_photo

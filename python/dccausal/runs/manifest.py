@@ -41,7 +41,7 @@ def make_manifest(
         The photographs, and the folder of each one's results, relative to the run's.
 
     """
-    from dccausal import __version__
+    from dccausal._core import __version__
 
     known = classifier.provenance()
     names = "\n".join(classifier.names or ())
