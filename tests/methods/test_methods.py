@@ -16,7 +16,7 @@ import pytest
 import method_references as references
 from dccausal import OnnxClassifier, OptionError, RuntimeMissingError, explain
 from dccausal.methods import METHODS, explain_with
-from dccausal.methods.base import MaskFinder
+from dccausal.methods.base import MaskSearch
 from dccausal.methods.rise import _bilinear
 from make_planted import plant
 
@@ -336,7 +336,7 @@ def test_batches_are_no_larger_than_asked_and_progress_is_told(photo):
     assert {one.phase for one in told} == {"search", "growth", "shrinking", "verification"}
 
 
-class Noting(MaskFinder):
+class Noting(MaskSearch):
     """Asks about blank images, and notes the order in which answers are used."""
 
     def draw(self, index):

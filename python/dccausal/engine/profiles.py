@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal.engine.option import Meaning, check_options, option
 from dccausal.errors import OptionError
 
 World = Literal["intact", "contingency", "sufficient", "both"]
 Weighting = Literal["shares", "leaf", "score"]
 SharedEvidence = Literal["own", "shared"]
+
+_EXPERTS: Literal["Method (experts)"] = "Method (experts)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,39 +68,131 @@ class Profile:
 
     """
 
-    partitions: int = 50
-    world: World = "intact"
-    weighting: Weighting = "shares"
-    min_side: float = 0.1
-    refine_equal: bool = False
-    concentration: int = 1
-    grid: int = 28
-    evidence: SharedEvidence = "own"
-    reach: float = 0.5
-    audit: float = 0.03
-    wave: int = 4096
-    survey: int = 0
-    reestimate: float = 0.0
+    partitions: int = option(
+        50, Meaning(int, "Number of random partitions of the image.", 1, 4096, metavar="N", panel=_EXPERTS)
+    )
+    world: World = option(
+        "intact",
+        Meaning(
+            str,
+            "What else is masked while a part is refined: intact (nothing), contingency, sufficient, or both.",
+            choices=get_args(World),
+            metavar="WORLD",
+            panel=_EXPERTS,
+        ),
+    )
+    weighting: Weighting = option(
+        "shares",
+        Meaning(
+            str,
+            "How responsibility reaches the pixels: shares, leaf or score.",
+            choices=get_args(Weighting),
+            metavar="NAME",
+            panel=_EXPERTS,
+        ),
+    )
+    min_side: float = option(
+        0.1,
+        Meaning(
+            float,
+            "Parts narrower than this share of the image are not refined.",
+            0,
+            1,
+            is_above=True,
+            of="of the image",
+            metavar="SHARE",
+            panel=_EXPERTS,
+        ),
+    )
+    refine_equal: bool = option(
+        default=False,
+        meaning=Meaning(
+            bool, "Whether parts are refined even where all four are equally responsible.", panel=_EXPERTS
+        ),
+    )
+    concentration: int = option(
+        1,
+        Meaning(
+            int,
+            "Cuts are Beta(a, a) over a side: 1 is uniform, more is central.",
+            1,
+            64,
+            metavar="A",
+            panel=_EXPERTS,
+        ),
+    )
+    grid: int = option(
+        28,
+        Meaning(
+            int,
+            "Blocks a side of the lattice on which the explanation is minimal.",
+            1,
+            256,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
+    evidence: SharedEvidence = option(
+        "own",
+        Meaning(
+            str,
+            "own: each question is asked. shared: verdicts follow from those of other partitions too.",
+            choices=get_args(SharedEvidence),
+            metavar="NAME",
+            panel=_EXPERTS,
+        ),
+    )
+    reach: float = option(
+        0.5,
+        Meaning(
+            float,
+            "With shared evidence, the share of the image by which two sets of masked pixels may differ.",
+            0,
+            1,
+            metavar="SHARE",
+            panel=_EXPERTS,
+        ),
+    )
+    audit: float = option(
+        0.03,
+        Meaning(
+            float,
+            "With shared evidence, the share of inferred verdicts that are asked all the same.",
+            0,
+            1,
+            metavar="SHARE",
+            panel=_EXPERTS,
+        ),
+    )
+    wave: int = option(
+        4096, Meaning(int, "Partitions that are grown together.", 1, 4096, metavar="N", panel=_EXPERTS)
+    )
+    survey: int = option(
+        0,
+        Meaning(
+            int,
+            "Lattices of which each part is masked alone and shown alone; 0 for none.",
+            0,
+            8,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
+    reestimate: float = option(
+        0.0,
+        Meaning(
+            float,
+            "How much of what the extraction finds is added to the heatmap, as a share of its peak.",
+            0,
+            1,
+            metavar="SHARE",
+            panel=_EXPERTS,
+        ),
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
-        whole_number("partitions", self.partitions, 1, 4096)
-        one_of("world", self.world, ("intact", "contingency", "sufficient", "both"))
-        one_of("weighting", self.weighting, ("shares", "leaf", "score"))
-        share = finite_number("min_side", self.min_side)
-        if not 0 < share <= 1:
-            raise OptionError(f"min_side is {share}; a share of the image above 0 and at most 1 is needed")
-        if not isinstance(self.refine_equal, bool):
-            raise OptionError(f"refine_equal is {self.refine_equal!r}; True or False is needed")
-        whole_number("concentration", self.concentration, 1, 64)
-        whole_number("grid", self.grid, 1, 256)
-        one_of("evidence", self.evidence, ("own", "shared"))
-        for name in ("reach", "audit", "reestimate"):
-            value = finite_number(name, getattr(self, name))
-            if not 0 <= value <= 1:
-                raise OptionError(f"{name} is {value}; a share from 0 to 1 is needed")
-        whole_number("wave", self.wave, 1, 4096)
-        whole_number("survey", self.survey, 0, 8)
+        check_options(self)
 
     @classmethod
     def of(cls, profile: Profile | str, **changes: Any) -> Profile:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["check", "search", "growth", "shrinking", "verification"]
+PhaseName = Literal["check", "search", "growth", "shrinking", "verification"]
 
 
-PHASES: tuple[Phase, ...] = ("check", "search", "growth", "shrinking", "verification")
+PHASES: tuple[PhaseName, ...] = ("check", "search", "growth", "shrinking", "verification")
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Progress:
     seconds
         Time since the start.
     index
-        Place of the image among those of ``explain_many``; 0 for ``explain``.
+        Number of the image among those of ``explain_many``; 0 for ``explain``.
 
     """
 
-    phase: Phase
+    phase: PhaseName
     n_calls: int
     n_expected: int | None
     seconds: float

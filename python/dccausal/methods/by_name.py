@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from dccausal.classifier import Classifier
 from dccausal.engine.explain import carry_out
-from dccausal.engine.finder import Finder
+from dccausal.engine.finder import HeatmapSearch
+from dccausal.engine.findings import Findings
+from dccausal.engine.options import Options
 from dccausal.engine.plan import Plan
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.engine.progress import Progress
@@ -100,25 +102,29 @@ def explain_with(
     if chosen is None:
         raise OptionError(f"method is {method!r}; one of {', '.join(METHODS)} is needed")
     own = chosen.check(**options)
-    plan = Plan.of(
-        classifier,
-        target=target,
-        top_k=top_k,
-        profile=_profile(own),
-        seed=seed,
-        trees=0,
-        grid=grid,
-        min_confidence=min_confidence,
-        baseline=baseline,
-        max_calls=max_calls,
-        batch_size=batch_size,
-        threads=threads,
-        in_flight=in_flight,
-        progress=progress,
-        on_interrupt=on_interrupt,
+    given = Options.of(
+        {
+            "target": target,
+            "top_k": top_k,
+            "profile": _profile(own),
+            "seed": seed,
+            "grid": grid,
+            "min_confidence": min_confidence,
+            "baseline": baseline,
+            "max_calls": max_calls,
+            "batch_size": batch_size,
+            "threads": threads,
+            "in_flight": in_flight,
+            "progress": progress,
+            "on_interrupt": on_interrupt,
+        }
     )
-    found = carry_out(plan, image, _finder_maker(chosen, own, seed))
-    used = plan.settings if isinstance(own, Profile) else own
+
+    def search(findings: Findings, budget: int | None) -> HeatmapSearch:
+        return chosen.search(findings, budget, seed=seed, options=own)
+
+    found = carry_out(Plan.of(classifier, given), image, search)
+    used = given.settings if isinstance(own, Profile) else own
     return dataclasses.replace(found, provenance=_provenance(found, chosen, used))
 
 
@@ -127,13 +133,6 @@ def _profile(own: Any) -> Profile | str:
     if not isinstance(own, Profile):
         return "default"
     return next((name for name, profile in PROFILES.items() if profile == own), own)
-
-
-def _finder_maker(method: Method, own: Any, seed: int) -> Callable[..., Finder] | None:
-    make = method._make
-    if make is None:
-        return None
-    return lambda view, target, budget: make(view, target, budget, seed=seed, options=own)
 
 
 def _provenance(found: Explanation, method: Method, own: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from dccausal.onnx.reading.scores import SCORES, Scores
 from dccausal.onnx.reading.sidecar import read_sidecar
 from dccausal.onnx.reading.trial import Request, read_model
 from dccausal.onnx.running.batch_size import calibrate
+from dccausal.onnx.running.composing import Composer, find_composer
 from dccausal.onnx.running.device import Provider, choose_device
 from dccausal.onnx.running.runner import Runner
 from dccausal.onnx.running.runtime import find_runtime
@@ -216,17 +218,22 @@ class OnnxClassifier:
         self.provider: str = batch.opened.session.get_providers()[0]
         self.device, self.device_note = opened.device.name, opened.note
         self._reading = reading
-        self._runner = Runner(batch, reading)
+        self.runner = Runner(batch, reading)
         self._runtime_version: str = ort.__version__
-        self.runs_at_once = self._runner.runs
+        self.runs_at_once = self.runner.runs
         found_by = None
         if batch.is_open and self.device == "cpu" and not self.reproducible:
-            found_by = calibrate(self._runner, self.sha256, self._runtime_version)
-        self.batch_size = self._runner.rows
+            found_by = calibrate(self.runner, self.sha256, self._runtime_version)
+        self.batch_size = self.runner.rows
         self.batch_size_reason = found_by or (
             "default" if batch.is_open else "given" if batch.rows == rows else "fixed by the model"
         )
         self._external_sha256 = file.external_sha256()
+
+    @cached_property
+    def composer(self) -> Composer | None:
+        """What makes masked images on the device of the model; None where the host's memory is the place."""
+        return find_composer(self.runner)
 
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
         """Return what the model sees of an RGB photograph, uint8 (height, width, 3), and where it lies."""
@@ -277,7 +284,7 @@ class OnnxClassifier:
             raise OptionError(
                 f"tensor must be {('n', *shape[1:])} {self.dtype}, got {tensor.shape} {tensor.dtype}"
             )
-        return self._checked([self._runner(tensor)], len(tensor))
+        return self._checked([self.runner(tensor)], len(tensor))
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """
@@ -288,7 +295,7 @@ class OnnxClassifier:
         """
         step = self.batch_size * self.runs_at_once
         starts = range(0, max(1, len(images)), step)
-        return self._checked([self._runner(self.encode(images[i : i + step])) for i in starts], len(images))
+        return self._checked([self.runner(self.encode(images[i : i + step])) for i in starts], len(images))
 
     def _checked(self, parts: list[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
         return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)

@@ -14,9 +14,9 @@ from dccausal._shared.files import check_writable
 from dccausal._shared.text import printable
 from dccausal.cli.failures import BAD_INPUT, FINE, INTERRUPTED, Interrupts
 from dccausal.cli.loading import load_classifier, read_baseline
-from dccausal.cli.options.common import EXPLANATION, RUNNING, check_ranges
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
+from dccausal.engine.options import Options
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.evaluation.plant import SHAPES, read_picture
 from dccausal.evaluation.plant_set import RECORD, TRUTH, Recipe, plant_set, write_truth
@@ -64,8 +64,7 @@ def plant_command(**options: Any) -> int:
 
 
 def _recipe(options: Mapping[str, Any], terminal: Terminal) -> Recipe:
-    given = {option.name: option.default for option in (*EXPLANATION, *RUNNING)} | dict(options)
-    check_ranges(given)
+    Options.of({"seed": options["seed"], "threads": options["threads"], "batch_size": options["batch_size"]})
     shapes = [shape.strip() for shape in options["shape"].split(",")]
     for shape in shapes:
         if shape not in SHAPES:

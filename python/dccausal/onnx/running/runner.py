@@ -129,11 +129,9 @@ class Runner:
         Images a run; less than at first where the device's memory was too small.
     runs
         Runs at once.
-    place
-        ONNX Runtime's name and number of the device where batches are best composed; None where that is the
+    bound_device
+        ONNX Runtime's name and number of the device where masked images are best made; None where that is the
         host's memory.
-    composer
-        Place for a ``Composer`` of this model, once there is one.
 
     """
 
@@ -142,8 +140,7 @@ class Runner:
         self.opened, self.reading, self.rows = batch.opened, reading, batch.rows
         self.runs = batch.opened.runs
         index = batch.opened.device.cuda_index
-        self.place: tuple[str, int] | None = None if index is None else ("cuda", index)
-        self.composer: Any = None
+        self.bound_device: tuple[str, int] | None = None if index is None else ("cuda", index)
         self._is_fixed = batch.fixed is not None or batch.opened.device.reproducible
         self._pool = ThreadPoolExecutor(self.runs, "dccausal-run") if self.runs > 1 else None
         self._lock = threading.Lock()

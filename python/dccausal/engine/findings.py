@@ -1,0 +1,66 @@
+"""What is known of one explanation in the making: its phases write it, in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal import _core
+from dccausal.engine.options import Options
+from dccausal.explanation.record import Outcome
+from dccausal.inputs.view import View
+from dccausal.targets import Target
+
+# Calls outside the core's budget: the intact image, the blank one, the last check of the result.
+N_CHECKS = 3
+
+
+@dataclass(eq=False)
+class Findings:
+    """
+    What is known so far; whole at any time, so that a job may be cut short.
+
+    Attributes
+    ----------
+    view, options
+        The image, and how it is to be explained.
+    target
+        The label that is explained, once it is known.
+    evidence
+        What was asked and answered; None until the label is known.
+    outcome, notes, heatmap, kept, explanation_score
+        As in ``Explanation``.
+    heatmap_peak
+        The heatmap's highest value before it was scaled to 1.
+
+    """
+
+    view: View
+    options: Options
+    target: Target = field(default_factory=lambda: Target(0, 1, float("nan")))
+    evidence: _core.Evidence | None = None
+    outcome: Outcome = "sufficient"
+    notes: list[str] = field(default_factory=list)
+    heatmap: NDArray[np.float32] = field(init=False)
+    kept: NDArray[np.bool_] = field(init=False)
+    heatmap_peak: float = 0.0
+    explanation_score: float = float("nan")
+
+    def __post_init__(self) -> None:
+        """Begin with a heatmap of nothing, and the whole image kept."""
+        shape = self.view.image.shape[:2]
+        self.heatmap = np.zeros(shape, dtype=np.float32)
+        self.kept = np.ones(shape, dtype=np.bool_)
+
+    @property
+    def budget(self) -> int | None:
+        """Model calls for search and extraction together; None for as many as they like."""
+        return None if self.options.max_calls is None else self.options.max_calls - N_CHECKS
+
+    @property
+    def floor(self) -> float:
+        """The least score of an explanation; 0 asks for the label alone."""
+        share = self.options.min_confidence
+        return share * self.target.score if share > 0 else 0.0
