@@ -25,40 +25,32 @@
 //! # Ok::<(), dccausal::Error>(())
 //! ```
 
+pub mod cause;
 pub mod error;
 pub mod evidence;
-pub mod explanation;
-pub mod fingerprint;
-pub mod heatmap;
-pub mod inference;
-pub mod region;
+pub mod extraction;
+pub mod pixels;
 pub mod render;
-pub mod responsibility;
 pub mod rng;
 pub mod scores;
 pub mod search;
-pub mod subset;
-pub mod sufficiency;
-pub mod survey;
-pub mod tree;
-pub mod truth_table;
 
 #[cfg(feature = "python")]
 mod py;
 
+pub use cause::responsibility::{Responsibility, responsibilities};
+pub use cause::subset::{SUPERPIXELS, Subset};
+pub use cause::sufficiency::Sufficiency;
+pub use cause::truth_table::TruthTable;
 pub use error::Error;
-pub use evidence::{Batch, Evidence, Question, Verdict};
-pub use explanation::{Extraction, ExtractionOptions, Stage};
-pub use fingerprint::{Fingerprint, Fingerprinter};
-pub use heatmap::Accumulator;
-pub use inference::{Inference, InferenceCounts, InferenceOptions};
-pub use region::{Grid, Region};
+pub use evidence::evidence::{Batch, Evidence, Question, Verdict};
+pub use evidence::sharing::{Inference, InferenceCounts, InferenceOptions};
+pub use extraction::extraction::{Extraction, ExtractionOptions, Stage};
+pub use pixels::fingerprint::{Fingerprint, Fingerprinter};
+pub use pixels::heatmap::Accumulator;
+pub use pixels::region::{Grid, Region};
 pub use render::{Canvas, Layout, Renderer};
-pub use responsibility::{Responsibility, responsibilities};
 pub use scores::{Activation, Scoring, score_and_rank};
-pub use search::{Search, SearchCounts, SearchOptions, Weighting, World};
-pub use subset::{SUPERPIXELS, Subset};
-pub use sufficiency::Sufficiency;
-pub use survey::Survey;
-pub use tree::{Tree, TreeNode};
-pub use truth_table::TruthTable;
+pub use search::search::{Search, SearchCounts, SearchOptions, Weighting, World};
+pub use search::survey::Survey;
+pub use search::tree::{Tree, TreeNode};

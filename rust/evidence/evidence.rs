@@ -7,9 +7,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::error::Error;
-use crate::fingerprint::Fingerprint;
-use crate::inference::{Inference, InferenceCounts};
-use crate::region::Region;
+use crate::evidence::sharing::{Inference, InferenceCounts};
+use crate::pixels::fingerprint::Fingerprint;
+use crate::pixels::region::Region;
 
 /// One mutant to classify: the image with these pixels masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint::Fingerprinter;
+    use crate::pixels::fingerprint::Fingerprinter;
 
     const PASS: Verdict = Verdict { is_passing: true, score: 0.5 };
 

@@ -11,19 +11,19 @@
 
 use std::borrow::Cow;
 
+use crate::cause::responsibility::{Responsibility, deciding_subsets, responsibilities};
+use crate::cause::subset::{SUBSETS, SUPERPIXELS, Subset};
+use crate::cause::sufficiency::sufficient_of_size;
+use crate::cause::truth_table::TruthTable;
 use crate::error::{Error, require};
-use crate::evidence::{Batch, Evidence, Verdict};
-use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::heatmap::Accumulator;
-use crate::inference::{Inference, InferenceCounts, InferenceOptions};
-use crate::region::Region;
-use crate::responsibility::{Responsibility, deciding_subsets, responsibilities};
+use crate::evidence::evidence::{Batch, Evidence, Verdict};
+use crate::evidence::sharing::{Inference, InferenceCounts, InferenceOptions};
+use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
+use crate::pixels::heatmap::Accumulator;
+use crate::pixels::region::Region;
 use crate::rng::Path;
-use crate::subset::{SUBSETS, SUPERPIXELS, Subset};
-use crate::sufficiency::sufficient_of_size;
-use crate::survey::Survey;
-use crate::tree::{Place, Record, Tree};
-use crate::truth_table::TruthTable;
+use crate::search::survey::Survey;
+use crate::search::tree::{Place, Record, Tree};
 
 /// What is masked, besides its own pieces, while a superpixel is refined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,15 +10,15 @@ use pyo3::types::{PyDict, PyList};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
-use crate::evidence::{self, Evidence, Verdict};
-use crate::explanation::{self, ExtractionOptions, Stage};
-use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::inference::InferenceOptions;
-use crate::region::Region;
+use crate::evidence::evidence::{self, Evidence, Verdict};
+use crate::evidence::sharing::InferenceOptions;
+use crate::extraction::extraction::{self, ExtractionOptions, Stage};
+use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
+use crate::pixels::region::Region;
 use crate::render::{self, Layout};
 use crate::scores::{self, Activation, score_and_rank};
-use crate::search::{self, SearchOptions, Weighting, World};
-use crate::tree::{Tree, TreeNode};
+use crate::search::search::{self, SearchOptions, Weighting, World};
+use crate::search::tree::{Tree, TreeNode};
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {

@@ -5,8 +5,8 @@
 //! changes it (SC3). The smallest such `W` is the *contingency* of `s`, and its *responsibility* is `1 / (1 + |W|)`; a
 //! superpixel without a contingency is no cause and has responsibility 0.
 
-use crate::subset::{SUPERPIXELS, Subset};
-use crate::truth_table::TruthTable;
+use crate::cause::subset::{SUPERPIXELS, Subset};
+use crate::cause::truth_table::TruthTable;
 
 /// How responsible one superpixel is for the label, and by which contingency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn deciding_subsets(table: TruthTable, size: usize) -> impl Iterator<Item = 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subset::SUBSETS;
+    use crate::cause::subset::SUBSETS;
 
     /// Definition 1 read aloud, from a table of sixteen booleans.
     fn naive(passes: &[bool; SUBSETS], superpixel: usize) -> f64 {

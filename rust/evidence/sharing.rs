@@ -17,9 +17,9 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, require};
-use crate::evidence::{Question, Verdict};
-use crate::fingerprint::Fingerprint;
-use crate::region::Region;
+use crate::evidence::evidence::{Question, Verdict};
+use crate::pixels::fingerprint::Fingerprint;
+use crate::pixels::region::Region;
 use crate::rng::mix;
 
 /// Cells a side of the bits that compare two sets at a glance.

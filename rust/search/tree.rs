@@ -3,9 +3,9 @@
 //! A record is kept for the first partitions only, and only where it is asked for. It is written as regions are refined, so
 //! its leaves tile the image at any time, and they are what the heatmap is made of.
 
-use crate::region::Region;
-use crate::search::World;
-use crate::subset::{SUPERPIXELS, Subset};
+use crate::cause::subset::{SUPERPIXELS, Subset};
+use crate::pixels::region::Region;
+use crate::search::search::World;
 
 /// A region of a recorded partition.
 #[derive(Clone, Debug, PartialEq)]

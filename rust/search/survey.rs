@@ -6,10 +6,10 @@
 //! seldom change by so little. Scores do, and what the score loses by the one and gains by the other orders the whole image
 //! evenly, where partitions follow the evidence down. The two kinds of map err differently; their sum is better than either.
 
-use crate::evidence::{Evidence, Verdict};
-use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::heatmap::Accumulator;
-use crate::region::{Grid, Region};
+use crate::evidence::evidence::{Evidence, Verdict};
+use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
+use crate::pixels::heatmap::Accumulator;
+use crate::pixels::region::{Grid, Region};
 
 /// A survey of one image, on lattices of several sizes.
 #[derive(Clone, Debug)]

@@ -19,9 +19,9 @@
 use std::cmp::Ordering;
 
 use crate::error::{Error, require};
-use crate::evidence::{Batch, Evidence, Question, Verdict};
-use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::region::{Grid, Region};
+use crate::evidence::evidence::{Batch, Evidence, Question, Verdict};
+use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
+use crate::pixels::region::{Grid, Region};
 
 /// The options of an extraction.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,8 +5,8 @@
 //! some set passes. Those of a smallest sufficient set share its value evenly, `1 / n` each: the fewer suffice, the more
 //! each is worth.
 
-use crate::evidence::Verdict;
-use crate::subset::{SUBSETS, SUPERPIXELS, Subset};
+use crate::cause::subset::{SUBSETS, SUPERPIXELS, Subset};
+use crate::evidence::evidence::Verdict;
 
 /// The superpixels that suffice, and the verdict with all others masked.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,0 +1,6 @@
+//! Causes among the superpixels of one partition: the paper's definitions, on sets of four.
+
+pub mod responsibility;
+pub mod subset;
+pub mod sufficiency;
+pub mod truth_table;

@@ -1,0 +1,3 @@
+//! The extraction of a minimal sufficient explanation.
+
+pub mod extraction;
