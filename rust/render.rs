@@ -7,8 +7,8 @@
 use std::cmp::Ordering;
 
 use crate::error::{Error, require};
-use crate::evidence::evidence::Question;
 use crate::pixels::region::Region;
+use crate::question::Question;
 
 /// How the bytes of one image lie: `planes` of `height` rows of `width` pixels of `pixel_bytes` bytes each.
 ///

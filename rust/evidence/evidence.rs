@@ -6,37 +6,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use crate::cause::verdict::Verdict;
 use crate::error::Error;
 use crate::evidence::sharing::{Inference, InferenceCounts};
 use crate::pixels::fingerprint::Fingerprint;
 use crate::pixels::region::Region;
-
-/// One mutant to classify: the image with these pixels masked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Disjoint rectangles, sorted; everything inside them is masked.
-    pub masked: Vec<Region>,
-    /// The identity of the masked pixels.
-    pub fingerprint: Fingerprint,
-}
-
-/// The classifier's answer to one question.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verdict {
-    /// Whether the mutant still gives the target label.
-    pub is_passing: bool,
-    /// The score of the target label; not a number where the classifier gives labels only.
-    pub score: f32,
-}
-
-/// Questions to classify together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// The number to submit the verdicts under.
-    pub id: u64,
-    /// The questions, in the order in which the verdicts are expected.
-    pub questions: Vec<Question>,
-}
+use crate::question::{Batch, Question};
 
 /// All that was asked and answered so far about one image.
 #[derive(Clone, Debug, Default)]

@@ -16,10 +16,11 @@
 
 use std::collections::HashMap;
 
+use crate::cause::verdict::Verdict;
 use crate::error::{Error, require};
-use crate::evidence::evidence::{Question, Verdict};
 use crate::pixels::fingerprint::Fingerprint;
 use crate::pixels::region::Region;
+use crate::question::Question;
 use crate::rng::mix;
 
 /// Cells a side of the bits that compare two sets at a glance.

@@ -18,10 +18,12 @@
 
 use std::cmp::Ordering;
 
+use crate::cause::verdict::Verdict;
 use crate::error::{Error, require};
-use crate::evidence::evidence::{Batch, Evidence, Question, Verdict};
+use crate::evidence::evidence::Evidence;
 use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
 use crate::pixels::region::{Grid, Region};
+use crate::question::{Batch, Question};
 
 /// The options of an extraction.
 #[derive(Clone, Debug, PartialEq)]

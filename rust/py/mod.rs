@@ -9,12 +9,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::cause::verdict::Verdict;
 use crate::error::Error;
-use crate::evidence::evidence::{self, Evidence, Verdict};
+use crate::evidence::evidence::Evidence;
 use crate::evidence::sharing::InferenceOptions;
-use crate::extraction::extraction::{self, ExtractionOptions, Stage};
+use crate::extraction::extraction::{self as explanation, ExtractionOptions, Stage};
 use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
 use crate::pixels::region::Region;
+use crate::question;
 use crate::render::{self, Layout};
 use crate::scores::{self, Activation, score_and_rank};
 use crate::search::search::{self, SearchOptions, Weighting, World};
@@ -58,7 +60,7 @@ fn verdicts(is_passing: &PyReadonlyArray1<'_, bool>, scores: &PyReadonlyArray1<'
 /// Questions to classify together.
 #[pyclass(frozen, module = "dccausal._core")]
 struct Batch {
-    inner: evidence::Batch,
+    inner: question::Batch,
     height: u32,
     width: u32,
 }

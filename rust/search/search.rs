@@ -11,16 +11,19 @@
 
 use std::borrow::Cow;
 
-use crate::cause::responsibility::{Responsibility, deciding_subsets, responsibilities};
+use crate::cause::contingency::deciding_subsets;
+use crate::cause::responsibility::{Responsibility, responsibilities};
 use crate::cause::subset::{SUBSETS, SUPERPIXELS, Subset};
 use crate::cause::sufficiency::sufficient_of_size;
 use crate::cause::truth_table::TruthTable;
+use crate::cause::verdict::Verdict;
 use crate::error::{Error, require};
-use crate::evidence::evidence::{Batch, Evidence, Verdict};
+use crate::evidence::evidence::Evidence;
 use crate::evidence::sharing::{Inference, InferenceCounts, InferenceOptions};
 use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
 use crate::pixels::heatmap::Accumulator;
 use crate::pixels::region::Region;
+use crate::question::Batch;
 use crate::rng::Path;
 use crate::search::survey::Survey;
 use crate::search::tree::{Place, Record, Tree};

@@ -6,7 +6,8 @@
 //! seldom change by so little. Scores do, and what the score loses by the one and gains by the other orders the whole image
 //! evenly, where partitions follow the evidence down. The two kinds of map err differently; their sum is better than either.
 
-use crate::evidence::evidence::{Evidence, Verdict};
+use crate::cause::verdict::Verdict;
+use crate::evidence::evidence::Evidence;
 use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
 use crate::pixels::heatmap::Accumulator;
 use crate::pixels::region::{Grid, Region};
