@@ -46,7 +46,7 @@ pub use cause::truth_table::TruthTable;
 pub use cause::verdict::Verdict;
 pub use error::Error;
 pub use evidence::evidence::Evidence;
-pub use evidence::sharing::{Inference, InferenceCounts, InferenceOptions};
+pub use evidence::sharing::{Sharing, SharingCounts, SharingOptions};
 pub use extraction::extraction::{Extraction, ExtractionOptions, Stage};
 pub use pixels::fingerprint::{Fingerprint, Fingerprinter};
 pub use pixels::heatmap::Accumulator;

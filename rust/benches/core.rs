@@ -3,8 +3,8 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dccausal::{
-    Canvas, Evidence, Extraction, ExtractionOptions, Fingerprinter, Inference, InferenceOptions, Layout, Question,
-    Region, Renderer, Search, SearchOptions, Verdict, Weighting, World,
+    Canvas, Evidence, Extraction, ExtractionOptions, Fingerprinter, Layout, Question, Region, Renderer, Search,
+    SearchOptions, Sharing, SharingOptions, Verdict, Weighting, World,
 };
 use std::hint::black_box;
 
@@ -45,7 +45,7 @@ fn searches(criterion: &mut Criterion) {
         refine_equal: true,
         concentration: 4,
         wave: 3,
-        inference: Some(InferenceOptions { reach: 0.5, audit: 0.03, seed: 0 }),
+        sharing: Some(SharingOptions { reach: 0.5, audit: 0.03, seed: 0 }),
         survey: vec![4, 5],
         ..SearchOptions::paper(224, 224, 0)
     };
@@ -134,7 +134,7 @@ fn questions(n: usize, seed: u64) -> Vec<Question> {
     asked
 }
 
-fn inference(criterion: &mut Criterion) {
+fn sharing(criterion: &mut Criterion) {
     let known = questions(10_000, 0);
     let prints = Fingerprinter::new(224, 224);
     let mut asked = questions(10_000, 1);
@@ -143,18 +143,18 @@ fn inference(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("500 questions against 10,000 known masks");
     group.throughput(Throughput::Elements(asked.len() as u64));
     for reach in [0.2, 0.5, 1.0] {
-        let options = InferenceOptions { reach, audit: 0.0, seed: 0 };
-        let mut inference = Inference::new(options, 224, 224).expect("options in range");
-        known.iter().for_each(|question| inference.learn(question.clone(), verdict(question)));
-        inference.begin_round();
+        let options = SharingOptions { reach, audit: 0.0, seed: 0 };
+        let mut sharing = Sharing::new(options, 224, 224).expect("options in range");
+        known.iter().for_each(|question| sharing.learn(question.clone(), verdict(question)));
+        sharing.begin_round();
         group.bench_function(format!("reach {reach}"), |bencher| {
             bencher.iter(|| {
-                asked.iter().filter(|q| inference.infer(prints.regions(&q.masked), &q.masked).is_some()).count()
+                asked.iter().filter(|q| sharing.infer(prints.regions(&q.masked), &q.masked).is_some()).count()
             });
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, searches, extraction, inference, rendering);
+criterion_group!(benches, searches, extraction, sharing, rendering);
 criterion_main!(benches);

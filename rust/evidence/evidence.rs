@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::cause::verdict::Verdict;
 use crate::error::Error;
-use crate::evidence::sharing::{Inference, InferenceCounts};
+use crate::evidence::sharing::{Sharing, SharingCounts};
 use crate::pixels::fingerprint::Fingerprint;
 use crate::pixels::region::Region;
 use crate::question::{Batch, Question};
@@ -20,7 +20,7 @@ pub struct Evidence {
     /// The questions that passed, in no order that matters.
     passed: Vec<Question>,
     /// What follows from the verdicts, if it is used, and what followed so far.
-    inference: Option<Inference>,
+    sharing: Option<Sharing>,
     inferred: HashMap<Fingerprint, Verdict>,
     queue: VecDeque<Question>,
     waiting: HashSet<Fingerprint>,
@@ -38,32 +38,32 @@ impl Evidence {
     }
 
     /// Infers verdicts from now on.
-    pub fn share(&mut self, inference: Inference) {
-        self.inference = Some(inference);
+    pub fn share(&mut self, sharing: Sharing) {
+        self.sharing = Some(sharing);
     }
 
     /// Infers no more, and forgets all that was not asked itself.
     pub fn unshare(&mut self) {
-        self.inference = None;
+        self.sharing = None;
         self.inferred.clear();
     }
 
-    /// What inference did; all zero where it is not used.
+    /// What sharing did; all zero where it is not used.
     #[must_use]
-    pub fn inference_counts(&self) -> InferenceCounts {
-        self.inference.as_ref().map(Inference::counts).unwrap_or_default()
+    pub fn sharing_counts(&self) -> SharingCounts {
+        self.sharing.as_ref().map(Sharing::counts).unwrap_or_default()
     }
 
-    /// Whether a set between the two is known to fail (see [`Inference::refutes`]); `false` where nothing is inferred.
+    /// Whether a set between the two is known to fail (see [`Sharing::refutes`]); `false` where nothing is inferred.
     #[must_use]
     pub fn refutes(&self, inner: &[Region], outer: impl FnOnce() -> Vec<Region>) -> bool {
-        self.inference.as_ref().is_some_and(|inference| inference.refutes(inner, outer()))
+        self.sharing.as_ref().is_some_and(|sharing| sharing.refutes(inner, outer()))
     }
 
     /// Begins a round: from now on, the verdicts so far are used to infer others.
     pub fn begin_round(&mut self) {
-        if let Some(inference) = &mut self.inference {
-            inference.begin_round();
+        if let Some(sharing) = &mut self.sharing {
+            sharing.begin_round();
         }
     }
 
@@ -88,7 +88,7 @@ impl Evidence {
         }
         let mut masked = masked();
         masked.sort_unstable();
-        if let Some(verdict) = self.inference.as_mut().and_then(|inference| inference.infer(fingerprint, &masked)) {
+        if let Some(verdict) = self.sharing.as_mut().and_then(|sharing| sharing.infer(fingerprint, &masked)) {
             self.inferred.insert(fingerprint, verdict);
             return Some(verdict);
         }
@@ -127,8 +127,8 @@ impl Evidence {
             if verdict.is_passing {
                 self.passed.push(question.clone());
             }
-            if let Some(inference) = &mut self.inference {
-                inference.learn(question, *verdict);
+            if let Some(sharing) = &mut self.sharing {
+                sharing.learn(question, *verdict);
             }
         }
         Ok(())

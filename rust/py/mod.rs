@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::cause::verdict::Verdict;
 use crate::error::Error;
 use crate::evidence::evidence::Evidence;
-use crate::evidence::sharing::InferenceOptions;
+use crate::evidence::sharing::SharingOptions;
 use crate::extraction::extraction::{self as explanation, ExtractionOptions, Stage};
 use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
 use crate::pixels::region::Region;
@@ -172,7 +172,7 @@ impl Search {
             refine_equal,
             concentration,
             wave,
-            inference: reach.map(|reach| InferenceOptions { reach, audit, seed }),
+            sharing: reach.map(|reach| SharingOptions { reach, audit, seed }),
             survey: survey.unwrap_or_default(),
             trees,
         };
@@ -206,9 +206,9 @@ impl Search {
 
     /// How far the search has come and what it cost.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (counts, inference) = {
+        let (counts, sharing) = {
             let inner = lock(&self.inner);
-            (inner.counts(), inner.inference_counts())
+            (inner.counts(), inner.sharing_counts())
         };
         let dict = PyDict::new(py);
         dict.set_item("partitions", counts.partitions)?;
@@ -216,10 +216,10 @@ impl Search {
         dict.set_item("verdicts", counts.verdicts)?;
         dict.set_item("rounds", counts.rounds)?;
         dict.set_item("exhaustive", counts.exhaustive())?;
-        dict.set_item("inferred", inference.inferred)?;
-        dict.set_item("audited", inference.audited)?;
-        dict.set_item("audited_wrong", inference.wrong)?;
-        dict.set_item("reach", inference.reach)?;
+        dict.set_item("inferred", sharing.inferred)?;
+        dict.set_item("audited", sharing.audited)?;
+        dict.set_item("audited_wrong", sharing.wrong)?;
+        dict.set_item("reach", sharing.reach)?;
         Ok(dict)
     }
 

@@ -19,7 +19,7 @@ use crate::cause::truth_table::TruthTable;
 use crate::cause::verdict::Verdict;
 use crate::error::{Error, require};
 use crate::evidence::evidence::Evidence;
-use crate::evidence::sharing::{Inference, InferenceCounts, InferenceOptions};
+use crate::evidence::sharing::{Sharing, SharingCounts, SharingOptions};
 use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
 use crate::pixels::heatmap::Accumulator;
 use crate::pixels::region::Region;
@@ -78,7 +78,7 @@ pub struct SearchOptions {
     /// Partitions that are grown together; the next ones start when these are done. At least 1.
     pub wave: u32,
     /// How verdicts are inferred from those of other partitions; `None` asks every question that is not the same.
-    pub inference: Option<InferenceOptions>,
+    pub sharing: Option<SharingOptions>,
     /// Lattices of so many superpixels a side each, of which every superpixel is masked alone and shown alone; not in the
     /// paper.
     pub survey: Vec<u32>,
@@ -101,7 +101,7 @@ impl SearchOptions {
             refine_equal: false,
             concentration: 1,
             wave: u32::MAX,
-            inference: None,
+            sharing: None,
             survey: Vec::new(),
             trees: 0,
         }
@@ -184,7 +184,7 @@ pub struct Search {
     evidence: Evidence,
     /// The intact image's score; not a number where there are none.
     intact: f64,
-    inference_counts: InferenceCounts,
+    sharing_counts: SharingCounts,
     frontier: Vec<Node>,
     settled: Accumulator,
     survey: Survey,
@@ -203,8 +203,8 @@ impl Search {
     pub fn new(options: SearchOptions, evidence: Evidence) -> Result<Self, Error> {
         options.check()?;
         let mut evidence = evidence;
-        if let Some(inference) = options.inference {
-            evidence.share(Inference::new(inference, options.height, options.width)?);
+        if let Some(sharing) = options.sharing {
+            evidence.share(Sharing::new(sharing, options.height, options.width)?);
         }
         let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
         // Of a budget, the partitions get half at least.
@@ -213,7 +213,7 @@ impl Search {
             prints: Fingerprinter::new(options.height, options.width),
             evidence,
             intact: f64::from(intact),
-            inference_counts: InferenceCounts::default(),
+            sharing_counts: SharingCounts::default(),
             frontier: Vec::new(),
             settled: Accumulator::new(options.height, options.width),
             survey,
@@ -300,20 +300,20 @@ impl Search {
     /// Ends the search and hands on what was asked and answered. Questions in flight are forgotten.
     pub fn finish(&mut self) -> Evidence {
         self.is_done = true;
-        self.inference_counts = self.inference_counts();
+        self.sharing_counts = self.sharing_counts();
         let mut evidence = std::mem::take(&mut self.evidence);
         evidence.abandon_round();
         evidence.unshare();
         evidence
     }
 
-    /// What inference did.
+    /// What sharing did.
     #[must_use]
-    pub fn inference_counts(&self) -> InferenceCounts {
-        if self.inference_counts == InferenceCounts::default() {
-            self.evidence.inference_counts()
+    pub fn sharing_counts(&self) -> SharingCounts {
+        if self.sharing_counts == SharingCounts::default() {
+            self.evidence.sharing_counts()
         } else {
-            self.inference_counts
+            self.sharing_counts
         }
     }
 

@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use dccausal::{
-    Accumulator, Canvas, Evidence, Fingerprinter, Grid, Inference, InferenceOptions, Layout, Question, Region,
-    Renderer, Verdict,
+    Accumulator, Canvas, Evidence, Fingerprinter, Grid, Layout, Question, Region, Renderer, Sharing, SharingOptions,
+    Verdict,
 };
 use proptest::prelude::*;
 
@@ -131,13 +131,13 @@ proptest! {
         reach in 0.0..1.0_f64,
     ) {
         let prints = Fingerprinter::new(HEIGHT, WIDTH);
-        let mut inference = Inference::new(InferenceOptions { reach, audit: 0.0, seed: 0 }, HEIGHT, WIDTH).unwrap();
+        let mut sharing = Sharing::new(SharingOptions { reach, audit: 0.0, seed: 0 }, HEIGHT, WIDTH).unwrap();
         for (masked, is_passing) in &known {
             let question = Question { fingerprint: prints.regions(masked), masked: masked.clone() };
-            inference.learn(question, Verdict { is_passing: *is_passing, score: 0.0 });
+            sharing.learn(question, Verdict { is_passing: *is_passing, score: 0.0 });
         }
-        inference.begin_round();
-        let found = inference.infer(prints.regions(&asked), &asked).map(|verdict| verdict.is_passing);
+        sharing.begin_round();
+        let found = sharing.infer(prints.regions(&asked), &asked).map(|verdict| verdict.is_passing);
         let target = pixels(&asked);
         let area = |set: &[bool]| set.iter().filter(|masked| **masked).count();
         let lies_within = |inner: &[bool], outer: &[bool]| inner.iter().zip(outer).all(|(inner, outer)| !inner || *outer);
