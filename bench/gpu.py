@@ -145,7 +145,7 @@ def measure_drawing(classifier: dccausal.OnnxClassifier, batch: int, rows: list[
     subject, easel = DeviceSubject(composer, x, np.zeros_like(x)), DeviceEasel(composer)
     easel.open(batch)
     search = _core.Search(
-        *classifier.size, partitions=256, seed=0, world="intact", weighting="shares", min_side=0.1,
+        _core.Evidence(*classifier.size), partitions=256, seed=0, world="intact", weighting="shares", min_side=0.1,
         refine_equal=False, concentration=1, wave=256,
     )  # fmt: skip
     questions = search.propose(batch)

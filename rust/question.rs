@@ -12,11 +12,15 @@ pub struct Question {
     pub fingerprint: Fingerprint,
 }
 
-/// Questions to classify together.
+/// Questions to classify together, all about one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The number to submit the verdicts under.
     pub id: u64,
+    /// The image's height in pixels.
+    pub height: u32,
+    /// The image's width in pixels.
+    pub width: u32,
     /// The questions, in the order in which the verdicts are expected.
     pub questions: Vec<Question>,
 }

@@ -11,114 +11,20 @@
 
 use std::borrow::Cow;
 
-use crate::cause::contingency::deciding_subsets;
-use crate::cause::responsibility::{Responsibility, responsibilities};
-use crate::cause::subset::{SUBSETS, SUPERPIXELS, Subset};
-use crate::cause::sufficiency::sufficient_of_size;
-use crate::cause::truth_table::TruthTable;
-use crate::cause::verdict::Verdict;
-use crate::error::{Error, require};
+use crate::cause::subset::SUBSETS;
+use crate::error::Error;
 use crate::evidence::evidence::Evidence;
-use crate::evidence::sharing::{Sharing, SharingCounts, SharingOptions};
-use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
+use crate::evidence::inquiry::Inquiry;
+use crate::evidence::round::Round;
+use crate::evidence::sharing::{Sharing, SharingCounts};
+use crate::pixels::fingerprint::Fingerprint;
 use crate::pixels::heatmap::Accumulator;
 use crate::pixels::region::Region;
-use crate::question::Batch;
 use crate::rng::Path;
+use crate::search::options::{SearchOptions, World};
+use crate::search::partition::{Cutter, Partition, Stakes};
 use crate::search::survey::Survey;
-use crate::search::tree::{Place, Record, Tree};
-
-/// What is masked, besides its own pieces, while a superpixel is refined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum World {
-    /// Nothing: the pieces are masked in the otherwise intact image, as in the paper.
-    Intact,
-    /// The superpixel's contingency: there it is decisive, so its pieces can be told apart.
-    Contingency,
-    /// All but a smallest set of superpixels that suffices: what is seen there is needed, so its pieces can be told apart.
-    Sufficient,
-    /// Of every three partitions, the first as in [`Contingency`](Self::Contingency), the others as in
-    /// [`Sufficient`](Self::Sufficient).
-    Both,
-}
-
-/// How a region's responsibility reaches its pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weighting {
-    /// The image weighs 1, a superpixel its share `r / sum(r)` of its parent's weight, spread evenly over its area.
-    Shares,
-    /// A pixel gets the responsibility of the smallest superpixel around it that was told apart from its siblings.
-    Leaf,
-    /// The same, times the share of the intact image's score that is at stake: what masking the superpixel takes away, or
-    /// what it gives where nothing but a smallest sufficient set is seen. Labels without scores count as a stake of 1.
-    Score,
-}
-
-/// The options of a search. [`SearchOptions::paper`] has the paper's values.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SearchOptions {
-    /// Height of the image in pixels, at least 2.
-    pub height: u32,
-    /// Width of the image in pixels, at least 2.
-    pub width: u32,
-    /// Number of random partitions, at least 1.
-    pub partitions: u32,
-    /// Seed of the random cuts.
-    pub seed: u64,
-    /// The world in which superpixels are refined.
-    pub world: World,
-    /// How responsibility reaches the pixels.
-    pub weighting: Weighting,
-    /// A superpixel lower or narrower than this share of the image is not refined; in (0, 1].
-    pub min_side: f64,
-    /// Whether superpixels are refined even where all of their partition are equally responsible; not in the paper.
-    pub refine_equal: bool,
-    /// Cuts are distributed as Beta(a, a) with this `a`, from 1 (uniform) to 64.
-    pub concentration: u8,
-    /// Partitions that are grown together; the next ones start when these are done. At least 1.
-    pub wave: u32,
-    /// How verdicts are inferred from those of other partitions; `None` asks every question that is not the same.
-    pub sharing: Option<SharingOptions>,
-    /// Lattices of so many superpixels a side each, of which every superpixel is masked alone and shown alone; not in the
-    /// paper.
-    pub survey: Vec<u32>,
-    /// Of this many partitions, the first ones, the trees are recorded; 0 records nothing.
-    pub trees: u32,
-}
-
-impl SearchOptions {
-    /// The paper's values (Section 5) for an image of the given size.
-    #[must_use]
-    pub const fn paper(height: u32, width: u32, seed: u64) -> Self {
-        Self {
-            height,
-            width,
-            partitions: 50,
-            seed,
-            world: World::Intact,
-            weighting: Weighting::Shares,
-            min_side: 0.1,
-            refine_equal: false,
-            concentration: 1,
-            wave: u32::MAX,
-            sharing: None,
-            survey: Vec::new(),
-            trees: 0,
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let side = "at least 2 pixels and at most 65535, since a cut needs a pixel on either side";
-        require((2..=65535).contains(&self.height), "height", self.height, side)?;
-        require((2..=65535).contains(&self.width), "width", self.width, side)?;
-        require((1..=4096).contains(&self.partitions), "partitions", self.partitions, "from 1 to 4096")?;
-        require(self.min_side > 0.0 && self.min_side <= 1.0, "min_side", self.min_side, "above 0 and at most 1")?;
-        require((1..=64).contains(&self.concentration), "concentration", self.concentration, "from 1 to 64")?;
-        require(self.wave >= 1, "wave", self.wave, "at least 1")?;
-        let needed = "from 2 to 32 superpixels a side";
-        self.survey.iter().try_for_each(|&side| require((2..=32).contains(&side), "survey", side, needed))
-    }
-}
+use crate::search::tree::{Record, Tree};
 
 /// How far a search has come, and what it cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,111 +49,61 @@ impl SearchCounts {
     }
 }
 
-/// What a region has of its partition.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Share {
-    /// Of the image's weight of 1, handed down.
-    weight: f64,
-    /// Responsibility, or value as one of a sufficient set.
-    responsibility: f64,
-    /// Of the intact image's score, from 0 to 1.
-    stake: f64,
-}
-
-/// A region that has been cut and whose superpixels are being judged.
-#[derive(Clone, Debug)]
-struct Node {
-    region: Region,
-    path: Path,
-    pieces: [Region; SUPERPIXELS],
-    prints: [Fingerprint; SUPERPIXELS],
-    is_sufficiency_sought: bool,
-    /// What the world masks: what was masked in the region around it, and some of its other superpixels.
-    world: Vec<Region>,
-    world_print: Fingerprint,
-    share: Share,
-    table: TruthTable,
-    verdicts: [Option<Verdict>; SUBSETS],
-    /// The size of the subsets whose verdicts are needed next.
-    size: usize,
-    /// Where it is recorded, if it is.
-    place: Option<Place>,
-}
-
-/// A search over the partitions of one image.
-///
-/// Call [`propose`](Self::propose) and [`submit`](Self::submit) until [`is_done`](Self::is_done).
+/// A search over the partitions of one image: an [`Inquiry`].
 #[derive(Clone, Debug)]
 pub struct Search {
     options: SearchOptions,
-    prints: Fingerprinter,
-    evidence: Evidence,
+    whole: Region,
+    round: Round,
     /// The intact image's score; not a number where there are none.
     intact: f64,
-    sharing_counts: SharingCounts,
-    frontier: Vec<Node>,
+    frontier: Vec<Partition>,
     settled: Accumulator,
-    survey: Survey,
-    /// What the survey found, once it is over; empty where there was none.
-    surveyed: Vec<f32>,
+    surveying: Surveying,
     counts: SearchCounts,
     record: Record,
     is_done: bool,
 }
 
+/// How far the survey has come.
+#[derive(Clone, Debug)]
+enum Surveying {
+    /// It is to be asked in the next round.
+    Planned(Survey),
+    /// It is asked in the present round.
+    Asked(Survey),
+    /// What it found, row by row; empty where there was none.
+    Over(Vec<f32>),
+}
+
 impl Search {
-    /// Starts a search from what is known already; the evidence holds the budget of questions.
+    /// Starts a search from what is known already.
     ///
     /// # Errors
     /// If an option is out of its range.
-    pub fn new(options: SearchOptions, evidence: Evidence) -> Result<Self, Error> {
+    pub fn new(options: SearchOptions, evidence: &Evidence) -> Result<Self, Error> {
         options.check()?;
-        let mut evidence = evidence;
-        if let Some(sharing) = options.sharing {
-            evidence.share(Sharing::new(sharing, options.height, options.width)?);
-        }
-        let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
+        let (height, width) = (evidence.height(), evidence.width());
+        let sharing = options.sharing.map(|sharing| Sharing::new(sharing, height, width)).transpose()?;
+        let round = Round::new(options.max_calls, sharing);
         // Of a budget, the partitions get half at least.
-        let survey = Survey::new(&options.survey, options.height, options.width, evidence.calls_left() / 2);
+        let most = usize::try_from(round.calls_left(evidence) / 2).unwrap_or(usize::MAX);
+        let survey = Survey::new(&options.survey, evidence, most);
+        let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
         let mut search = Self {
-            prints: Fingerprinter::new(options.height, options.width),
-            evidence,
+            options,
+            whole: evidence.whole(),
+            round,
             intact: f64::from(intact),
-            sharing_counts: SharingCounts::default(),
             frontier: Vec::new(),
-            settled: Accumulator::new(options.height, options.width),
-            survey,
-            surveyed: Vec::new(),
+            settled: Accumulator::new(height, width),
+            surveying: if survey.is_empty() { Surveying::Over(Vec::new()) } else { Surveying::Planned(survey) },
             counts: SearchCounts::default(),
             record: Record::default(),
             is_done: false,
-            options,
         };
-        search.advance();
+        search.advance(evidence);
         Ok(search)
-    }
-
-    /// The next questions, at most `capacity`; `None` while all of the round's are in flight, or at the end.
-    pub fn propose(&mut self, capacity: usize) -> Option<Batch> {
-        if self.is_done { None } else { self.evidence.propose(capacity) }
-    }
-
-    /// Takes the verdicts on a batch, in the order of its questions.
-    ///
-    /// # Errors
-    /// If the batch is not in flight or the number of verdicts is wrong.
-    pub fn submit(&mut self, id: u64, verdicts: &[Verdict]) -> Result<(), Error> {
-        self.evidence.submit(id, verdicts)?;
-        if self.evidence.is_round_over() {
-            self.advance();
-        }
-        Ok(())
-    }
-
-    /// Whether every partition is finished, or the budget used up.
-    #[must_use]
-    pub const fn is_done(&self) -> bool {
-        self.is_done
     }
 
     /// How far the search has come.
@@ -256,18 +112,18 @@ impl Search {
         self.counts
     }
 
-    /// The number of questions handed out.
+    /// What sharing did; all zero where it is not used.
     #[must_use]
-    pub const fn n_calls(&self) -> u64 {
-        self.evidence.n_calls()
+    pub fn sharing_counts(&self) -> SharingCounts {
+        self.round.sharing().map(Sharing::counts).unwrap_or_default()
     }
 
     /// The share of all partitions' area that is settled, from 0 to 1: a rough measure of how much is done.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "areas are far below 2^52")]
     pub fn progress(&self) -> f64 {
-        let whole = Region::whole(self.options.height, self.options.width).area() as f64;
-        let open: f64 = self.frontier.iter().map(|node| node.region.area() as f64).sum();
+        let whole = self.whole.area() as f64;
+        let open: f64 = self.frontier.iter().map(|partition| partition.region.area() as f64).sum();
         (f64::from(self.counts.partitions) - open / whole) / f64::from(self.options.partitions)
     }
 
@@ -278,14 +134,16 @@ impl Search {
     #[must_use]
     pub fn heatmap(&self) -> Vec<f32> {
         let mut sums = Cow::Borrowed(&self.settled);
-        for node in &self.frontier {
-            sums.to_mut().add(&node.region, self.value(node.share, &node.region));
+        for Partition { region, stakes, .. } in &self.frontier {
+            sums.to_mut().add(region, stakes.value(self.options.weighting, region));
         }
         let mut heatmap = sums.mean(self.counts.partitions);
-        if !self.surveyed.is_empty() {
+        if let Surveying::Over(surveyed) = &self.surveying
+            && !surveyed.is_empty()
+        {
             let peak = heatmap.iter().copied().fold(0.0, f32::max);
             let scale = if peak > 0.0 { peak } else { 1.0 };
-            let values = heatmap.iter_mut().zip(&self.surveyed);
+            let values = heatmap.iter_mut().zip(surveyed);
             values.for_each(|(value, surveyed)| *value = f32::midpoint(*value / scale, *surveyed));
         }
         heatmap
@@ -297,297 +155,127 @@ impl Search {
         self.record.trees()
     }
 
-    /// Ends the search and hands on what was asked and answered. Questions in flight are forgotten.
-    pub fn finish(&mut self) -> Evidence {
-        self.is_done = true;
-        self.sharing_counts = self.sharing_counts();
-        let mut evidence = std::mem::take(&mut self.evidence);
-        evidence.abandon_round();
-        evidence.unshare();
-        evidence
-    }
-
-    /// What sharing did.
-    #[must_use]
-    pub fn sharing_counts(&self) -> SharingCounts {
-        if self.sharing_counts == SharingCounts::default() {
-            self.evidence.sharing_counts()
-        } else {
-            self.sharing_counts
-        }
-    }
-
-    /// Uses the verdicts of the last round, and queues the questions of the next.
-    fn advance(&mut self) {
-        let is_last = self.evidence.is_exhausted();
-        if is_last {
-            self.evidence.abandon_round();
-        }
-        if self.counts.rounds == 1 && !self.survey.is_empty() {
-            self.surveyed = self.survey.map(&self.evidence);
-            self.counts.surveyed = self.survey.n_questions();
-            self.counts.verdicts += self.counts.surveyed;
-        }
-        while self.evidence.is_round_over() {
-            self.evidence.begin_round();
-            if self.counts.rounds == 0 {
+    /// Takes the verdicts on the survey, if it was asked, or asks it, if that is still to be done.
+    fn survey(&mut self, evidence: &Evidence) {
+        self.surveying = match std::mem::replace(&mut self.surveying, Surveying::Over(Vec::new())) {
+            Surveying::Planned(survey) => {
                 // Before anything is known, so that no score is inferred.
-                self.survey.ask(&mut self.evidence);
+                survey.ask(&mut self.round, evidence);
+                Surveying::Asked(survey)
             }
-            let frontier = std::mem::take(&mut self.frontier);
-            frontier.into_iter().for_each(|node| self.pursue(node));
-            if is_last || (self.frontier.is_empty() && !self.begin_wave()) {
-                self.evidence.abandon_round();
-                self.is_done = true;
-                return;
+            Surveying::Asked(survey) => {
+                self.counts.surveyed = survey.n_questions();
+                self.counts.verdicts += self.counts.surveyed;
+                Surveying::Over(survey.map(evidence))
             }
-        }
-        self.counts.rounds += 1;
+            over @ Surveying::Over(_) => over,
+        };
     }
 
     /// Begins the next partitions; `false` if there are none left.
-    fn begin_wave(&mut self) -> bool {
+    fn begin_wave(&mut self, evidence: &Evidence) -> bool {
         let begun = self.counts.partitions;
         let end = begun.saturating_add(self.options.wave).min(self.options.partitions);
-        let whole = Region::whole(self.options.height, self.options.width);
-        for partition in begun..end {
-            let path = Path::root(self.options.seed, partition);
-            let share = Share { weight: 1.0, responsibility: 0.0, stake: 1.0 };
-            let world = match self.options.world {
-                World::Both if partition % 3 == 0 => World::Contingency,
+        for number in begun..end {
+            let kind = match self.options.world {
+                World::Both if number % 3 == 0 => World::Contingency,
                 World::Both => World::Sufficient,
-                world => world,
+                kind => kind,
             };
-            let mut root = self.cut(whole, path, share);
-            root.is_sufficiency_sought = world == World::Sufficient;
-            root.place = (partition < self.options.trees).then(|| self.record.begin(world, whole));
-            self.frontier.push(root.begun());
+            let path = Path::root(self.options.seed, number);
+            let mut root = self.cutter(evidence).cut(self.whole, path, kind, Stakes::WHOLE);
+            root.node = (number < self.options.trees).then(|| self.record.begin(kind, self.whole));
+            self.frontier.push(root);
         }
         self.counts.partitions = end;
         begun < end
     }
 
-    fn cut(&self, region: Region, path: Path, share: Share) -> Node {
-        let mut stream = path.stream();
-        let row = region.top + stream.cut(region.height(), self.options.concentration);
-        let column = region.left + stream.cut(region.width(), self.options.concentration);
-        let pieces = region.cut(row, column);
-        Node {
-            region,
-            path,
-            pieces,
-            prints: pieces.each_ref().map(|piece| self.prints.region(piece)),
-            is_sufficiency_sought: false,
-            world: Vec::new(),
-            world_print: Fingerprint::default(),
-            share,
-            table: TruthTable::default(),
-            verdicts: [None; SUBSETS],
-            size: 0,
-            place: None,
-        }
+    const fn cutter<'a>(&self, evidence: &'a Evidence) -> Cutter<'a> {
+        Cutter { concentration: self.options.concentration, prints: evidence.prints() }
     }
 
-    /// Takes a region, and those that follow from it, as far as the known verdicts lead.
-    fn pursue(&mut self, node: Node) {
-        let mut nodes = vec![node];
-        while let Some(mut node) = nodes.pop() {
-            let is_judged =
-                if node.is_sufficiency_sought { self.seek_sufficient(&mut node) } else { self.judge(&mut node) };
-            if !is_judged {
-                self.frontier.push(node);
-                continue;
-            }
-            self.counts.refinements += 1;
-            let children = if node.is_sufficiency_sought { self.refine_sufficient(&node) } else { self.refine(&node) };
-            nodes.extend(children.into_iter().rev());
-        }
-    }
-
-    /// Asks for the verdicts that still decide a responsibility; `true` once all of them are known.
-    fn judge(&mut self, node: &mut Node) -> bool {
-        while node.size <= SUPERPIXELS {
-            let subsets: Vec<Subset> = deciding_subsets(node.table, node.size).collect();
-            if !self.ask_all(node, &subsets) {
-                return false;
-            }
-            self.refute(node);
-            node.size += 1;
-        }
-        true
-    }
-
-    /// Masks three superpixels, then two, then one, until some such set passes; `true` once that is known.
-    fn seek_sufficient(&mut self, node: &mut Node) -> bool {
-        loop {
-            let subsets: Vec<Subset> = Subset::of_size(node.size).filter(|subset| !subset.is_empty()).collect();
-            if !self.ask_all(node, &subsets) {
-                return false;
-            }
-            if sufficient_of_size(&node.verdicts, node.size).is_some() {
-                return true;
-            }
-            node.size -= 1;
-        }
-    }
-
-    /// Writes the verdicts on some subsets down; `false` if one has to be waited for.
-    fn ask_all(&mut self, node: &mut Node, subsets: &[Subset]) -> bool {
-        let verdicts: Vec<_> = subsets.iter().map(|&subset| self.ask(node, subset)).collect();
-        if verdicts.iter().any(Option::is_none) {
-            return false;
-        }
-        for (subset, verdict) in subsets.iter().zip(verdicts.into_iter().flatten()) {
-            node.table.record(*subset, verdict.is_passing);
-            node.verdicts[usize::from(subset.bits())] = Some(verdict);
-            self.counts.verdicts += 1;
-        }
-        true
-    }
-
-    fn ask(&mut self, node: &Node, subset: Subset) -> Option<Verdict> {
-        let print = node.print(subset);
-        self.evidence.ask(print, || node.masked(subset))
-    }
-
-    /// Rules out contingencies of the present size that other partitions' verdicts refute.
-    fn refute(&self, node: &mut Node) {
-        for subset in Subset::of_size(node.size) {
-            let is_candidate = node.table.passes_with_all_subsets(subset);
-            if is_candidate && self.evidence.refutes(&node.world, || node.masked(subset)) {
-                node.table.refute(subset);
-            }
-        }
-    }
-
-    /// Hands a judged region's weight to its superpixels; returns those that are to be cut in turn.
-    fn refine(&mut self, node: &Node) -> Vec<Node> {
-        let found = responsibilities(node.table);
-        let values = found.map(Responsibility::value);
-        let sum: f64 = values.iter().sum();
-        if sum <= 0.0 {
-            // No superpixel is a cause: the cut told nothing, and the region stays as it was.
-            self.settle(&node.region, node.share);
-            return Vec::new();
-        }
-        let is_told_apart =
-            self.options.refine_equal || !values.iter().all(|value| value.to_bits() == values[0].to_bits());
-        let mut children = Vec::new();
-        for superpixel in 0..SUPERPIXELS {
-            let mut share = Share {
-                weight: node.share.weight * values[superpixel] / sum,
-                responsibility: values[superpixel],
-                stake: 0.0,
-            };
-            let Some(witness) = found[superpixel].contingency else {
-                self.record(node, superpixel, share, Subset::EMPTY);
-                self.settle(&node.pieces[superpixel], share);
-                continue;
-            };
-            let score = |print: Fingerprint| self.evidence.verdict(print).map_or(f32::NAN, |verdict| verdict.score);
-            let lost = score(node.print(witness)) - score(node.print(witness.with(superpixel)));
-            share.stake = self.stake(lost);
-            let masked = if self.options.world == World::Intact { Subset::EMPTY } else { witness };
-            let place = self.record(node, superpixel, share, witness);
-            let child = self.descend(node, superpixel, masked, (share, is_told_apart));
-            children.extend(child.map(|child| Node { place, ..child }));
-        }
-        children
-    }
-
-    /// Hands the weight to a smallest sufficient set; returns those of it that are to be cut in turn.
-    fn refine_sufficient(&mut self, node: &Node) -> Vec<Node> {
-        let Some(found) = sufficient_of_size(&node.verdicts, node.size) else {
-            return Vec::new();
-        };
-        let is_told_apart = self.options.refine_equal || found.kept.len() < SUPERPIXELS;
-        let stake = found.verdict.map_or(node.share.stake, |verdict| self.stake(verdict.score));
-        let mut children = Vec::new();
-        for superpixel in 0..SUPERPIXELS {
-            let value = found.value(superpixel);
-            let share = Share { weight: node.share.weight * value, responsibility: value, stake };
-            if found.kept.contains(superpixel) {
-                let masked = found.kept.complement();
-                let place = self.record(node, superpixel, share, masked);
-                let child = self.descend(node, superpixel, masked, (share, is_told_apart));
-                children.extend(child.map(|child| Node { place, ..child }));
+    /// Takes a partition, and those that follow from it, as far as the known verdicts lead.
+    fn pursue(&mut self, partition: Partition, evidence: &Evidence) {
+        let mut open = vec![partition];
+        while let Some(mut partition) = open.pop() {
+            let n_verdicts = partition.n_verdicts();
+            let is_judged = partition.judge(&mut self.round, evidence);
+            self.counts.verdicts += partition.n_verdicts() - n_verdicts;
+            if is_judged {
+                self.counts.refinements += 1;
+                let first = open.len();
+                self.refine(&partition, evidence, &mut open);
+                open[first..].reverse();
             } else {
-                self.record(node, superpixel, share, Subset::EMPTY);
-                self.settle(&node.pieces[superpixel], share);
+                self.frontier.push(partition);
             }
         }
-        children
     }
 
-    /// The superpixel cut in turn, in a world that masks some of the others too; `None` where it is not to be cut.
-    fn descend(
-        &mut self,
-        node: &Node,
-        superpixel: usize,
-        masked: Subset,
-        (share, is_told_apart): (Share, bool),
-    ) -> Option<Node> {
-        let piece = node.pieces[superpixel];
-        if !is_told_apart || !self.is_refinable(&piece) {
-            self.settle(&piece, share);
-            return None;
+    /// Settles what of a judged partition is refined no further, and cuts the rest in turn.
+    fn refine(&mut self, partition: &Partition, evidence: &Evidence, open: &mut Vec<Partition>) {
+        let score = |print| self.round.verdict(evidence, print).map_or(f32::NAN, |verdict| verdict.score);
+        let Some(findings) = partition.refine(self.options.refine_equal, self.intact, score) else {
+            self.settle(&partition.region, partition.stakes);
+            return;
+        };
+        for (superpixel, finding) in findings.into_iter().enumerate() {
+            let piece = partition.pieces[superpixel];
+            let values = (finding.stakes.responsibility, finding.stakes.stake);
+            let node = partition.node.map(|parent| self.record.add(parent, piece, values, finding.contingency));
+            match finding.masked {
+                Some(masked) if self.is_refinable(&piece) => {
+                    let mut child = partition.child(superpixel, masked, finding.stakes, &self.cutter(evidence));
+                    child.node = node;
+                    open.push(child);
+                }
+                _ => self.settle(&piece, finding.stakes),
+            }
         }
-        let mut child = self.cut(piece, node.path.child(superpixel), share);
-        child.is_sufficiency_sought = node.is_sufficiency_sought;
-        if !masked.is_empty() || node.world_print != Fingerprint::default() {
-            child.world = node.masked(masked);
-            child.world_print = node.print(masked);
-        }
-        Some(child.begun())
-    }
-
-    /// Writes a superpixel down, in the trees that are recorded.
-    fn record(&mut self, node: &Node, superpixel: usize, share: Share, contingency: Subset) -> Option<Place> {
-        let values = (share.responsibility, share.stake);
-        node.place.map(|parent| self.record.add(parent, node.pieces[superpixel], values, contingency))
     }
 
     fn is_refinable(&self, region: &Region) -> bool {
         let is_long_enough =
             |side: u32, whole: u32| side >= 2 && f64::from(side) >= self.options.min_side * f64::from(whole);
-        is_long_enough(region.height(), self.options.height) && is_long_enough(region.width(), self.options.width)
+        is_long_enough(region.height(), self.whole.height()) && is_long_enough(region.width(), self.whole.width())
     }
 
-    /// A score as a share of the intact image's, from 0 to 1; 1 where there are no scores.
-    fn stake(&self, score: f32) -> f64 {
-        let share = f64::from(score) / self.intact;
-        if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) }
-    }
-
-    fn settle(&mut self, region: &Region, share: Share) {
-        let value = self.value(share, region);
-        self.settled.add(region, value);
-    }
-
-    /// What a region that is refined no further gives each of its pixels.
-    #[expect(clippy::cast_precision_loss, reason = "areas are far below 2^52")]
-    fn value(&self, share: Share, region: &Region) -> f64 {
-        match self.options.weighting {
-            Weighting::Shares => share.weight / region.area() as f64,
-            Weighting::Leaf => share.responsibility,
-            Weighting::Score => share.responsibility * share.stake,
-        }
+    fn settle(&mut self, region: &Region, stakes: Stakes) {
+        self.settled.add(region, stakes.value(self.options.weighting, region));
     }
 }
 
-impl Node {
-    /// The node with the size of the first subsets to ask.
-    const fn begun(mut self) -> Self {
-        self.size = if self.is_sufficiency_sought { SUPERPIXELS - 1 } else { 1 };
-        self
+impl Inquiry for Search {
+    /// Whether every partition is finished, or the budget used up.
+    fn is_done(&self) -> bool {
+        self.is_done
     }
 
-    /// What is masked where a subset of the superpixels is, besides the world's.
-    fn masked(&self, subset: Subset) -> Vec<Region> {
-        self.world.iter().copied().chain(subset.superpixels().map(|superpixel| self.pieces[superpixel])).collect()
+    fn round(&self) -> &Round {
+        &self.round
     }
 
-    fn print(&self, subset: Subset) -> Fingerprint {
-        subset.superpixels().fold(self.world_print, |sum, superpixel| sum.union(self.prints[superpixel]))
+    fn round_mut(&mut self) -> &mut Round {
+        &mut self.round
+    }
+
+    fn advance(&mut self, evidence: &Evidence) {
+        let is_last = self.round.is_exhausted(evidence);
+        if is_last {
+            self.round.abandon();
+        }
+        while self.round.is_over(evidence) {
+            self.round.begin();
+            self.survey(evidence);
+            let frontier = std::mem::take(&mut self.frontier);
+            frontier.into_iter().for_each(|partition| self.pursue(partition, evidence));
+            if is_last || (self.frontier.is_empty() && !self.begin_wave(evidence)) {
+                self.round.abandon();
+                self.is_done = true;
+                return;
+            }
+        }
+        self.counts.rounds += 1;
     }
 }

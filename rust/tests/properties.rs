@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use dccausal::{
-    Accumulator, Canvas, Evidence, Fingerprinter, Grid, Layout, Question, Region, Renderer, Sharing, SharingOptions,
-    Verdict,
+    Accumulator, Batch, Canvas, Evidence, Fingerprinter, Grid, Layout, Question, Region, Renderer, Round, Sharing,
+    SharingOptions, Verdict,
 };
 use proptest::prelude::*;
 
@@ -86,7 +86,8 @@ proptest! {
             let questions: Vec<Question> = masks.iter()
                 .map(|masked| Question { fingerprint: prints.regions(masked), masked: masked.clone() })
                 .collect();
-            renderer.render(&questions, &mut buffer, &mut canvas).unwrap();
+            let batch = Batch { id: 0, height: HEIGHT, width: WIDTH, questions };
+            renderer.render(&batch, &mut buffer, &mut canvas).unwrap();
             for (masked, drawn) in masks.iter().zip(buffer.chunks_exact(bytes)) {
                 let masked = pixels(masked);
                 for (i, byte) in drawn.iter().enumerate() {
@@ -101,12 +102,12 @@ proptest! {
     fn a_queue_keeps_its_order_for_any_capacity(asked in proptest::collection::vec(disjoint(), 1..20), capacity in 1..9_usize) {
         let prints = Fingerprinter::new(HEIGHT, WIDTH);
         let drain = |capacity: usize| {
-            let mut evidence = Evidence::new(None);
+            let (mut evidence, mut round) = (Evidence::new(HEIGHT, WIDTH, None).unwrap(), Round::default());
             for masked in &asked {
-                evidence.ask(prints.regions(masked), || masked.clone());
+                round.ask(&evidence, prints.regions(masked), || masked.clone());
             }
             let mut order = Vec::new();
-            while let Some(batch) = evidence.propose(capacity) {
+            while let Some(batch) = round.propose(&mut evidence, capacity) {
                 order.extend(batch.questions);
             }
             order

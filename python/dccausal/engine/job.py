@@ -83,6 +83,7 @@ class Job:
         self._budget = None if max_calls is None else max_calls - _CHECKS
         self._progress = progress
         self._gallery: Gallery | None = Gallery(np.stack([view.image, view.baseline]))
+        self._evidence: _core.Evidence | None = None
         self._search: _core.Search | None = None
         self._make_finder = make_finder
         self._finder: Finder | None = None
@@ -146,7 +147,7 @@ class Job:
             search.submit(batch.id, is_passing, scores)
             self._report(search.progress)
             if search.is_done:
-                self._begin_extraction(search)
+                self._begin_extraction()
 
     def account(self, n_calls: int, seconds: float) -> None:
         """Take note of what a run of the model cost."""
@@ -165,14 +166,14 @@ class Job:
             self.notes.append(f"Interrupted during {self.phase}: this is the best that was known by then.")
         if self._extraction is not None:
             self._take_kept(self._extraction)
-        elif self._search is not None:
-            self._take_heatmap(self._search)
+        else:
+            self._take_heatmap()
         self._begin_verification()
         return True
 
     def statistics(self) -> dict[str, Any]:
         """Return the counts and times of all phases, as plain values."""
-        counts = self._search.counts() if self._search is not None and self._finder is None else None
+        counts = self._search.counts() if self._search is not None else None
         search_calls = self._calls["search"]
         grid = self._extraction.grid if self._extraction is not None else None
         grown = self._extraction.grown() if self._extraction is not None else None
@@ -201,7 +202,7 @@ class Job:
 
     def trees(self) -> tuple[dict[str, Any], ...]:
         """Return the causal trees that were recorded, as plain values."""
-        if self._search is None or self._finder is not None:
+        if self._search is None:
             return ()
         return tuple({**tree} for tree in self._search.trees())
 
@@ -226,22 +227,35 @@ class Job:
             self._begin_search()
 
     def _take_found(self, pictures: Pictures, answer: NDArray[Any]) -> None:
-        finder, search = self._finder, self._search
-        if finder is None or search is None:
+        finder = self._finder
+        if finder is None:
             return
         finder.submit(pictures, *self.target.judge(answer))
         self._report(finder.progress)
         if finder.is_done:
-            self._begin_extraction(search)
+            self._begin_extraction()
 
     def _begin_search(self) -> None:
         self._enter("search")
-        settings = self._settings
         height, width = self.kept.shape
+        self._evidence = _core.Evidence(
+            height, width, intact=(True, self.target.score), blank=self._blank, max_calls=self._budget
+        )
         budget = None if self._budget is None else max(1, int(self._budget * _SEARCH_SHARE))
-        self._search = _core.Search(
-            height,
-            width,
+        self._gallery = None
+        if self._make_finder is not None:
+            self._finder = self._make_finder(self.view, self.target, budget)
+            is_done = self._finder.is_done
+        else:
+            self._search = self._make_search(self._evidence, budget)
+            is_done = self._search.is_done
+        if is_done:
+            self._begin_extraction()
+
+    def _make_search(self, evidence: _core.Evidence, budget: int | None) -> _core.Search:
+        settings = self._settings
+        return _core.Search(
+            evidence,
             partitions=settings.partitions,
             seed=self._seed,
             world=settings.world,
@@ -253,28 +267,21 @@ class Job:
             reach=settings.reach if settings.evidence == "shared" else None,
             audit=settings.audit,
             max_calls=budget,
-            intact=(True, self.target.score),
-            blank=self._blank,
             survey=settings.surveyed_sides(),
             trees=self._n_trees,
         )
-        self._gallery = None
-        if self._make_finder is not None:
-            self._finder = self._make_finder(self.view, self.target, budget)
-        if (self._finder or self._search).is_done:
-            self._begin_extraction(self._search)
 
-    def _begin_extraction(self, search: _core.Search) -> None:
-        self._take_heatmap(search)
+    def _begin_extraction(self) -> None:
+        evidence = self._evidence
+        if evidence is None:
+            return
+        self._take_heatmap()
         self._enter("growth")
-        # A finder's calls are not in the evidence, which is where the core counts.
-        n_found = self._calls["search"] if self._finder is not None else 0
+        if self._finder is not None:
+            # It asked about whole images, outside the core.
+            evidence.spend(self._calls["search"])
         self._extraction = _core.Extraction(
-            search,
-            self.heatmap,
-            cells=self._settings.grid,
-            min_score=self._floor(),
-            max_calls=None if self._budget is None else self._budget - n_found,
+            evidence, self.heatmap, cells=self._settings.grid, min_score=self._floor()
         )
         if self._extraction.is_done:
             self._end_extraction(self._extraction)
@@ -305,11 +312,13 @@ class Job:
         self._enter("verification")
         self.is_done = True
 
-    def _take_heatmap(self, search: _core.Search) -> None:
+    def _take_heatmap(self) -> None:
         if self._finder is not None:
             self._take_found_heatmap(self._finder)
             return
-        mean = search.heatmap()
+        if self._search is None:
+            return
+        mean = self._search.heatmap()
         self.heatmap_peak = float(mean.max())
         if self.heatmap_peak > 0:
             self.heatmap = mean / np.float32(self.heatmap_peak)
@@ -338,10 +347,10 @@ class Job:
         grown = extraction.grown()
         if grown is None:
             return
-        places = _pixelwise(extraction.places(), self.kept.shape)
-        n_kept = int(places[self.kept].max(initial=-1)) + 1
-        n_grown = int(places[grown].max(initial=-1)) + 1
-        found = 1 - np.clip((places - n_kept + 1) / (n_grown - n_kept + 1), 0, 1)
+        ranks = _pixelwise(extraction.ranks(), self.kept.shape)
+        n_kept = int(ranks[self.kept].max(initial=-1)) + 1
+        n_grown = int(ranks[grown].max(initial=-1)) + 1
+        found = 1 - np.clip((ranks - n_kept + 1) / (n_grown - n_kept + 1), 0, 1)
         weight = self._settings.reestimate
         self.heatmap = ((self.heatmap + weight * found) / (1 + weight)).astype(np.float32)
 
