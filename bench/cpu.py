@@ -295,7 +295,7 @@ def search_alone(side: int, partitions: int, world: str) -> tuple[float, int]:
     """Seconds in the core, and questions; the verdicts come from two spots."""
     start = time.perf_counter()
     search = _core.Search(
-        side, side, partitions=partitions, seed=0, world=world, weighting="shares", min_side=0.1,
+        _core.Evidence(side, side), partitions=partitions, seed=0, world=world, weighting="shares", min_side=0.1,
         refine_equal=False, concentration=1, wave=partitions,
     )  # fmt: skip
     spots = [(int(0.45 * side), int(0.40 * side)), (int(0.80 * side), int(0.18 * side))]

@@ -5,7 +5,17 @@ from typing import TypedDict, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batch", "Canvas", "Extraction", "Renderer", "Scoring", "Search", "__version__", "is_debug_build"]
+__all__ = [
+    "Batch",
+    "Canvas",
+    "Evidence",
+    "Extraction",
+    "Renderer",
+    "Scoring",
+    "Search",
+    "__version__",
+    "is_debug_build",
+]
 
 __version__: str
 is_debug_build: bool
@@ -46,13 +56,37 @@ class Batch:
     def bits(self) -> NDArray[np.uint8]: ...
 
 @final
-class Search:
-    """The search for responsibility over many random partitions."""
+class Evidence:
+    """What is known about one image, and what it has cost; searches and extractions share it."""
 
     def __new__(
         cls,
         height: int,
         width: int,
+        *,
+        intact: tuple[bool, float] | None = None,
+        blank: tuple[bool, float] | None = None,
+        max_calls: int | None = None,
+    ) -> Evidence: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def n_calls(self) -> int: ...
+    @property
+    def max_calls(self) -> int | None: ...
+    @max_calls.setter
+    def max_calls(self, max_calls: int | None) -> None: ...
+    def spend(self, n_calls: int) -> None: ...
+
+@final
+class Search:
+    """The search for responsibility over many random partitions."""
+
+    def __new__(
+        cls,
+        evidence: Evidence,
         *,
         partitions: int,
         seed: int,
@@ -65,8 +99,6 @@ class Search:
         reach: float | None = None,
         audit: float = 0.0,
         max_calls: int | None = None,
-        intact: tuple[bool, float] | None = None,
-        blank: tuple[bool, float] | None = None,
         survey: list[int] | None = None,
         trees: int = 0,
     ) -> Search: ...
@@ -88,12 +120,11 @@ class Extraction:
 
     def __new__(
         cls,
-        search: Search,
+        evidence: Evidence,
         heatmap: NDArray[np.float32],
         *,
         cells: int,
         min_score: float,
-        max_calls: int | None = None,
     ) -> Extraction: ...
     @property
     def is_done(self) -> bool: ...
@@ -107,7 +138,7 @@ class Extraction:
     def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
     def kept(self) -> NDArray[np.bool_]: ...
     def grown(self) -> NDArray[np.bool_] | None: ...
-    def places(self) -> NDArray[np.int64]: ...
+    def ranks(self) -> NDArray[np.int64]: ...
 
 @final
 class Canvas:

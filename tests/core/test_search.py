@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import reference
+from asking import answer, evidence, search
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import reference
-from asking import answer, search
-from dccausal import _core
 from strategies import classifiers, options
+
+from dccausal import _core
 
 PAPER = reference.Options(height=64, width=48, partitions=8)
 
@@ -82,8 +82,8 @@ def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, sides, has_
 
     blank = rounded(verdict)(np.ones((opts.height, opts.width), dtype=bool))
     intact = (True, 1.0 if has_scores else float("nan"))
-    plain = search(opts, blank=blank, intact=intact)
-    found = search(opts, blank=blank, intact=intact, survey=sides)
+    plain = search(opts, evidence(opts, blank=blank, intact=intact))
+    found = search(opts, evidence(opts, blank=blank, intact=intact), survey=sides)
     n_plain, n = answer(plain, verdict), answer(found, verdict, capacity=capacity, in_flight=2)
     surveyed = reference.survey(rounded(verdict), opts.height, opts.width, sides, blank[1])
     expected = (plain.heatmap() / (plain.heatmap().max() or 1) + surveyed) / 2

@@ -1,12 +1,11 @@
-//! Causes, contingencies and responsibilities of the superpixels of one partition.
+//! The responsibility of a superpixel for the label: `1 / (1 + k)`, where `k` is the size of its contingency.
 //!
-//! Definition 1 of the paper, with `P` the superpixels of a partition: `s` is a *cause* of the label iff there is a set
-//! `W` of other superpixels such that masking any subset of `W` leaves the label (SC2) and masking `W` together with `s`
-//! changes it (SC3). The smallest such `W` is the *contingency* of `s`, and its *responsibility* is `1 / (1 + |W|)`; a
-//! superpixel without a contingency is no cause and has responsibility 0.
+//! A superpixel without a contingency is no cause and has responsibility 0 (paper, Definition 1; see
+//! [`contingency`](crate::cause::contingency)).
 
-use crate::subset::{SUPERPIXELS, Subset};
-use crate::truth_table::TruthTable;
+use crate::cause::contingency::contingency;
+use crate::cause::subset::{SUPERPIXELS, Subset};
+use crate::cause::truth_table::TruthTable;
 
 /// How responsible one superpixel is for the label, and by which contingency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,36 +29,11 @@ pub fn responsibilities(table: TruthTable) -> [Responsibility; SUPERPIXELS] {
     std::array::from_fn(|superpixel| Responsibility { contingency: contingency(table, superpixel) })
 }
 
-/// The smallest contingency of a superpixel that the known verdicts show.
-#[must_use]
-pub fn contingency(table: TruthTable, superpixel: usize) -> Option<Subset> {
-    (0..SUPERPIXELS).find_map(|size| contingency_of_size(table, superpixel, size))
-}
-
-fn contingency_of_size(table: TruthTable, superpixel: usize, size: usize) -> Option<Subset> {
-    Subset::of_size(size).find(|&witness| {
-        !witness.contains(superpixel)
-            && table.verdict(witness.with(superpixel)) == Some(false)
-            && table.passes_with_all_subsets(witness)
-    })
-}
-
-/// The subsets of one size that can still decide somebody's responsibility, once all smaller ones that could are known.
-///
-/// A set is worth a question only if some superpixel in it has no contingency yet and the set without that superpixel
-/// passes with all its subsets: only then could the rest of the set be its contingency. Asking these sets, size by size,
-/// gives the responsibilities of the complete table.
-pub fn deciding_subsets(table: TruthTable, size: usize) -> impl Iterator<Item = Subset> {
-    let undecided: [bool; SUPERPIXELS] = std::array::from_fn(|s| contingency(table, s).is_none());
-    Subset::of_size(size).filter(move |&subset| {
-        subset.superpixels().any(|s| undecided[s] && table.passes_with_all_subsets(subset.without(s)))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subset::SUBSETS;
+    use crate::cause::contingency::deciding_subsets;
+    use crate::cause::subset::SUBSETS;
 
     /// Definition 1 read aloud, from a table of sixteen booleans.
     fn naive(passes: &[bool; SUBSETS], superpixel: usize) -> f64 {

@@ -6,10 +6,12 @@
 //! seldom change by so little. Scores do, and what the score loses by the one and gains by the other orders the whole image
 //! evenly, where partitions follow the evidence down. The two kinds of map err differently; their sum is better than either.
 
-use crate::evidence::{Evidence, Verdict};
-use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::heatmap::Accumulator;
-use crate::region::{Grid, Region};
+use crate::cause::verdict::Verdict;
+use crate::evidence::evidence::Evidence;
+use crate::evidence::round::Round;
+use crate::pixels::fingerprint::{Fingerprint, Fingerprinter};
+use crate::pixels::heatmap::Accumulator;
+use crate::pixels::region::{Grid, Region};
 
 /// A survey of one image, on lattices of several sizes.
 #[derive(Clone, Debug)]
@@ -30,15 +32,15 @@ struct Lattice {
 impl Survey {
     /// On lattices of so many superpixels a side each, the first ones that take no more questions in all than told.
     #[must_use]
-    pub fn new(sides: &[u32], height: u32, width: u32, most: usize) -> Self {
-        let prints = Fingerprinter::new(height, width);
+    pub fn new(sides: &[u32], evidence: &Evidence, most: usize) -> Self {
+        let (height, width, prints) = (evidence.height(), evidence.width(), evidence.prints());
         let mut questions = 0;
         let grids = sides.iter().map(|&side| Grid::new(height, width, side)).take_while(|grid| {
             questions += 2 * grid.n_blocks();
             questions <= most
         });
-        let whole = prints.region(&Region::whole(height, width));
-        let lattices = grids.map(|grid| Lattice::new(grid, &prints, whole)).collect();
+        let whole = prints.region(&evidence.whole());
+        let lattices = grids.map(|grid| Lattice::new(grid, prints, whole)).collect();
         Self { height, width, whole, lattices }
     }
 
@@ -55,11 +57,11 @@ impl Survey {
     }
 
     /// Queues every question whose verdict is not known.
-    pub fn ask(&self, evidence: &mut Evidence) {
+    pub fn ask(&self, round: &mut Round, evidence: &Evidence) {
         for Lattice { grid, prints } in &self.lattices {
             for (block, &(masked, shown)) in prints.iter().enumerate() {
-                evidence.ask(masked, || vec![grid.block(block)]);
-                evidence.ask(shown, || others(grid, block));
+                round.ask(evidence, masked, || vec![grid.block(block)]);
+                round.ask(evidence, shown, || others(grid, block));
             }
         }
     }
@@ -115,13 +117,17 @@ fn shares(values: Vec<f64>) -> Vec<f64> {
 mod tests {
     use super::*;
 
+    fn evidence() -> Evidence {
+        Evidence::new(8, 8, None).expect("sides in range")
+    }
+
     /// The classifier needs a pixel in the second row and third column of a 4 x 4 lattice over 8 x 8 pixels, and tells no score.
     fn surveyed(sides: &[u32], most: usize) -> Vec<f32> {
-        let survey = Survey::new(sides, 8, 8, most);
-        let mut evidence = Evidence::new(None);
-        evidence.learn(Fingerprint::default(), Verdict { is_passing: true, score: 1.0 });
-        survey.ask(&mut evidence);
-        while let Some(batch) = evidence.propose(5) {
+        let (mut evidence, mut round) = (evidence(), Round::default());
+        let survey = Survey::new(sides, &evidence, most);
+        evidence.learn_intact(Verdict { is_passing: true, score: 1.0 });
+        survey.ask(&mut round, &evidence);
+        while let Some(batch) = round.propose(&mut evidence, 5) {
             let verdicts: Vec<_> = batch
                 .questions
                 .iter()
@@ -131,7 +137,7 @@ mod tests {
                     Verdict { is_passing, score: f32::NAN }
                 })
                 .collect();
-            evidence.submit(batch.id, &verdicts).expect("the batch is in flight");
+            round.submit(&mut evidence, batch.id, &verdicts).expect("the batch is in flight");
         }
         survey.map(&evidence)
     }
@@ -148,6 +154,6 @@ mod tests {
     fn lattices_that_do_not_fit_the_budget_are_left_out() {
         assert_eq!(surveyed(&[4, 2], 39), surveyed(&[4], usize::MAX));
         assert_ne!(surveyed(&[4, 2], 40), surveyed(&[4], usize::MAX));
-        assert!(Survey::new(&[4, 2], 8, 8, 31).is_empty());
+        assert!(Survey::new(&[4, 2], &evidence(), 31).is_empty());
     }
 }

@@ -1,12 +1,12 @@
-//! Smallest sufficient sets of one partition's superpixels: the other side of a cause.
+//! A sufficient set of superpixels: the mutant that masks all the others passes. The other side of a cause.
 //!
-//! A set of superpixels is sufficient if the mutant that masks all the others passes. Where responsibility asks what the label
+//! Where responsibility asks what the label
 //! hangs on while little is masked, this asks what it can do without: most superpixels are masked at once, then fewer, until
 //! some set passes. Those of a smallest sufficient set share its value evenly, `1 / n` each: the fewer suffice, the more
 //! each is worth.
 
-use crate::evidence::Verdict;
-use crate::subset::{SUBSETS, SUPERPIXELS, Subset};
+use crate::cause::subset::{SUBSETS, SUPERPIXELS, Subset};
+use crate::cause::verdict::Verdict;
 
 /// The superpixels that suffice, and the verdict with all others masked.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! What is known of one partition: which sets of its superpixels may be masked without losing the label.
 
-use crate::subset::Subset;
+use crate::cause::subset::Subset;
 
 /// The verdicts on the subsets of one partition's superpixels, as far as they are known.
 ///

@@ -1,4 +1,4 @@
-//! Sets of superpixels of one partition.
+//! A superpixel: one of the four pieces that a partition cuts a region into. Here sets of them, one bit each.
 
 /// Number of superpixels that a cut makes (paper, Section 5). Everything below follows from this constant.
 pub const SUPERPIXELS: usize = 4;

@@ -3,16 +3,16 @@
 //! A record is kept for the first partitions only, and only where it is asked for. It is written as regions are refined, so
 //! its leaves tile the image at any time, and they are what the heatmap is made of.
 
-use crate::region::Region;
-use crate::search::World;
-use crate::subset::{SUPERPIXELS, Subset};
+use crate::cause::subset::{SUPERPIXELS, Subset};
+use crate::pixels::region::Region;
+use crate::search::options::World;
 
 /// A region of a recorded partition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeNode {
     /// Its pixels.
     pub region: Region,
-    /// The region that it was cut from, by its place in the tree; `None` for the whole image.
+    /// The region that it was cut from, by its number in the tree; `None` for the whole image.
     pub parent: Option<usize>,
     /// How many cuts led to it.
     pub depth: u32,
@@ -20,7 +20,7 @@ pub struct TreeNode {
     pub responsibility: f64,
     /// The share of the intact image's score that is at stake.
     pub stake: f64,
-    /// The siblings that have to be masked for it to be decisive, by their places: its contingency, or all of its cut that
+    /// The siblings that have to be masked for it to be decisive, by their numbers: its contingency, or all of its cut that
     /// a smallest sufficient set does without.
     pub contingency: Vec<usize>,
     /// Whether it was cut into superpixels that could be told from what is no cause: these have it as their parent.
@@ -38,7 +38,7 @@ pub struct Tree {
 
 /// Where a region is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct NodeId {
     tree: usize,
     node: usize,
 }
@@ -57,7 +57,7 @@ impl Record {
     }
 
     /// Begins the tree of a partition.
-    pub fn begin(&mut self, world: World, whole: Region) -> Place {
+    pub fn begin(&mut self, world: World, whole: Region) -> NodeId {
         let root = TreeNode {
             region: whole,
             parent: None,
@@ -68,11 +68,11 @@ impl Record {
             is_refined: false,
         };
         self.trees.push(Tree { world, nodes: vec![root] });
-        Place { tree: self.trees.len() - 1, node: 0 }
+        NodeId { tree: self.trees.len() - 1, node: 0 }
     }
 
     /// Adds a superpixel to the region it was cut from; the four of a cut have to come in their order.
-    pub fn add(&mut self, parent: Place, region: Region, (value, stake): (f64, f64), contingency: Subset) -> Place {
+    pub fn add(&mut self, parent: NodeId, region: Region, (value, stake): (f64, f64), contingency: Subset) -> NodeId {
         let nodes = &mut self.trees[parent.tree].nodes;
         // The whole image is one node and cuts add four, so this is where the cut's first superpixel is.
         let node = nodes.len();
@@ -88,7 +88,7 @@ impl Record {
             contingency: contingency.superpixels().map(|superpixel| first + superpixel).collect(),
             is_refined: false,
         });
-        Place { tree: parent.tree, node }
+        NodeId { tree: parent.tree, node }
     }
 }
 
@@ -97,15 +97,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_contingency_names_siblings_by_their_places() {
+    fn a_contingency_names_siblings_by_their_numbers() {
         let (mut record, whole) = (Record::default(), Region::whole(8, 8));
         let root = record.begin(World::Contingency, whole);
-        let mut places = Vec::new();
+        let mut ids = Vec::new();
         for piece in whole.cut(4, 4) {
-            places.push(record.add(root, piece, (0.5, 1.0), Subset::single(3)));
+            ids.push(record.add(root, piece, (0.5, 1.0), Subset::single(3)));
         }
         for piece in whole.cut(4, 4)[2].cut(6, 2) {
-            record.add(places[2], piece, (1.0, 1.0), Subset::single(0).with(1));
+            record.add(ids[2], piece, (1.0, 1.0), Subset::single(0).with(1));
         }
         let nodes = &record.trees()[0].nodes;
         assert_eq!(nodes.len(), 9);

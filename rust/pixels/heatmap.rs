@@ -3,7 +3,7 @@
 //! Values are added into the corners of a two-dimensional difference array and summed up once. They are fixed-point
 //! integers, so that neither the order of additions nor cancellation can change a bit of the result.
 
-use crate::region::Region;
+use crate::pixels::region::Region;
 
 /// Fractional bits of the fixed-point values. Values up to 2^13 in total at any pixel are safe.
 const FRACTION_BITS: i32 = 50;

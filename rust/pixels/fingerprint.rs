@@ -6,7 +6,7 @@
 //! rectangle that sum is a product of two differences of prefix sums. Two different sets collide with probability at
 //! most `2 / 2^61` (Schwartz-Zippel); two independent fingerprints together make that less than `2^-119`.
 
-use crate::region::Region;
+use crate::pixels::region::Region;
 use crate::rng::Path;
 
 const PRIME: u64 = (1 << 61) - 1;

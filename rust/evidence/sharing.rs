@@ -1,4 +1,4 @@
-//! Verdicts that follow from earlier ones, so that their questions need not be asked.
+//! Evidence sharing: verdicts that follow from earlier ones, of other partitions, so that their questions need not be asked.
 //!
 //! With the usual reading that masking more never restores a label, a mutant fails if one with fewer pixels masked is known
 //! to fail, and passes if one with more pixels masked is known to pass. Classifiers are not quite monotone, so
@@ -6,20 +6,21 @@
 //! * a *reach* says how many pixels, as a share of the image, may lie between the two: the nearest known set answers, and if
 //!   a failing and a passing one are equally near, the question is asked;
 //! * an *audit* asks a random share of the questions all the same. Where too many of the inferred verdicts turn out wrong, the
-//!   reach is halved, and in the end inference is switched off.
+//!   reach is halved, and in the end sharing is switched off.
 //!
 //! One use is exact. Definition 1 quantifies over *every* set of pixels in a contingency, so a set that is known to fail
-//! rules out every contingency around it, however far: [`Inference::refutes`].
+//! rules out every contingency around it, however far: [`Sharing::refutes`].
 //!
 //! Known sets are kept by area. A set of 8 x 8 cells, one bit each, tells nearly all pairs apart that do not contain each
 //! other; what is left is compared rectangle by rectangle.
 
 use std::collections::HashMap;
 
+use crate::cause::verdict::Verdict;
 use crate::error::{Error, require};
-use crate::evidence::{Question, Verdict};
-use crate::fingerprint::Fingerprint;
-use crate::region::Region;
+use crate::pixels::fingerprint::Fingerprint;
+use crate::pixels::region::Region;
+use crate::question::Question;
 use crate::rng::mix;
 
 /// Cells a side of the bits that compare two sets at a glance.
@@ -31,9 +32,9 @@ const TOLERANCE: f64 = 0.15;
 /// Reaches below this are of no use.
 const LEAST: f64 = 1.0 / 64.0;
 
-/// How verdicts may be inferred.
+/// How evidence is shared.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct InferenceOptions {
+pub struct SharingOptions {
     /// The share of the image by which two sets may differ for one to answer for the other, from 0 to 1.
     pub reach: f64,
     /// The share of inferred verdicts that are asked all the same, from 0 to 1.
@@ -42,9 +43,9 @@ pub struct InferenceOptions {
     pub seed: u64,
 }
 
-/// What inference did.
+/// What sharing did.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct InferenceCounts {
+pub struct SharingCounts {
     /// Verdicts inferred and used.
     pub inferred: u64,
     /// Verdicts inferred and asked all the same.
@@ -90,8 +91,8 @@ struct Index {
 
 /// Infers verdicts about the mutants of one image from those that are known.
 #[derive(Clone, Debug)]
-pub struct Inference {
-    options: InferenceOptions,
+pub struct Sharing {
+    options: SharingOptions,
     n_pixels: u64,
     rows: Cells,
     columns: Cells,
@@ -99,21 +100,21 @@ pub struct Inference {
     passing: Index,
     fresh: Vec<(Question, Verdict)>,
     expected: HashMap<Fingerprint, bool>,
-    counts: InferenceCounts,
+    counts: SharingCounts,
     /// Audits, and errors found by them, since the reach was last changed.
     recent: (u64, u64),
 }
 
-impl Inference {
+impl Sharing {
     /// Knows nothing yet.
     ///
     /// # Errors
     /// If an option is out of its range.
-    pub fn new(options: InferenceOptions, height: u32, width: u32) -> Result<Self, Error> {
+    pub fn new(options: SharingOptions, height: u32, width: u32) -> Result<Self, Error> {
         require((0.0..=1.0).contains(&options.reach), "reach", options.reach, "a share of the image from 0 to 1")?;
         require((0.0..=1.0).contains(&options.audit), "audit", options.audit, "a share from 0 to 1")?;
         Ok(Self {
-            counts: InferenceCounts { reach: options.reach, ..InferenceCounts::default() },
+            counts: SharingCounts { reach: options.reach, ..SharingCounts::default() },
             options,
             n_pixels: Region::whole(height, width).area(),
             rows: Cells::new(height),
@@ -128,7 +129,7 @@ impl Inference {
 
     /// What it did so far.
     #[must_use]
-    pub const fn counts(&self) -> InferenceCounts {
+    pub const fn counts(&self) -> SharingCounts {
         self.counts
     }
 

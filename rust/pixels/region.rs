@@ -1,6 +1,6 @@
 //! Rectangles of pixels, and the grid of blocks in which explanations are cut.
 
-use crate::subset::SUPERPIXELS;
+use crate::cause::subset::SUPERPIXELS;
 
 /// A rectangle of pixels: rows `top..bottom`, columns `left..right`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
