@@ -303,7 +303,7 @@ def test_one_bad_photograph_does_not_stop_the_others(folder):
     [
         (["--seed", "-1"], "--seed is -1; a whole number from 0 to 18446744073709551615 is needed"),
         (["--min-confidence", "nan"], "--min-confidence is nan; a finite number is needed"),
-        (["--min-confidence", "1.5"], "--min-confidence is 1.5; a number from 0 to 1 is needed"),
+        (["--min-confidence", "1.5"], "--min-confidence is 1.5; a share from 0 to 1 is needed"),
         (["--max-calls", "3"], "--max-calls is 3; a whole number of at least 20 is needed"),
         (["--partitions", "0"], "--partitions is 0; a whole number from 1 to 4096 is needed"),
         (["--world", "moon"], "--world is 'moon'; one of intact, contingency, sufficient, both is needed"),

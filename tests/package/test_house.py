@@ -29,7 +29,8 @@ FLOORS = (
     {"onnx", "explanation"},
     {"engine"},
     {"methods", "notebook"},
-    {"evaluation", "runs"},
+    {"runs"},
+    {"evaluation"},
     {"report"},
     {"cli"},
 )

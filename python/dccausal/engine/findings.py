@@ -15,6 +15,8 @@ from dccausal.targets import Target
 
 # Calls outside the core's budget: the intact image, the blank one, the last check of the result.
 N_CHECKS = 3
+# More than anybody can ask; the core counts in 64 bits.
+_MANY = 1 << 60
 
 
 @dataclass(eq=False)
@@ -57,7 +59,8 @@ class Findings:
     @property
     def budget(self) -> int | None:
         """Model calls for search and extraction together; None for as many as they like."""
-        return None if self.options.max_calls is None else self.options.max_calls - N_CHECKS
+        most = self.options.max_calls
+        return None if most is None else min(most, _MANY) - N_CHECKS
 
     @property
     def floor(self) -> float:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 _MAX_SEED = (1 << 64) - 1
-_MAX_CALLS = (1 << 63) - 1
 # Each is some hundred superpixels in result.json, and nobody looks at more.
 MAX_TREES = 16
 
@@ -104,7 +103,6 @@ class Options:
             int,
             "Stop after this many model calls with the best so far.",
             20,
-            _MAX_CALLS,
             metavar="N",
             panel="Running",
         ),

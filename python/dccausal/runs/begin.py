@@ -84,6 +84,9 @@ def begin(out: Path, table: str, manifest: Mapping[str, Any], *, resume: bool) -
         raise OutputError(f"{out} cannot be made ({error.strerror}); a writable folder is needed") from error
     path = out / table
     was_there = os.path.lexists(path)
+    is_filled = was_there and path.stat().st_size > 0  # looked at first: rows come after the manifest
+    if is_filled and read_manifest(out) is None:
+        raise InputError(f"{path} is there without {MANIFEST}; another --out is needed")
     opened = ResultTable(path)
     try:
         held = _settle(out, opened, manifest, resume=resume)
@@ -106,8 +109,6 @@ def _settle(out: Path, table: ResultTable, new: Mapping[str, Any], *, resume: bo
             )
         check_same(out, old, new)
         return old
-    if table.rows:
-        raise InputError(f"{table.path} is there without {MANIFEST}; another --out is needed")
     write_manifest(out, new)
     return dict(new)
 

@@ -160,10 +160,11 @@ class FolderRun:
         recursive: bool,
         drawing: Mapping[str, Any],
         options: Mapping[str, Any],
+        paths: Sequence[str] | None = None,
     ) -> Self:
-        """Check everything that concerns all photographs, and begin or go on; see ``run_folder``."""
+        """Check everything that concerns all photographs, and begin or go on; ``paths`` are those of ``images``."""
         check_run(out, resume=resume, retry=retry, drawing=drawing, options=options)
-        paths = collect(images, out, recursive=recursive)
+        paths = collect(images, out, recursive=recursive) if paths is None else paths
         first = classifiers[0]
         first.resolve_label(options["target"])
         make_baseline(options["baseline"], np.zeros((*first.size, 3), dtype=np.uint8))

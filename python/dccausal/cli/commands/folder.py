@@ -19,7 +19,7 @@ from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OutputError
 from dccausal.runs.export import check_export, write_export
 from dccausal.runs.folder import IMAGES, FolderRun, check_run
-from dccausal.runs.images import is_many
+from dccausal.runs.images import collect, is_many
 from dccausal.runs.table import TABLE
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run_command(**options: Any) -> int:
             check_export(options["table"])
         except OutputError as error:
             raise InputError(str(error)) from error
+    paths = collect(options["images"], out, recursive=options["recursive"])
     classifiers = _load(options, terminal)
     interrupts = Interrupts()
     run = FolderRun.begin(
@@ -56,6 +57,7 @@ def run_command(**options: Any) -> int:
         recursive=options["recursive"],
         drawing=drawing,
         options={**given, "progress": None},
+        paths=paths,
     )
     with interrupts, run:
         for note in run.notes:

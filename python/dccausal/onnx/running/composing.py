@@ -123,15 +123,15 @@ class ComposedBatch:
 
     def __init__(self, composer: Composer) -> None:
         """Begin without a buffer."""
-        self._composer, self._runner = composer, composer.runner
+        self._composer, self.runner = composer, composer.runner
         self._masking = composer.masking.io_binding()
         self._engine: BoundEngine | None = None
 
     def open(self, capacity: int) -> BoundEngine:
         """Return the model with its buffer: at first one of ``capacity`` rows, or of those of a run."""
         if self._engine is None:
-            opened, reading = self._runner.opened, self._runner.reading
-            rows = max(capacity, self._runner.rows)
+            opened, reading = self.runner.opened, self.runner.reading
+            rows = max(capacity, self.runner.rows)
             self._engine = BoundEngine(opened, reading, rows, self._composer.device)
         return self._engine
 
@@ -160,7 +160,7 @@ class ComposedBatch:
             labels (rows, 3).
 
         """
-        runner, total = self._runner, self.open(1).shape[0]
+        runner, total = self.runner, self.open(1).shape[0]
         scores, found = [], []
         at = start
         while at < stop:
@@ -183,7 +183,7 @@ class ComposedBatch:
     def _run(
         self, first: int, labels: NDArray[np.int64], used: slice, *, is_whole: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        runner, n, n_used = self._runner, len(labels), used.stop - used.start
+        runner, n, n_used = self.runner, len(labels), used.stop - used.start
         output = self.open(1).compute(first, n, self._composer.device[0])
         n_columns = runner.reading.n_columns
         found = np.empty((0, 3), dtype=np.float32)
