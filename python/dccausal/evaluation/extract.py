@@ -160,9 +160,7 @@ def extract(
         empty = np.zeros((height, width), dtype=bool)
         return Extracted(empty, empty, "trivial", 0, 0)
     blank = (bool(is_passing[1]), float(scores[1]))
-    evidence = _core.Evidence(
-        height, width, intact=(True, target.score), blank=blank, max_calls=max_calls
-    )
+    evidence = _core.Evidence(height, width, intact=(True, target.score), blank=blank, max_calls=max_calls)
     extraction = _core.Extraction(
         evidence, np.asarray(heatmap, dtype=np.float32), cells=grid, min_score=min_score
     )
