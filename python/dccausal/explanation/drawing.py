@@ -96,7 +96,7 @@ class Frame:
                 continue
             size = column[2] - column[0], levels.shape[0]
             wide = Image.fromarray(levels).resize(size, linear, box=(first, 0, last, levels.shape[0]))
-            near = _around(warm, first, last, 1).any(axis=1)
+            near: NDArray[np.bool_] = np.any(_around(warm, first, last, 1), axis=1)
             for box in bands(column):
                 start, stop = low_y + step_y * (box[1] - top), min(high_y, low_y + step_y * (box[3] - top))
                 if _around(near, start, stop, 0).any():

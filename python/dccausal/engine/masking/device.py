@@ -102,6 +102,7 @@ class Composer:
 
 def find_composer(runner: Runner) -> Composer | None:
     """Return what makes masked images on the device; None where the host does, or does better."""
+    runner.renew()
     if runner.place is None:
         return None
     if runner.composer is None:
