@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dccausal._shared.files import remove_files, write_files
+from dccausal._shared.files import read_bytes, remove_files, sha256_of, write_files
 from dccausal._shared.json import json_text
 from dccausal.errors import InputError
 from dccausal.onnx.classifier import OnnxClassifier
@@ -77,7 +77,7 @@ def read_manifest(run: Path) -> dict[str, Any] | None:
     """
     path = run / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(read_bytes(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -140,5 +140,4 @@ def _file_sha256(baseline: Any) -> str | None:
     """Return the hash of a baseline that is an image file."""
     if not isinstance(baseline, str) or not Path(baseline).is_file():
         return None
-    with Path(baseline).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(baseline)

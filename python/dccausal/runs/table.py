@@ -15,12 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dccausal._shared.files import npy_bytes
+from dccausal._shared.files import check_regular, npy_bytes, read_bytes
 from dccausal._shared.json import json_text
 from dccausal.errors import InputError, OutputError
 from dccausal.explanation.explanation import Explanation
 
 TABLE = "results.jsonl"
+_MOST_BYTES = 4 << 30  # of a table: some millions of rows
 COLUMNS = (
     *("index", "path", "folder", "outcome", "label", "name", "score", "explanation_score", "size", "notes"),
     *("photo_width", "photo_height", "model_calls", "questions", "seconds", "model_seconds"),
@@ -57,6 +58,8 @@ class ResultTable:
         """Open, lock, read and mend the table."""
         self.path = path
         try:
+            if path.exists():
+                check_regular(path)
             self._file = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666
             )
@@ -66,7 +69,7 @@ class ResultTable:
             ) from error
         try:
             _lock(self._file, path)
-            content = path.read_bytes()
+            content = read_bytes(path, _MOST_BYTES)
             self.rows, whole = _read(content, path)
             self.torn = len(content) - whole
             if self.torn:
@@ -120,7 +123,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
     """
     try:
-        return _read(path.read_bytes(), path)[0]
+        return _read(read_bytes(path, _MOST_BYTES), path)[0]
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); the table of a run is needed") from error
 

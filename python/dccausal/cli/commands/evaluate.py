@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dccausal._shared.checks import whole_number
-from dccausal._shared.files import check_writable
+from dccausal._shared.files import check_writable, sha256_of
 from dccausal._shared.text import duration, printable
 from dccausal.cli.failures import FAILED, FINE, INTERRUPTED, Interrupts, describe_error, exit_code_of
 from dccausal.cli.loading import load_classifier, read_baseline
@@ -179,7 +178,7 @@ def _begin(
     more: Mapping[str, Any],
 ) -> None:
     """Write the manifest, or check that it is the one of before."""
-    truth = hashlib.sha256(Path(options["truth"]).read_bytes()).hexdigest()
+    truth = sha256_of(options["truth"])
     deciding = {name: options[name] for name in _DECIDING}
     deciding |= {"truth_sha256": truth, "truth_kind": more["kind"], "min_confidence": list(more["floors"])}
     new = make_manifest(classifier, deciding, paths, folders)
