@@ -233,12 +233,17 @@ def remove_files(folder: str | os.PathLike[str], names: Sequence[str]) -> None:
     try:
         for name in reversed(names):
             (folder / name).unlink(missing_ok=True)
-            for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
-                left.unlink(missing_ok=True)
+            remove_unfinished(folder, name)
     except OSError as error:
         raise _not_written(folder, error) from error
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def remove_unfinished(folder: Path, name: str) -> None:
+    """Remove what a killed process has left of a file that it was writing."""
+    for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def png_bytes(image: Image.Image) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from dccausal._shared.files import read_bytes
 from dccausal.errors import InputError
 from dccausal.explanation.result import SCHEMA, SCHEMA_VERSION
-from dccausal.runs.manifest import MANIFEST, read_manifest
+from dccausal.runs.manifest import MANIFEST, is_own_folder, read_manifest
 
 RESULT, TABLE = "result.json", "results.jsonl"
 _N_NAMED = 5
@@ -160,7 +160,7 @@ def _row(line: bytes, n_images: int) -> dict[str, Any] | None:
         return None
     index = row.get("index")
     is_index = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < n_images
-    says_which = isinstance(row.get("folder"), str) or isinstance(row.get("error"), str)
+    says_which = is_own_folder(row.get("folder")) or isinstance(row.get("error"), str)
     return row if is_index and says_which else None
 
 

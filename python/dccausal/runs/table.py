@@ -60,13 +60,11 @@ class ResultTable:
         try:
             if path.exists():
                 check_regular(path)
-            self._file = os.open(
-                path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666
-            )
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._file = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except OSError as error:
-            raise OutputError(
-                f"{path} cannot be written ({error.strerror}); a writable file is needed"
-            ) from error
+            reason = "it is a link" if path.is_symlink() else error.strerror
+            raise OutputError(f"{path} cannot be written ({reason}); a writable file is needed") from error
         try:
             _lock(self._file, path)
             content = read_bytes(path, _MOST_BYTES)
@@ -173,7 +171,7 @@ def _read(content: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
 def _row(line: bytes) -> dict[str, Any] | None:
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) and isinstance(row.get("index"), int) else None
 

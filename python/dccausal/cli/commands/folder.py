@@ -35,14 +35,20 @@ from dccausal.explanation.result import RESULT_FILES, STALE_FILES
 from dccausal.inputs.baseline import make_baseline
 from dccausal.runs.export import check_export, write_export
 from dccausal.runs.images import collect, is_many, plan_folders
-from dccausal.runs.manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
+from dccausal.runs.manifest import (
+    IMAGES,
+    MANIFEST,
+    check_same,
+    make_manifest,
+    read_manifest,
+    result_folder,
+    write_manifest,
+)
 from dccausal.runs.table import TABLE, ResultTable, latest, row_of
 
 if TYPE_CHECKING:
     from dccausal.explanation.explanation import Explanation
     from dccausal.onnx.classifier import OnnxClassifier
-
-IMAGES = "images"
 
 _DRAWING = tuple(option.name for option in DRAWING)
 # Of the options, those that decide the results. Threads and batches do not.
@@ -225,7 +231,7 @@ class _Run:
         self._writing.append((index, result, writer.submit(self._write, index, result)))
 
     def _write(self, index: int, result: Explanation | Exception) -> None:
-        folder = self._out / self._entries[index]["folder"]
+        folder = result_folder(self._out, self._entries[index]["folder"])
         remove_files(folder, (*RESULT_FILES, *STALE_FILES))
         if not isinstance(result, Exception):
             result.save(folder, **self._drawing)
