@@ -6,9 +6,9 @@ from threading import Thread
 
 import numpy as np
 import pytest
+
 import reference
 from asking import answer, evidence, search
-
 from dccausal import _core
 
 OPTIONS = reference.Options(height=24, width=20, partitions=6, world="contingency")

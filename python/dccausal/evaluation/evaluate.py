@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 
 from dccausal._shared.checks import whole_number
+from dccausal._shared.files import sha256_of
 from dccausal.engine.options import Options
 from dccausal.errors import InputError, OptionError
 from dccausal.evaluation.backgrounds import Backgrounds
@@ -234,7 +234,7 @@ class EvaluationRun:
         paths = [str(checked.folder / truth.file) for truth in checked.truths]
         folders = [f"{IMAGES}/{folder.name}" for folder in plan_folders(paths, out)]
         deciding = {name: getattr(options, name) for name in _DECIDING}
-        truth = hashlib.sha256(Path(options.truth or "").read_bytes()).hexdigest()
+        truth = sha256_of(options.truth or "")
         deciding |= {
             "truth_sha256": truth,
             "truth_kind": checked.kind,

@@ -109,6 +109,13 @@ class Record:
         for field, kind in (("label", int), ("score", float), ("explanation_score", float), ("notes", tuple)):
             object.__setattr__(self, field, kind(getattr(self, field)))
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled or copied; arrays stay read-only."""
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
+
     def _own(self, field: str, shape: tuple[int, ...], dtype: type) -> None:
         given = np.asarray(getattr(self, field))
         if given.shape != shape or given.dtype != dtype:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.files import check_regular
 from dccausal.errors import ImageError
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _from_file(path: Path) -> Image.Image:
     if path.is_file() and path.stat().st_size == 0:
         raise ImageError(f"{path} is empty; an image file is needed")
     try:
+        check_regular(path)
         with Image.open(path) as image:
             _check_pixels(image, str(path))
             return _to_rgb(image, str(path))

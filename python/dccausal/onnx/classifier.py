@@ -28,6 +28,7 @@ from dccausal.onnx.running.device import Provider, choose_device
 from dccausal.onnx.running.runner import Runner
 from dccausal.onnx.running.runtime import find_runtime
 from dccausal.onnx.running.session import open_model, settle_batch
+from dccausal.onnx.running.source import Source
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -218,7 +219,8 @@ class OnnxClassifier:
         self.provider: str = batch.opened.session.get_providers()[0]
         self.device, self.device_note = opened.device.name, opened.note
         self._reading = reading
-        self.runner = Runner(batch, reading)
+        freed = None if batch.opened is opened else (reading.image.name, reading.fixed_batch or 0)
+        self.runner = Runner(batch, reading, Source.of(file, freed))
         self._runtime_version: str = ort.__version__
         self.runs_at_once = self.runner.runs
         found_by = None
@@ -229,10 +231,32 @@ class OnnxClassifier:
             "default" if batch.is_open else "given" if batch.rows == rows else "fixed by the model"
         )
         self._external_sha256 = file.external_sha256()
+        self._arguments: dict[str, Any] = {
+            "device": device,
+            "providers": providers,
+            "batch_size": self.batch_size if batch.is_open else batch_size,
+            "preprocess": settings,
+            "labels": names,
+            "input": input,
+            "output": output,
+            "scores": scores,
+            "threads": threads,
+            "reproducible": reproducible,
+            "many": many,
+        }
 
-    @cached_property
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the classifier was made of: it is opened again where it is unpickled, with the same settings."""
+        return _reopened, (type(self), self.runner.source, self._arguments, self.batch_size_reason)
+
+    @property
     def composer(self) -> Composer | None:
         """What makes masked images on the device of the model; None where the host's memory is the place."""
+        self.runner.renew()
+        return self._composer
+
+    @cached_property
+    def _composer(self) -> Composer | None:
         return find_composer(self.runner)
 
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
@@ -351,3 +375,21 @@ class OnnxClassifier:
             f"<OnnxClassifier {name}: {self.layout} {self.dtype} {height} x {width}, "
             f"{self.n_classes} classes ({self.scores}), {self.device}, batch {self.batch_size}>"
         )
+
+
+def _reopened(
+    kind: type[OnnxClassifier], source: Source, arguments: Mapping[str, Any], batch_size_reason: str
+) -> OnnxClassifier:
+    """
+    Return a classifier that was pickled.
+
+    Raises
+    ------
+    ModelError
+        If its file is not there any more, or is another one by now.
+
+    """
+    classifier = kind(source.model, **arguments)
+    source.check(classifier.sha256)
+    classifier.batch_size_reason = batch_size_reason
+    return classifier

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,23 +82,21 @@ def begin(out: Path, table: str, manifest: Mapping[str, Any], *, resume: bool) -
     except OSError as error:
         raise OutputError(f"{out} cannot be made ({error.strerror}); a writable folder is needed") from error
     path = out / table
-    was_there = os.path.lexists(path)
-    is_filled = was_there and path.stat().st_size > 0  # looked at first: rows come after the manifest
+    # The size is looked at first: rows come after the manifest.
+    is_filled = path.is_file() and path.stat().st_size > 0
     if is_filled and read_manifest(out) is None:
         raise InputError(f"{path} is there without {MANIFEST}; another --out is needed")
     opened = ResultTable(path)
     try:
-        held = _settle(out, opened, manifest, resume=resume)
+        held = _settle(out, manifest, resume=resume)
     except BaseException:
         opened.__exit__(None, None, None)
-        if not was_there and not opened.rows:
-            path.unlink(missing_ok=True)
         raise
     known = {entry["path"] for entry in held["images"]}
     return Begun(opened, held, sum(entry["path"] not in known for entry in manifest["images"]))
 
 
-def _settle(out: Path, table: ResultTable, new: Mapping[str, Any], *, resume: bool) -> dict[str, Any]:
+def _settle(out: Path, new: Mapping[str, Any], *, resume: bool) -> dict[str, Any]:
     """Return the manifest that holds, written where there was none."""
     old = read_manifest(out)
     if old is not None:

@@ -30,7 +30,7 @@ from dccausal.explanation.result import RESULT_FILES, STALE_FILES
 from dccausal.inputs.baseline import make_baseline
 from dccausal.runs.begin import begin, check_begin, check_reachable
 from dccausal.runs.images import collect, plan_folders
-from dccausal.runs.manifest import make_manifest
+from dccausal.runs.manifest import IMAGES, make_manifest, result_folder
 from dccausal.runs.table import TABLE, ResultTable, latest, row_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     Result = Explanation | Exception
 
-IMAGES = "images"
 # Results that are being written or wait for it, while the search goes on.
 _N_WRITING = 2
 DRAWING = {"colormap": "inferno", "alpha": 0.75, "contour": "solid", "cutout": False}
@@ -252,7 +251,7 @@ class FolderRun:
         self._writing.append((index, result, writer.submit(self._write, index, result)))
 
     def _write(self, index: int, result: Result) -> None:
-        folder = self.out / self.entries[index]["folder"]
+        folder = result_folder(self.out, self.entries[index]["folder"])
         remove_files(folder, (*RESULT_FILES, *STALE_FILES))
         if not isinstance(result, Exception):
             result.save(folder, **self.drawing)

@@ -18,8 +18,9 @@ from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OutputError
 from dccausal.runs.export import check_export, write_export
-from dccausal.runs.folder import IMAGES, FolderRun, check_run
+from dccausal.runs.folder import FolderRun, check_run
 from dccausal.runs.images import collect, is_many
+from dccausal.runs.manifest import IMAGES
 from dccausal.runs.table import TABLE
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from dccausal.onnx.failures import brief
 from dccausal.onnx.graph.compose import compose_graph, head_graph
 from dccausal.onnx.reading.trial import sample_images
 from dccausal.onnx.running.device import open_session
+from dccausal.onnx.running.forks import watch
 from dccausal.onnx.running.runner import BoundEngine, Runner
 
 _log = logging.getLogger("dccausal")
@@ -56,6 +57,11 @@ class Composer:
         shape = reading.image.shape(1, reading.size, reading.channels)[1:]
         self.masking = self._open(compose_graph(shape, reading.image.layout, reading.image.dtype.name))
         self._ort_value = opened.ort.OrtValue
+        watch(self)
+
+    def left_behind(self) -> list[Any]:
+        """Return the sessions, none of which may be closed in a forked child."""
+        return [self.masking, *self._heads.values()]
 
     def head(self, kind: str, rank: int) -> Any:
         """Return the session that reads scores from an output of a type, "tensor(float)" for one, and a rank."""
