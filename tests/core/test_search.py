@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
-from asking import answer, evidence, search
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import classifiers, options
 
+import reference
+from asking import answer, evidence, search
 from dccausal import _core
+from strategies import classifiers, options
 
 PAPER = reference.Options(height=64, width=48, partitions=8)
 
