@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 
 World = Literal["intact", "contingency", "sufficient", "both"]
@@ -113,8 +114,12 @@ class Profile:
         """
         if isinstance(profile, str):
             if profile not in PROFILES:
-                raise OptionError(f"profile is {profile!r}; one of {', '.join(PROFILES)} is needed")
+                raise OptionError(f"profile is {shown(profile)}; one of {', '.join(PROFILES)} is needed")
             profile = PROFILES[profile]
+        if not isinstance(profile, Profile):
+            raise OptionError(
+                f"profile is {shown(profile)}; one of {', '.join(PROFILES)} or a Profile is needed"
+            )
         return replace(profile, **{name: value for name, value in changes.items() if value is not None})
 
     def surveyed_sides(self) -> list[int]:
