@@ -61,6 +61,22 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     _check_kind(Path(path).stat().st_mode, path)
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path leads to a regular file; no for what cannot be a path."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # a name too long, say
+        return False
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path leads to a folder; no for what cannot be a path."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
     """
     Open a regular file for reading; a named pipe is not waited for.
@@ -211,7 +227,7 @@ def write_files(
         for path, written in temporary.items():
             written.replace(path)
         sync_folder(folder)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _not_written(folder, error) from error
     finally:
         for written in temporary.values():

@@ -8,6 +8,7 @@ from types import FrameType, MappingProxyType, TracebackType
 from typing import Any, Self
 
 from dccausal import errors
+from dccausal._shared.text import said
 from dccausal.cli.options.common import DRAWING, EXPLANATION, MODEL, RUN, RUNNING
 from dccausal.cli.options.signature import CONFIG
 from dccausal.errors import (
@@ -73,11 +74,11 @@ def describe_error(error: BaseException, origins: Mapping[str, str] = MappingPro
 
     """
     if isinstance(error, OptionError):
-        return _with_flag(str(error), origins)
+        return _with_flag(said(error), origins)
     if isinstance(error, DccausalError):
-        return str(error)
+        return said(error)
     return (
-        f"{type(error).__name__}: {error} (this is a bug in dccausal; "
+        f"{type(error).__name__}: {said(error)} (this is a bug in dccausal; "
         "--debug shows where, and a report would be welcome)"
     )
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
+from dccausal._shared.text import shown
 from dccausal.engine.option import Meaning, check_options, meanings, option
 from dccausal.engine.profiles import Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
+from dccausal.errors import OptionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +66,7 @@ class Options:
         "default",
         Meaning(
             str,
-            "Named set of the options under Method: default, paper, fast.",
+            "Named set of the method's options below: default, paper, fast.",
             metavar="NAME",
         ),
     )
@@ -151,6 +153,8 @@ class Options:
     def __post_init__(self) -> None:
         """Check every value."""
         check_options(self)
+        if self.progress is not None and not callable(self.progress):
+            raise OptionError(f"progress is {shown(self.progress)}; something to call is needed")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -173,6 +177,7 @@ class Options:
         return cls(**own, settings=Profile.of(given.get("profile", "default"), **changes))
 
 
+_PANELS = ("Explanation", "Method (experts)", "Running")
 SETTING_NAMES = tuple(field.name for field in fields(Profile))
 OPTION_NAMES = (*(field.name for field in fields(Options) if field.name != "settings"), *SETTING_NAMES)
 
@@ -186,9 +191,8 @@ def defaults() -> dict[str, Any]:
 def flags() -> list[tuple[str, Any, Meaning]]:
     """Return name, default and meaning of what the command line has, in the order of its help."""
     own = [(name, default, meaning) for name, default, meaning in meanings(Options) if meaning.is_flag]
-    at = next(i for i, (name, _, _) in enumerate(own) if name == "profile") + 1
     settings = [(name, None, meaning) for name, _, meaning in meanings(Profile)]
-    return [*own[:at], *settings, *own[at:]]
+    return sorted([*own, *settings], key=lambda option: _PANELS.index(option[2].panel))
 
 
 class GivenOptions(TypedDict, total=False):

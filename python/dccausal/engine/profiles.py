@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
+from dccausal._shared.text import shown
 from dccausal.engine.option import Meaning, check_options, option
 from dccausal.errors import OptionError
 
@@ -207,8 +208,12 @@ class Profile:
         """
         if isinstance(profile, str):
             if profile not in PROFILES:
-                raise OptionError(f"profile is {profile!r}; one of {', '.join(PROFILES)} is needed")
+                raise OptionError(f"profile is {shown(profile)}; one of {', '.join(PROFILES)} is needed")
             profile = PROFILES[profile]
+        if not isinstance(profile, Profile):
+            raise OptionError(
+                f"profile is {shown(profile)}; one of {', '.join(PROFILES)} or a Profile is needed"
+            )
         return replace(profile, **{name: value for name, value in changes.items() if value is not None})
 
     def surveyed_sides(self) -> list[int]:

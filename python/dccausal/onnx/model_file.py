@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dccausal._shared.files import open_regular, sha256_of
+from dccausal._shared.files import is_folder, open_regular, sha256_of
 from dccausal.errors import ModelError
 from dccausal.onnx.graph.graph import Graph
 
@@ -82,7 +82,7 @@ class ModelFile:
 
 
 def _map(path: Path) -> memoryview:
-    if path.is_dir():
+    if is_folder(path):
         raise ModelError(f"{path} is a folder; an ONNX file is needed")
     try:
         with open_regular(path) as stream:

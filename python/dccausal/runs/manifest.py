@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from dccausal._shared.files import read_bytes, remove_unfinished, sha256_of, write_files
+from dccausal._shared.files import is_file, read_bytes, remove_unfinished, sha256_of, write_files
 from dccausal._shared.json import json_text
 from dccausal.errors import InputError, OutputError
 from dccausal.onnx.classifier import OnnxClassifier
@@ -230,6 +230,6 @@ def _short(value: Any) -> str:
 
 def _file_sha256(baseline: Any) -> str | None:
     """Return the hash of a baseline that is an image file."""
-    if not isinstance(baseline, str) or not Path(baseline).is_file():
+    if not isinstance(baseline, str) or not is_file(baseline):
         return None
     return sha256_of(baseline)

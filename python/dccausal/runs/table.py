@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from dccausal._shared.files import check_regular, npy_bytes, read_bytes
 from dccausal._shared.json import json_text
+from dccausal._shared.text import said
 from dccausal.errors import InputError, OutputError
 from dccausal.explanation.explanation import Explanation
 
@@ -137,7 +138,7 @@ def row_of(index: int, path: str, folder: str, result: Explanation | Exception) 
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row.update(index=index, path=path, notes=[])
     if isinstance(result, Exception):
-        row.update(error=type(result).__name__, message=str(result))
+        row.update(error=type(result).__name__, message=said(result))
         return row
     row.update(
         {name: getattr(result, name) for name in ("outcome", "label", "name", "score", "explanation_score")}

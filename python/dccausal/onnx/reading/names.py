@@ -99,8 +99,9 @@ def _from_file(path: Path) -> tuple[str, ...]:
         text = read_text(path)
     except UnicodeDecodeError as error:
         raise OptionError(f"labels: {path} is not UTF-8 text; {_NEEDED} is needed") from error
-    except OSError as error:
-        raise OptionError(f"labels: {path} cannot be read ({error.strerror}); {_NEEDED} is needed") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"labels: {path} cannot be read ({reason}); {_NEEDED} is needed") from error
     if path.suffix.lower() == ".json":
         try:
             return _names(json.loads(text), f"labels: {path}")
