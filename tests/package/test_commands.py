@@ -120,8 +120,9 @@ def flags_of(command):
     return {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("line", named("dccausal"))
-def test_commands_are_those_of_the_command_line(line, here, monkeypatch):
+def test_commands_are_those_of_the_command_line(line, monkeypatch):
     group = command_line()
     name, *rest = line.words[1:]
     if name.startswith("-"):
@@ -162,7 +163,8 @@ def test_wherever_commands_stand_they_are_found():
     assert len(lines_of("dccausal")) >= 40
 
 
-def test_a_wrong_command_is_told(here):
+@pytest.mark.usefixtures("here")
+def test_a_wrong_command_is_told():
     """The check itself: what release.yml once had, and a flag that no command has."""
     group = command_line()
     (line,) = commands_in(ROOT / "release.yml", '"$bin/dccausal" demo --quiet --profile quick --out demo')
