@@ -1,4 +1,8 @@
-"""Every ``dccausal ...`` and ``make ...`` that the project writes down is one that exists: parsed, not run."""
+"""
+What the documents name is there: commands, targets of make, files, rooms.
+
+Every ``dccausal ...`` and ``make ...`` that the project writes down is parsed, and not run.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ PAGES = [
     *sorted(path for room in ("bench", "examples", "models") for path in (ROOT / room).rglob("*.md")),
 ]
 FENCE = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 INLINE = re.compile(r"`((?:dccausal|make) [^`]+)`")
 SHELLS = {"console", "bash", "sh", "text", ""}
 ENDS = {"&&", "||", ";", "|", "&", ">", ">>", "<"}
@@ -147,6 +152,26 @@ def test_commands_are_those_of_the_command_line(line, monkeypatch):
 def test_targets_are_those_of_the_makefile(line):
     targets = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {word for word in line.words[1:] if not word.startswith("-") and "=" not in word} <= set(targets)
+
+
+def test_links_lead_to_files():
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in PAGES
+        for link in LINK.findall(FENCE.sub("", page.read_text()))
+        if not (page.parent / link).exists()
+    ]
+    assert not broken
+
+
+def test_the_printed_trees_have_every_room():
+    _, python, rust = (fence[2] for fence in FENCE.finditer((ROOT / "ARCHITECTURE.md").read_text()))
+    named = {tree: set(re.findall(r"^ *(\w+)/ ", tree, re.MULTILINE)) for tree in (python, rust)}
+    package = ROOT / "python" / "dccausal"
+    rooms = {path.name for path in package.rglob("*/") if path.is_dir() and path.name != "__pycache__"}
+    assert named[python] == rooms
+    core = {path.name for path in (ROOT / "rust").iterdir() if path.is_dir()} - {"benches", "tests"}
+    assert core <= named[rust]
 
 
 def test_wherever_commands_stand_they_are_found():
