@@ -125,7 +125,7 @@ def test_a_model_that_was_replaced_is_not_opened_in_its_place(tmp_path):
     path.write_bytes(build(gain=2.0))
     with pytest.raises(ModelError, match="has changed since it was loaded"):
         pickle.loads(sent)  # noqa: S301
-    classifier._runner.left_behind()
+    classifier.runner.left_behind()
     with pytest.raises(ClassifierError, match="has changed since it was loaded"):
         classifier(images(1))
     path.unlink()
@@ -135,8 +135,8 @@ def test_a_model_that_was_replaced_is_not_opened_in_its_place(tmp_path):
 
 def test_a_device_cannot_be_shared_with_a_forked_process():
     classifier = on_cpu(build(), preprocess="unit")
-    classifier._runner._device = "cuda:0"
-    classifier._runner.left_behind()
+    classifier.runner._device = "cuda:0"
+    classifier.runner.left_behind()
     with pytest.raises(DeviceError, match="cuda:0 before this process was forked"):
         classifier(images(1))
 

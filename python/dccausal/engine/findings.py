@@ -15,8 +15,6 @@ from dccausal.targets import Target
 
 # Calls outside the core's budget: the intact image, the blank one, the last check of the result.
 N_CHECKS = 3
-# More than anybody can ask; the core counts in 64 bits.
-_MANY = 1 << 60
 
 
 @dataclass(eq=False)
@@ -60,7 +58,7 @@ class Findings:
     def budget(self) -> int | None:
         """Model calls for search and extraction together; None for as many as they like."""
         most = self.options.max_calls
-        return None if most is None else min(most, _MANY) - N_CHECKS
+        return None if most is None else most - N_CHECKS
 
     @property
     def floor(self) -> float:

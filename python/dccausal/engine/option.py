@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 
 Kind = type[str] | type[int] | type[float] | type[bool]
 Panel = Literal["Explanation", "Method (experts)", "Running"]
 _KEY = "dccausal"
+# Where there is no other bound: the core counts in 64 bits.
+_MOST = (1 << 62) - 1
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class Meaning:
                 raise OptionError(f"{name} is {value!r}; True or False is needed")
         elif self.kind is int:
             whole_number(name, value, int(self.low or 0), None if self.high is None else int(self.high))
+            if self.high is None and value > _MOST:
+                raise OptionError(f"{name} is {shown(value)}; a whole number below 2^62 is needed")
         elif self.kind is float:
             self._check_share(name, finite_number(name, value))
         elif self.choices:
