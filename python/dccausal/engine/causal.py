@@ -45,6 +45,7 @@ class CausalSearch:
             reach=settings.reach if settings.evidence == "shared" else None,
             audit=settings.audit,
             survey=settings.surveyed_sides(),
+            shown=settings.shown_sides(),
             trees=options.trees,
             max_calls=budget,
         )
@@ -75,6 +76,15 @@ class CausalSearch:
     def heatmap(self) -> NDArray[np.float32]:
         """Return the mean over the partitions begun, and what the survey found, (H, W)."""
         return self._search.heatmap()
+
+    def ranking(self) -> NDArray[np.float32]:
+        """Return the map that nested sets are grown from, (H, W): the survey's, which owes nothing to chance."""
+        surveyed = self._search.surveyed()
+        return self._search.partitions() if surveyed is None else surveyed
+
+    def partitions(self) -> NDArray[np.float32]:
+        """Return the mean responsibility over the partitions begun, (H, W)."""
+        return self._search.partitions()
 
     def statistics(self) -> dict[str, Any]:
         """Return what the core counted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -46,9 +46,12 @@ def explain(
     audit: float | None = None,
     wave: int | None = None,
     survey: int | None = None,
+    shown: int | None = None,
+    levels: Sequence[float] | str | None = None,
+    remainder: int | None = None,
     reestimate: float | None = None,
     trees: int = 0,
-    min_confidence: float = 0.0,
+    min_confidence: float | None = None,
     baseline: Baseline = "grey",
     max_calls: int | None = None,
     threads: int | None = None,
@@ -77,9 +80,9 @@ def explain(
         A masked image passes if the target is among this many best labels. By default 1, or the target's rank
         on the image where it is not the top label.
     profile
-        Values of the next thirteen options by name ("paper", "fast", "default") or as a ``Profile``.
+        Values of the next sixteen options by name ("paper", "fast", "default") or as a ``Profile``.
     partitions
-        Number of random partitions of the image, 1 to 4096. This and the next twelve replace the profile's
+        Number of random partitions of the image, 1 to 4096. This and the next fifteen replace the profile's
         values; ``Profile`` says more on each.
     world
         What else is masked while a superpixel is refined: "intact", "contingency", "sufficient" or "both".
@@ -102,7 +105,14 @@ def explain(
     wave
         Partitions that are grown together, 1 to 4096.
     survey
-        Lattices of which each superpixel is masked alone and shown alone, 0 to 8.
+        Lattices of which each superpixel is masked alone, 0 to 8.
+    shown
+        Lattices of which each superpixel is shown alone, 0 to 8.
+    levels
+        Shares of the image's score, such as (0.9, 0.5, 0): a set for each, each inside the one before. Empty: one
+        set alone.
+    remainder
+        Superpixels a side of the lattice that is surveyed once more with the outermost set masked; 0 for none.
     reestimate
         How much of what the extraction finds is added to the heatmap, 0 to 1.
     seed
@@ -112,8 +122,9 @@ def explain(
         Of this many partitions, the first ones, the causal trees are recorded in the result, 0 to 16. Nothing
         else in it changes.
     min_confidence
-        The explanation's score must be at least this share of the image's score, 0 to 1. Needs scores that are
-        not negative: probabilities, not logits.
+        The explanation's score must be at least this share of the image's score, 0 to 1: ``kept`` is the set of this
+        level. By default 0.5 where there are scores and levels, else 0, the label alone. Needs scores that are not
+        negative: probabilities, not logits.
     baseline
         What masked pixels are replaced by, in pixel space before normalisation: a colour by name or (r, g, b),
         "blur", or an image.

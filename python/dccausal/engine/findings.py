@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal.engine.options import Options
-from dccausal.explanation.record import Outcome
+from dccausal.explanation.record import Level, Outcome
 from dccausal.inputs.view import View
 from dccausal.targets import Target
 
 # Calls outside the core's budget: the intact image, the blank one, the last check of the result.
 N_CHECKS = 3
+# The share of the score that an explanation keeps, where nobody says another.
+HALF = 0.5
 
 
 @dataclass(eq=False)
@@ -30,7 +32,7 @@ class Findings:
         The label that is explained, once it is known.
     evidence
         What was asked and answered; None until the label is known.
-    outcome, notes, heatmap, kept, explanation_score
+    outcome, notes, heatmap, kept, levels, explanation_score
         As in ``Explanation``.
     heatmap_peak
         The heatmap's highest value before it was scaled to 1.
@@ -46,6 +48,7 @@ class Findings:
     heatmap: NDArray[np.float32] = field(init=False)
     kept: NDArray[np.bool_] = field(init=False)
     heatmap_peak: float = 0.0
+    levels: tuple[Level, ...] = ()
     explanation_score: float = float("nan")
 
     def __post_init__(self) -> None:
@@ -58,10 +61,28 @@ class Findings:
     def budget(self) -> int | None:
         """Model calls for search and extraction together; None for as many as they like."""
         most = self.options.max_calls
-        return None if most is None else most - N_CHECKS
+        n_more = max(0, len(self.shares) - 1)  # each further level is checked too
+        return None if most is None else max(1, most - N_CHECKS - n_more)
 
     @property
     def floor(self) -> float:
         """The least score of an explanation; 0 asks for the label alone."""
-        share = self.options.min_confidence
-        return share * self.target.score if share > 0 else 0.0
+        return self.share * self.target.score if self.share > 0 else 0.0
+
+    @property
+    def share(self) -> float:
+        """The share of the image's score that the explanation has to keep."""
+        given = self.options.min_confidence
+        if given is not None:
+            return given
+        return HALF if self.options.settings.levels and self.target.score > 0 else 0.0
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares of the nested sets, falling, the explanation's among them; empty where there is one set alone."""
+        levels = self.options.settings.levels
+        if not levels:
+            return ()
+        if not self.target.score > 0:  # labels alone, or scores of which no share can be taken
+            return (0.0,)
+        return tuple(sorted({*levels, self.share}, reverse=True))

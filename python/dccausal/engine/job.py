@@ -15,8 +15,10 @@ from dccausal.engine.finder import MakeSearch
 from dccausal.engine.findings import Findings
 from dccausal.engine.masking.batch import Answer, Asked
 from dccausal.engine.options import Options
-from dccausal.engine.phases import Check, Find, Phase, Verify
+from dccausal.engine.phase import Phase
+from dccausal.engine.phases import Check, Find
 from dccausal.engine.progress import PHASES, PhaseName, Progress
+from dccausal.engine.verify import Verify
 from dccausal.inputs.view import View
 from dccausal.targets import Target
 

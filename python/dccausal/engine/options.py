@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
@@ -81,11 +81,12 @@ class Options:
             metavar="N",
         ),
     )
-    min_confidence: float = option(
-        0.0,
+    min_confidence: float | None = option(
+        None,
         Meaning(
             float,
-            "The explanation's score must be at least this share of the photograph's.",
+            "The explanation's score must be at least this share of the photograph's. By default half of it, where "
+            "there are scores; nothing by the profile paper.",
             0,
             1,
             metavar="SHARE",
@@ -214,9 +215,12 @@ class GivenOptions(TypedDict, total=False):
     audit: float | None
     wave: int | None
     survey: int | None
+    shown: int | None
+    levels: Sequence[float] | str | None
+    remainder: int | None
     reestimate: float | None
     trees: int
-    min_confidence: float
+    min_confidence: float | None
     baseline: Baseline
     max_calls: int | None
     threads: int | None

@@ -7,7 +7,7 @@ into the findings, which are whole at any time.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,55 +16,18 @@ from dccausal import _core
 from dccausal.engine.causal import CausalSearch
 from dccausal.engine.finder import HeatmapSearch, MakeSearch
 from dccausal.engine.findings import Findings
+from dccausal.engine.maps import scaled
 from dccausal.engine.masking.batch import Answer, Asked
+from dccausal.engine.nesting import Nest
+from dccausal.engine.phase import Phase
 from dccausal.engine.progress import PhaseName
+from dccausal.engine.verify import Verify
 from dccausal.engine.whole_images import WholeImageInquiry, WholeImages
 from dccausal.errors import DccausalError
 from dccausal.targets import choose_target
 
 # Of a limited budget, what the search may use; the extraction has the rest.
 _SEARCH_SHARE = 2 / 3
-# Scores of one image differ by about this much with the batch it is in.
-_ROUNDING = 1e-4
-
-
-class Phase(Protocol):
-    """A part of an explanation's work."""
-
-    @property
-    def name(self) -> PhaseName:
-        """What it is called where progress is told."""
-        ...
-
-    @property
-    def is_done(self) -> bool:
-        """Whether it asks no more and has all its answers."""
-        ...
-
-    @property
-    def progress(self) -> float | None:
-        """How much of it is done, 0 to 1; None where that cannot be told."""
-        ...
-
-    def propose(self, capacity: int) -> Asked | None:
-        """Return the next questions, at most ``capacity``; None while it waits for answers, or at the end."""
-        ...
-
-    def take(self, asked: Any, answer: Any) -> None:
-        """Take the answers to questions that were proposed."""
-        ...
-
-    def settle(self, n_calls: int) -> None:
-        """Write what is known into the findings; ``n_calls`` is what the phase asked. Also when cut short."""
-        ...
-
-    def following(self) -> Phase | None:
-        """Return the next phase; None at the end."""
-        ...
-
-    def statistics(self) -> dict[str, Any]:
-        """Return what it counted, as plain values."""
-        ...
 
 
 class Check:
@@ -120,7 +83,7 @@ class Check:
         """
         found, options = self._findings, self._findings.options
         answer = self._inquiry.answer()
-        needs_scores = options.min_confidence > 0
+        needs_scores = (options.min_confidence or 0.0) > 0
         found.target = choose_target(
             answer[:1], self._label, options.top_k, multi_label=self._multi_label, needs_scores=needs_scores
         )
@@ -196,8 +159,7 @@ class Find:
         peak = float(heat.max())
         found.heatmap_peak = peak
         if isinstance(self.search, CausalSearch):
-            if peak > 0:
-                found.heatmap = (heat / np.float32(peak)).astype(np.float32, copy=False)
+            found.heatmap = scaled(self.search.ranking() if found.shares else heat)
             return
         # Other methods' values have no zero of their own, and the core did not ask their questions.
         if found.evidence is not None:
@@ -208,8 +170,9 @@ class Find:
         found.notes.extend(self.search.notes)
 
     def following(self) -> Phase:
-        """Return the extraction."""
-        return Extract(self._findings, self.search)
+        """Return the extraction: of nested sets, or of one."""
+        found = self._findings
+        return Nest(found, self.search) if found.shares else Extract(found, self.search)
 
     def statistics(self) -> dict[str, Any]:
         """Return what the core counted; nothing where it did not ask."""
@@ -277,61 +240,3 @@ class Extract:
         grown = self._extraction.grown()
         size = None if grown is None else float(grown.mean())
         return {"grid": list(self._extraction.grid), "grown_size": size}
-
-
-class Verify:
-    """
-    Asks once more about the explanation itself, made by other means than during the search.
-
-    Parameters
-    ----------
-    findings
-        What is known.
-
-    """
-
-    name: PhaseName = "verification"
-    progress: float | None = None
-
-    def __init__(self, findings: Findings) -> None:
-        """Put the explanation on the baseline."""
-        self._findings = findings
-        view, kept = findings.view, np.flatnonzero(findings.kept)
-        explanation = view.baseline.copy()
-        explanation.reshape(-1, 3)[kept] = view.image.reshape(-1, 3)[kept]
-        self._inquiry = WholeImageInquiry(explanation[None])
-
-    @property
-    def is_done(self) -> bool:
-        """Whether it was answered."""
-        return self._inquiry.is_done
-
-    def propose(self, capacity: int) -> WholeImages | None:
-        """Return the explanation's image."""
-        return self._inquiry.propose(capacity)
-
-    def take(self, asked: WholeImages, answer: NDArray[Any]) -> None:
-        """Take the classifier's checked answer."""
-        self._inquiry.submit(asked, answer)
-
-    def settle(self, n_calls: int) -> None:  # noqa: ARG002  every phase is told
-        """Note the score, and whether the label is really given."""
-        if not self.is_done:
-            return
-        found = self._findings
-        is_passing, scores = found.target.judge(self._inquiry.answer())
-        found.explanation_score = float(scores[0])
-        if not is_passing[0] or scores[0] < found.floor * (1 - _ROUNDING):
-            found.outcome = "insufficient"
-            found.notes.append(
-                "The last check failed: with everything else masked the classifier does not give the label. "
-                "Its answers differ from call to call."
-            )
-
-    def following(self) -> None:
-        """Return nothing: this is the end."""
-        return
-
-    def statistics(self) -> dict[str, Any]:
-        """Return nothing."""
-        return {}

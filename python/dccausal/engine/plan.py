@@ -116,6 +116,7 @@ class Plan:
         return Explanation(
             heatmap=found.heatmap,
             kept=found.kept,
+            levels=found.levels,
             label=label,
             name=names[label] if names is not None else None,
             score=found.target.score,
@@ -144,7 +145,7 @@ class Plan:
             "trees": options.trees,
             "target": options.target,
             "top_k": job.target.top_k,
-            "min_confidence": options.min_confidence,
+            "min_confidence": job.found.share,
             "baseline": _describe(options.baseline),
             "max_calls": options.max_calls,
             "threads": self.threads,

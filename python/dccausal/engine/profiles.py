@@ -52,10 +52,17 @@ class Profile:
     audit
         With shared evidence, the share of the verdicts inferred that are asked all the same, 0 to 1. Where too
         many of them turn out wrong, the reach is halved.
-    survey
-        Number of lattices that are surveyed, 0 to 8 (paper: 0): every superpixel of the lattice is masked alone and
-        shown alone, and what the score loses and gains is half of the heatmap. The first lattice has four
-        superpixels a side, each further one has one more: 32, 82, 154, 252, ... model calls.
+    survey, shown
+        Number of lattices of which every superpixel is masked alone, and of which every one is shown alone, 0 to
+        8 (paper: 0). What the score loses and gains is a map that owes nothing to chance. The first lattice that
+        is masked has four superpixels a side, the first that is shown has three, each further one has one more.
+    levels
+        Shares of the image's score, falling (paper: none). A set is extracted for each, each inside the one
+        before, on a lattice of ``grid`` blocks, with few pieces and without holes. Without levels there is one
+        set, by the score that ``min_confidence`` asks for.
+    remainder
+        Superpixels a side of the lattice that is surveyed once more with the outermost set masked, 0 for none
+        (paper: 0): what is left of the score, and where.
     reestimate
         How much of what the extraction finds is added to the heatmap, as a share of its peak, 0 to 1 (paper:
         0): all of it on the explanation, less on what was dropped on the way, the less the earlier.
@@ -179,6 +186,37 @@ class Profile:
             panel=_EXPERTS,
         ),
     )
+    shown: int = option(
+        0,
+        Meaning(
+            int,
+            "Lattices of which each part is shown alone; 0 for none.",
+            0,
+            8,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
+    levels: tuple[float, ...] = option(
+        (),
+        Meaning(
+            str,
+            "Shares of the score of the nested sets, such as 0.9,0.5,0; none for one set on the finest lattice.",
+            metavar="SHARES",
+            panel=_EXPERTS,
+        ),
+    )
+    remainder: int = option(
+        0,
+        Meaning(
+            int,
+            "Parts a side of the lattice that is surveyed with the outermost set masked; 0 for none.",
+            0,
+            32,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
     reestimate: float = option(
         0.0,
         Meaning(
@@ -193,6 +231,7 @@ class Profile:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        object.__setattr__(self, "levels", read_levels(self.levels))
         check_options(self)
 
     @classmethod
@@ -217,34 +256,63 @@ class Profile:
         return replace(profile, **{name: value for name, value in changes.items() if value is not None})
 
     def surveyed_sides(self) -> list[int]:
-        """Return the superpixels a side of each lattice that is surveyed."""
+        """Return the superpixels a side of each lattice of which every one is masked alone."""
         return list(range(_COARSEST, _COARSEST + self.survey))
+
+    def shown_sides(self) -> list[int]:
+        """Return the superpixels a side of each lattice of which every one is shown alone."""
+        return list(range(_COARSEST - 1, _COARSEST - 1 + self.shown))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as plain data."""
         return asdict(self)
 
 
-# Superpixels a side of the first lattice of a survey.
+def read_levels(given: Any) -> tuple[float, ...]:
+    """
+    Return shares of the score, falling, from numbers or from a text such as "0.9,0.5,0"; "none" is none.
+
+    Raises
+    ------
+    OptionError
+        If they are no different numbers from 0 to 1, at most eight.
+
+    """
+    needed = "at most 8 different numbers from 0 to 1, such as 0.9,0.5,0, or none, are needed"
+    try:
+        parts = given.split(",") if isinstance(given, str) else list(given)
+        levels = () if given == "none" else tuple(float(part) for part in parts)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"levels is {shown(given)}; {needed}") from error
+    if len(levels) > _MOST_LEVELS or len({*levels}) < len(levels) or not all(0 <= one <= 1 for one in levels):
+        raise OptionError(f"levels is {shown(given)}; {needed}")
+    return tuple(sorted(levels, reverse=True))
+
+
+_MOST_LEVELS = 8
+# Superpixels a side of the first lattice of which each is masked alone; those shown alone begin one coarser.
 _COARSEST = 4
 
-# A better map for a tenth of the paper's calls, as measured: see DESIGN.md.
+# What convinces people who look at it, as measured and looked at: see DESIGN.md.
 _DEFAULT = Profile(
-    partitions=6,
+    partitions=12,
     world="both",
     weighting="score",
-    min_side=0.25,
+    min_side=0.5,
     refine_equal=True,
     concentration=4,
-    grid=32,
+    grid=14,
     evidence="shared",
-    wave=3,
-    survey=2,
+    wave=12,
+    survey=4,
+    shown=3,
+    levels=(0.9, 0.5, 0.0),
+    remainder=7,
 )
 PROFILES = {
     # Sections 3 and 5 of the paper, to the letter; the grid, where the paper has single pixels, is ours.
     "paper": Profile(),
     "default": _DEFAULT,
-    # Fewer partitions, not as deep, a coarser survey, and larger blocks.
-    "fast": replace(_DEFAULT, partitions=4, min_side=0.4, survey=1, grid=26),
+    # A coarser survey, larger blocks, and nothing asked about what remains.
+    "fast": replace(_DEFAULT, partitions=4, wave=4, survey=3, shown=2, grid=12, remainder=0),
 }

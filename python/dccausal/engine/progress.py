@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PhaseName = Literal["check", "search", "growth", "shrinking", "verification"]
+PhaseName = Literal["check", "search", "growth", "shrinking", "remainder", "verification"]
 
 
-PHASES: tuple[PhaseName, ...] = ("check", "search", "growth", "shrinking", "verification")
+PHASES: tuple[PhaseName, ...] = ("check", "search", "growth", "shrinking", "remainder", "verification")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Progress:
     Attributes
     ----------
     phase
-        "check", "search", "growth", "shrinking" or "verification".
+        "check", "search", "growth", "shrinking", "remainder" or "verification".
     n_calls
         Model calls so far.
     n_expected

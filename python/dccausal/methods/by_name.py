@@ -36,7 +36,7 @@ def explain_with(
     target: int | str | None = None,
     top_k: int | None = None,
     seed: int = 0,
-    min_confidence: float = 0.0,
+    min_confidence: float | None = None,
     baseline: Baseline = "grey",
     max_calls: int | None = None,
     batch_size: int | None = None,
