@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import nested_reference
 import numpy as np
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nested_reference
+import reference
 from dccausal import _core
 
 
@@ -97,9 +97,7 @@ def test_smoothing_equals_the_reference(height, width, seed, sigma):
 def test_smoothing_equals_another_library(sigma):
     ndimage = pytest.importorskip("scipy.ndimage")
     heat = np.random.default_rng(1).random((50, 90), dtype=np.float32)
-    np.testing.assert_allclose(
-        _core.smoothed(heat, sigma), ndimage.gaussian_filter(heat, sigma), atol=1e-6
-    )
+    np.testing.assert_allclose(_core.smoothed(heat, sigma), ndimage.gaussian_filter(heat, sigma), atol=1e-6)
 
 
 @settings(max_examples=50, deadline=None)
@@ -127,7 +125,7 @@ def test_strides_and_odd_sizes_are_taken():
         nothing = np.zeros(shape, np.float32)
         assert _core.smoothed(nothing, 2.0).shape == shape
         assert _core.contoured([nothing.astype(bool)], nothing, nothing).shape == shape
-        with pytest.raises(ValueError, match="map is"):
+        with pytest.raises(ValueError, match="heat is"):
             _core.block_means(nothing, 4)
 
 

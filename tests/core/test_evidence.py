@@ -6,9 +6,9 @@ from threading import Thread
 
 import numpy as np
 import pytest
+
 import reference
 from asking import answer, evidence, search
-
 from dccausal import _core
 
 OPTIONS = reference.Options(height=24, width=20, partitions=6, world="contingency")
@@ -136,7 +136,7 @@ def test_sides_out_of_range(side):
 @pytest.mark.parametrize("n_calls", [-1, 2**64, 10**30, 10**5000], ids=["-1", "2^64", "10^30", "10^5000"])
 def test_no_number_of_calls_is_too_large_to_be_refused(n_calls):
     known = evidence(OPTIONS)
-    with pytest.raises(ValueError, match="max_calls is .*; it must be from 0 to 18446744073709551615"):
+    with pytest.raises(ValueError, match=r"max_calls is .*; it must be from 0 to 18446744073709551615"):
         _core.Evidence(24, 20, max_calls=n_calls)
     with pytest.raises(ValueError, match="max_calls is"):
         known.max_calls = n_calls

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
-from asking import answer, evidence, search
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import classifiers, options
 
+import reference
+from asking import answer, evidence, search
 from dccausal import _core
+from strategies import classifiers, options
 
 
 def extract(verdict, heat, cells, min_score=0.0, **how):

@@ -1,8 +1,8 @@
 """Nested sufficient sets and the map drawn between their contours, written to be read.
 
-``ask`` takes a list of boolean (rows, columns) lattices, the blocks that are kept, and returns a verdict for each: whether
-the label is still given, and its score. A round is one call of it, so nothing depends on the size of batches. Ties go to
-what came first, and blocks come row by row.
+``ask`` takes a list of boolean (rows, columns) lattices, the blocks that are kept, and returns a verdict for each:
+whether the label is still given, and its score. A round is one call of it, so nothing depends on the size of batches.
+Ties go to what came first, and blocks come row by row.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ class Nested:
         self.grown = self.kept
         self.shrink(2, to_the_end=False)
         self.known = {}
-        for self.floor in self.floors:
+        for floor in self.floors:
+            self.floor = floor
             self.shrink(1, to_the_end=True)
             self.sets.append(self.kept)
         return "minimal"
@@ -156,9 +157,7 @@ class Nested:
         is_first = True
         while units := self.units(side):
             key = self.kept.tobytes()
-            fresh = [
-                u for u in units if u.tobytes() in self.known and self.known[u.tobytes()][2] == key
-            ]
+            fresh = [u for u in units if u.tobytes() in self.known and self.known[u.tobytes()][2] == key]
             is_fresh = {unit.tobytes() for unit in fresh}
             waiting = sorted((u for u in units if u.tobytes() not in is_fresh), key=self.priority)
             window = waiting if is_first else waiting[:WINDOW]
@@ -228,11 +227,8 @@ def contoured(levels: Sequence[Kept], inside: Map, outside: Map) -> Map:
             assert framed is not None
             edge = framed[1:-1, 1:-1]
         middle = distances(following)
-        if middle is None:
-            height = edge / (edge.max(initial=0) or 1)
-        else:
-            height = edge / np.where(edge > 0, edge + middle, 1)
-        value = 0.4 + 0.6 * (j + 0.98 * (height + inside) / 2) / len(levels)
+        whole = edge.max(initial=0) or 1 if middle is None else np.where(edge > 0, edge + middle, 1)
+        value = 0.4 + 0.6 * (j + 0.98 * (edge / whole + inside) / 2) / len(levels)
         drawn = np.where(level & ~following, value, drawn)
     return drawn
 
