@@ -37,43 +37,90 @@ pub fn contoured(levels: &[Vec<bool>], inside: &[f32], outside: &[f32], width: u
     let step = (1.0 - GROUND) / precise(levels.len().max(1));
     for (level, set) in levels.iter().enumerate() {
         let next = levels.get(level + 1);
-        if next == Some(set) {
-            continue;
-        }
+        let Some(crop) = Crop::around(set, width).filter(|_| next != Some(set)) else { continue };
         let ground = GROUND + step * precise(level);
-        let heights = heights(set, next.map(Vec::as_slice), width);
-        for (pixel, height) in heights.into_iter().enumerate().filter(|&(pixel, _)| set[pixel]) {
-            let mean = f64::midpoint(height, share(inside[pixel]));
-            map[pixel] = at_least(ground, ground + step * BETWEEN * mean);
+        let ring = Ring { set: crop.take(set), next: next.map(|next| crop.take(next)), width: crop.width };
+        let heights = ring.heights();
+        for ((pixel, height), is_in) in crop.pixels().zip(heights).zip(&ring.set) {
+            if *is_in {
+                let mean = f64::midpoint(height, share(inside[pixel]));
+                map[pixel] = at_least(ground, ground + step * BETWEEN * mean);
+            }
         }
     }
     Ok(map)
 }
 
-/// How far each pixel of a set has come from its edge to the next set's, or to its middle where there is none: from 0 to 1.
-fn heights(set: &[bool], next: Option<&[bool]>, width: usize) -> Vec<f64> {
-    let is_outside: Vec<bool> = set.iter().map(|is_kept| !is_kept).collect();
-    let mut squares = squared_distances(&is_outside, width).unwrap_or_else(|| squares_to_frame(set.len(), width));
-    if let Some(to_next) = next.and_then(|next| squared_distances(next, width)) {
-        for (square, to_next) in squares.iter_mut().zip(to_next) {
-            let (from_edge, to_next) = (square.sqrt(), to_next.sqrt());
-            *square = if from_edge > 0.0 { from_edge / (from_edge + to_next) } else { 0.0 };
-        }
-        return squares;
-    }
-    let most = squares.iter().copied().fold(0.0, f64::max);
-    let scale = if most > 0.0 { most } else { 1.0 };
-    squares.into_iter().map(|square| (square / scale).sqrt()).collect()
+/// The part of an image that has a set of pixels, and one more pixel to either side: nothing else is nearest to any of them.
+struct Crop {
+    top: usize,
+    left: usize,
+    height: usize,
+    width: usize,
+    image_width: usize,
 }
 
-/// The square of each pixel's distance to the nearest pixel beyond the image's frame.
-fn squares_to_frame(n_pixels: usize, width: usize) -> Vec<f64> {
-    let height = n_pixels / width.max(1);
-    let to_frame = |pixel: usize| {
-        let (row, column) = (pixel / width, pixel % width);
-        precise((row + 1).min(height - row).min(column + 1).min(width - column)).powi(2)
-    };
-    (0..n_pixels).map(to_frame).collect()
+impl Crop {
+    /// Around a set; `None` if it is empty.
+    fn around(set: &[bool], image_width: usize) -> Option<Self> {
+        let rows = || set.chunks_exact(image_width.max(1));
+        let is_in = |row: &[bool]| row.contains(&true);
+        let (first, last) = (rows().position(is_in)?, rows().rposition(is_in)?);
+        let lefts = rows().filter_map(|row| row.iter().position(|&is_in| is_in));
+        let rights = rows().filter_map(|row| row.iter().rposition(|&is_in| is_in));
+        let (leftmost, rightmost) = (lefts.min()?, rights.max()?);
+        let (top, left) = (first.saturating_sub(1), leftmost.saturating_sub(1));
+        let (bottom, right) = ((last + 2).min(rows().len()), (rightmost + 2).min(image_width));
+        Some(Self { top, left, height: bottom - top, width: right - left, image_width })
+    }
+
+    fn rows(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let (left, width, image_width) = (self.left, self.width, self.image_width);
+        (self.top..self.top + self.height).map(move |row| row * image_width + left..row * image_width + left + width)
+    }
+
+    fn pixels(&self) -> impl Iterator<Item = usize> {
+        self.rows().flatten()
+    }
+
+    fn take(&self, set: &[bool]) -> Vec<bool> {
+        self.rows().flat_map(|row| &set[row]).copied().collect()
+    }
+}
+
+/// A set without the next one, which lies within it.
+struct Ring {
+    set: Vec<bool>,
+    next: Option<Vec<bool>>,
+    width: usize,
+}
+
+impl Ring {
+    /// How far each pixel has come from the set's edge to the next set's, or to the set's middle where there is none: from 0
+    /// to 1.
+    fn heights(&self) -> Vec<f64> {
+        let is_outside: Vec<bool> = self.set.iter().map(|is_in| !is_in).collect();
+        let from_edge = squared_distances(&is_outside, self.width).unwrap_or_else(|| self.squares_to_frame());
+        if let Some(to_next) = self.next.as_deref().and_then(|next| squared_distances(next, self.width)) {
+            // What is outside keeps its place, at 0.
+            let share = |(from, to): (f64, f64)| if from > 0.0 { from.sqrt() / (from.sqrt() + to.sqrt()) } else { 0.0 };
+            return from_edge.into_iter().zip(to_next).map(share).collect();
+        }
+        let most = from_edge.iter().copied().fold(0.0, f64::max);
+        let scale = if most > 0.0 { most } else { 1.0 };
+        from_edge.into_iter().map(|square| if square > 0.0 { (square / scale).sqrt() } else { 0.0 }).collect()
+    }
+
+    /// The square of each pixel's distance to the nearest pixel beyond the image's frame.
+    fn squares_to_frame(&self) -> Vec<f64> {
+        let (n_pixels, width) = (self.set.len(), self.width);
+        let height = n_pixels / width;
+        let to_frame = |pixel: usize| {
+            let (row, column) = (pixel / width, pixel % width);
+            precise((row + 1).min(height - row).min(column + 1).min(width - column)).powi(2)
+        };
+        (0..n_pixels).map(to_frame).collect()
+    }
 }
 
 /// A value from 0 to 1; what is no number is 0.

@@ -1,5 +1,8 @@
 //! The exact Euclidean distance transform (Felzenszwalb and Huttenlocher, *Distance Transforms of Sampled Functions*, 2012).
 
+/// No distance; one more is none either.
+const NONE: i32 = i32::MAX / 2;
+
 /// For every pixel, row by row, the square of its distance to the nearest pixel of a set; `None` if the set is empty.
 #[must_use]
 pub fn squared_distances(is_target: &[bool], width: usize) -> Option<Vec<f64>> {
@@ -10,18 +13,24 @@ pub fn squared_distances(is_target: &[bool], width: usize) -> Option<Vec<f64>> {
     let mut squares = vec![0.0; is_target.len()];
     let mut envelope = Envelope::default();
     for (row, squares) in along_columns.chunks_exact(width).zip(squares.chunks_exact_mut(width)) {
-        envelope.lower(row);
-        envelope.draw(squares);
+        // Between two targets of a row nothing beyond them is nearer.
+        let mut end = 0;
+        while let Some(first) = row[end..].iter().position(|&distance| distance > 0).map(|gap| end + gap) {
+            end = row[first..].iter().position(|&distance| distance == 0).map_or(width, |gap| first + gap);
+            let left = first.saturating_sub(1);
+            envelope.lower(&row[left..(end + 1).min(width)]);
+            envelope.draw(&mut squares[left..end]);
+        }
     }
     Some(squares)
 }
 
-/// The distance to the nearest target in the same column; `u32::MAX` where there is none.
-fn column_distances(is_target: &[bool], width: usize) -> Vec<u32> {
-    let mut distances: Vec<u32> = is_target.iter().map(|&is_target| if is_target { 0 } else { u32::MAX }).collect();
+/// The distance to the nearest target in the same column; at least `NONE` where there is none.
+fn column_distances(is_target: &[bool], width: usize) -> Vec<i32> {
+    let mut distances: Vec<i32> = is_target.iter().map(|&is_target| if is_target { 0 } else { NONE }).collect();
     let n_rows = is_target.len() / width;
-    let step = |to: &mut [u32], from: &[u32]| {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = (*to).min(from.saturating_add(1)));
+    let step = |to: &mut [i32], from: &[i32]| {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = (*to).min(from + 1));
     };
     for row in 1..n_rows {
         let (above, below) = distances.split_at_mut(row * width);
@@ -34,48 +43,52 @@ fn column_distances(is_target: &[bool], width: usize) -> Vec<u32> {
     distances
 }
 
-/// The lower envelope of one parabola a column.
+/// The lower envelope of one parabola a column. All numbers are whole and small enough to be exact.
 #[derive(Default)]
 struct Envelope {
-    /// Each parabola's column, and its value there.
-    parabolas: Vec<(f64, f64)>,
-    /// Where each takes over from the one before.
-    starts: Vec<f64>,
+    parabolas: Vec<Parabola>,
+}
+
+struct Parabola {
+    column: f64,
+    /// Its value there.
+    height: f64,
+    /// Where it takes over from the one before, as a fraction.
+    start: (f64, f64),
 }
 
 impl Envelope {
     #[expect(clippy::cast_precision_loss, reason = "columns are few")]
-    fn lower(&mut self, distances: &[u32]) {
+    fn lower(&mut self, distances: &[i32]) {
         self.parabolas.clear();
-        self.starts.clear();
-        for (column, &distance) in distances.iter().enumerate().filter(|(_, distance)| **distance < u32::MAX) {
+        for (column, &distance) in distances.iter().enumerate().filter(|(_, distance)| **distance < NONE) {
             let (column, height) = (column as f64, f64::from(distance) * f64::from(distance));
-            let mut start = f64::NEG_INFINITY;
-            while let Some(&(other, other_height)) = self.parabolas.last() {
-                let rise = (height + column * column) - (other_height + other * other);
-                start = rise / (2.0 * (column - other));
-                if self.starts.last().is_none_or(|&before| start > before) {
+            // The first one begins before all others.
+            let mut start = (-1.0, 0.0);
+            while let Some(last) = self.parabolas.last() {
+                let rise = (height + column * column) - (last.height + last.column * last.column);
+                let run = 2.0 * (column - last.column);
+                if rise * last.start.1 > last.start.0 * run {
+                    start = (rise, run);
                     break;
                 }
                 self.parabolas.pop();
-                self.starts.pop();
-                start = f64::NEG_INFINITY;
             }
-            self.parabolas.push((column, height));
-            self.starts.push(start);
+            self.parabolas.push(Parabola { column, height, start });
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "columns are few")]
     fn draw(&self, squares: &mut [f64]) {
-        let mut at = 0;
+        let mut later = self.parabolas.iter();
+        let Some(mut lowest) = later.next() else { return };
+        let mut next = later.next();
         for (column, square) in squares.iter_mut().enumerate() {
             let column = column as f64;
-            while self.starts.get(at + 1).is_some_and(|&start| start < column) {
-                at += 1;
+            while let Some(parabola) = next.filter(|next| next.start.0 < column * next.start.1) {
+                (lowest, next) = (parabola, later.next());
             }
-            let (lowest, height) = self.parabolas[at];
-            *square = (column - lowest) * (column - lowest) + height;
+            *square = (column - lowest.column) * (column - lowest.column) + lowest.height;
         }
     }
 }

@@ -47,12 +47,12 @@ pub fn contoured<'py>(
 #[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
 pub fn smoothed<'py>(
     py: Python<'py>,
-    map: PyReadonlyArray2<'py, f32>,
+    heat: PyReadonlyArray2<'py, f32>,
     sigma: f64,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let shape = shape_of(&map);
+    let shape = shape_of(&heat);
     require((0.0..=4096.0).contains(&sigma), "sigma", sigma, "from 0 to 4096 pixels")?;
-    let values = one_a_pixel("map", &map, shape)?;
+    let values = one_a_pixel("heat", &heat, shape)?;
     let smoothed = py.detach(|| smoothing::smoothed(&values, shape[1], sigma));
     smoothed.into_pyarray(py).reshape(shape)
 }
@@ -62,20 +62,20 @@ pub fn smoothed<'py>(
 #[expect(clippy::needless_pass_by_value, reason = "guards of arrays come by value")]
 pub fn block_means<'py>(
     py: Python<'py>,
-    map: PyReadonlyArray2<'py, f32>,
+    heat: PyReadonlyArray2<'py, f32>,
     cells: u32,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let shape = shape_of(&map);
+    let shape = shape_of(&heat);
     let [height, width] = shape.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
     let sides = "at least 1 pixel and at most 65535 a side";
     require(
         (1..=65535).contains(&height.min(width)) && height.max(width) <= 65535,
-        "map",
+        "heat",
         format!("{height} x {width}"),
         sides,
     )?;
     require((1..=256).contains(&cells), "cells", cells, "from 1 to 256 blocks a side")?;
-    let values = one_a_pixel("map", &map, shape)?;
+    let values = one_a_pixel("heat", &heat, shape)?;
     let means = py.detach(|| {
         let grid = Grid::new(height, width, cells);
         grid.pixels(&smoothing::block_means(&values, shape[1], &grid))
