@@ -1,7 +1,7 @@
 //! The core of dccausal: which parts of an image made a classifier say what it said.
 //!
 //! The method is DC-Causal (Chockler, Kroening and Sun, *Explanations for Occluded Images*, ICCV 2021). The core never calls
-//! a classifier: [`Search`] and [`Extraction`] are state machines ([`Inquiry`]) that propose batches of questions (which
+//! a classifier: [`Search`], [`Extraction`] and [`Nested`] are state machines ([`Inquiry`]) that propose batches of questions (which
 //! pixels to mask) and take the verdicts (does the label stay?) into the [`Evidence`] about the image; [`Renderer`] draws the
 //! masked images. Given the same verdicts, the result is the same to the last bit, for any batch size, any number of batches
 //! in flight and any number of threads.
@@ -52,14 +52,18 @@ pub use evidence::inquiry::Inquiry;
 pub use evidence::round::Round;
 pub use evidence::sharing::{Sharing, SharingCounts, SharingOptions};
 pub use extraction::extraction::Extraction;
-pub use extraction::options::{ExtractionOptions, Stage};
+pub use extraction::nested::Nested;
+pub use extraction::options::{ExtractionOptions, NestedOptions, Stage};
+pub use pixels::contours::contoured;
 pub use pixels::fingerprint::{Fingerprint, Fingerprinter};
 pub use pixels::heatmap::Accumulator;
 pub use pixels::region::{Grid, Region};
+pub use pixels::smoothing::{block_means, smoothed};
 pub use question::{Batch, Question};
 pub use render::{Canvas, Layout, Renderer};
 pub use scores::{Activation, Scoring, score_and_rank};
 pub use search::options::{SearchOptions, Weighting, World};
+pub use search::remainder::Remainder;
 pub use search::search::{Search, SearchCounts};
 pub use search::survey::Survey;
 pub use search::tree::{Tree, TreeNode};

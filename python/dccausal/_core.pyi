@@ -10,11 +10,16 @@ __all__ = [
     "Canvas",
     "Evidence",
     "Extraction",
+    "Nested",
+    "Remainder",
     "Renderer",
     "Scoring",
     "Search",
     "__version__",
+    "block_means",
+    "contoured",
     "is_debug_build",
+    "smoothed",
 ]
 
 __version__: str
@@ -100,6 +105,7 @@ class Search:
         audit: float = 0.0,
         max_calls: int | None = None,
         survey: list[int] | None = None,
+        shown: list[int] | None = None,
         trees: int = 0,
     ) -> Search: ...
     @property
@@ -112,6 +118,8 @@ class Search:
     def propose(self, capacity: int) -> Batch | None: ...
     def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
     def heatmap(self) -> NDArray[np.float32]: ...
+    def surveyed(self) -> NDArray[np.float32] | None: ...
+    def partitions(self) -> NDArray[np.float32]: ...
     def trees(self) -> list[_Tree]: ...
 
 @final
@@ -139,6 +147,46 @@ class Extraction:
     def kept(self) -> NDArray[np.bool_]: ...
     def grown(self) -> NDArray[np.bool_] | None: ...
     def ranks(self) -> NDArray[np.int64]: ...
+
+@final
+class Nested:
+    """The extraction of sufficient sets without holes within each other: one a floor of the score, outermost first."""
+
+    def __new__(
+        cls,
+        evidence: Evidence,
+        heatmap: NDArray[np.float32],
+        *,
+        cells: int,
+        floors: list[float],
+    ) -> Nested: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def n_calls(self) -> int: ...
+    @property
+    def grid(self) -> tuple[int, int]: ...
+    @property
+    def level(self) -> int: ...
+    def propose(self, capacity: int) -> Batch | None: ...
+    def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
+    def levels(self) -> list[tuple[NDArray[np.bool_], bool]]: ...
+    def grown(self) -> NDArray[np.bool_] | None: ...
+
+@final
+class Remainder:
+    """What still matters once an explanation is masked: each cell of a lattice is masked besides."""
+
+    def __new__(cls, evidence: Evidence, kept: NDArray[np.bool_], *, side: int) -> Remainder: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def n_calls(self) -> int: ...
+    def propose(self, capacity: int) -> Batch | None: ...
+    def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
+    def heatmap(self) -> NDArray[np.float32]: ...
 
 @final
 class Canvas:
@@ -171,3 +219,14 @@ class Scoring:
     def score_and_rank(
         self, output: NDArray[np.float32], label: int
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32], int]: ...
+
+def contoured(
+    levels: list[NDArray[np.bool_]], inside: NDArray[np.float32], outside: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Draw a map that is at least `0.4 + 0.6 * j / len(levels)` exactly in set j of `levels`, outermost first."""
+
+def smoothed(heat: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Smooth a map by a Gaussian of `sigma` pixels; beyond its borders it goes on as its mirror image."""
+
+def block_means(heat: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """Return the mean of a map over each block of a lattice of `cells` a side, at each of the block's pixels."""

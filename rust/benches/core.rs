@@ -52,6 +52,7 @@ fn searches(criterion: &mut Criterion) {
         wave: 3,
         sharing: Some(SharingOptions { reach: 0.5, audit: 0.03, seed: 0 }),
         survey: vec![4, 5],
+        shown: vec![4, 5],
         ..SearchOptions::paper(0)
     };
     let mut group = criterion.benchmark_group("search 224x224, default");

@@ -11,6 +11,7 @@ use crate::evidence::evidence::Evidence;
 use crate::evidence::round::Round;
 use crate::pixels::fingerprint::Fingerprint;
 use crate::pixels::region::Grid;
+use crate::pixels::smoothing::block_means;
 
 /// Some of the blocks, as they are left out together.
 pub type Group = Vec<usize>;
@@ -33,8 +34,15 @@ impl Blocks {
     /// The blocks of a lattice, ranked by the mean over them of a heatmap, which has one value a pixel, row by row.
     #[must_use]
     pub fn new(grid: Grid, heatmap: &[f32], floor: f32, evidence: &Evidence) -> Self {
+        let heat = block_means(heatmap, evidence.width() as usize, &grid);
+        Self::of_heat(grid, &heat, floor, evidence)
+    }
+
+    /// The blocks of a lattice, ranked by these values, one a block.
+    #[must_use]
+    pub fn of_heat(grid: Grid, heat: &[f64], floor: f32, evidence: &Evidence) -> Self {
         let prints = (0..grid.n_blocks()).map(|block| evidence.prints().region(&grid.block(block))).collect();
-        let ranking = rank_blocks(&grid, heatmap, evidence.width() as usize);
+        let ranking = rank(heat);
         let mut ranks = vec![0; ranking.len()];
         ranking.iter().enumerate().for_each(|(rank, &block)| ranks[block] = rank);
         Self { grid, prints, ranking, ranks, floor, round: Round::default() }
@@ -135,21 +143,9 @@ pub fn size(set: &[bool]) -> usize {
     set.iter().filter(|is_kept| **is_kept).count()
 }
 
-/// Blocks by the mean of the heatmap over them, best first; equals in reading order.
-#[expect(clippy::cast_precision_loss, reason = "areas are far below 2^52")]
-fn rank_blocks(grid: &Grid, heatmap: &[f32], width: usize) -> Vec<usize> {
-    let means: Vec<f64> = (0..grid.n_blocks())
-        .map(|index| {
-            let block = grid.block(index);
-            let rows = heatmap.chunks_exact(width).take(block.bottom as usize).skip(block.top as usize);
-            let sum: f64 = rows
-                .flat_map(|row| &row[block.left as usize..block.right as usize])
-                .map(|&value| f64::from(value))
-                .sum();
-            sum / block.area() as f64
-        })
-        .collect();
-    let mut ranking: Vec<usize> = (0..means.len()).collect();
-    ranking.sort_by(|&left, &right| means[right].total_cmp(&means[left]).then(left.cmp(&right)));
+/// Blocks by their heat, best first; equals in reading order.
+fn rank(heat: &[f64]) -> Vec<usize> {
+    let mut ranking: Vec<usize> = (0..heat.len()).collect();
+    ranking.sort_by(|&left, &right| heat[right].total_cmp(&heat[left]).then(left.cmp(&right)));
     ranking
 }

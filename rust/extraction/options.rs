@@ -18,6 +18,25 @@ impl ExtractionOptions {
     }
 }
 
+/// The options of an extraction of nested sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NestedOptions {
+    /// Blocks a side of the lattice over which the sets are minimal.
+    pub cells: u32,
+    /// The least score of each set, outermost first, falling; 0 asks for the label alone.
+    pub floors: Vec<f64>,
+}
+
+impl NestedOptions {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        require((1..=256).contains(&self.cells), "grid", self.cells, "from 1 to 256 blocks a side")?;
+        let are_scores = self.floors.iter().all(|floor| floor.is_finite() && *floor >= 0.0);
+        let is_falling = !self.floors.is_empty() && self.floors.is_sorted_by(|above, below| above >= below);
+        let needed = "one or more scores of at least 0, falling";
+        require(are_scores && is_falling, "floors", format!("{:?}", self.floors), needed)
+    }
+}
+
 /// How far an extraction has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {

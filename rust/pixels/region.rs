@@ -75,6 +75,42 @@ impl Region {
     }
 }
 
+/// The pixels of a region that are in a set (one value a pixel of an image of this width), as disjoint rectangles: runs along
+/// the rows, joined where they are the same in rows one below the other.
+#[must_use]
+pub fn rectangles(set: &[bool], width: usize, within: &Region) -> Vec<Region> {
+    let mut done = Vec::new();
+    let mut open: Vec<Region> = Vec::new();
+    for row in within.top..within.bottom {
+        let line = &set[row as usize * width..][..within.right as usize];
+        let mut runs = Vec::new();
+        let mut column = within.left;
+        while column < within.right {
+            let left = column;
+            while column < within.right && line[column as usize] == line[left as usize] {
+                column += 1;
+            }
+            if line[left as usize] {
+                runs.push(Region { top: row, left, bottom: row + 1, right: column });
+            }
+        }
+        // Both are in order of their columns.
+        let mut above = open.drain(..).peekable();
+        for run in &mut runs {
+            while let Some(region) = above.next_if(|region| region.left < run.left) {
+                done.push(region);
+            }
+            if let Some(region) = above.next_if(|region| (region.left, region.right) == (run.left, run.right)) {
+                run.top = region.top;
+            }
+        }
+        done.extend(above);
+        open = runs;
+    }
+    done.extend(open);
+    done
+}
+
 /// The blocks over which explanations are minimal: a lattice of at most `cells` by `cells` rectangles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
@@ -129,6 +165,21 @@ impl Grid {
         (0..self.n_blocks()).map(|index| self.block(index)).map(|block| hidden(&block) < block.area()).collect()
     }
 
+    /// What each pixel has if blocks have these values, row by row.
+    #[must_use]
+    pub fn pixels<T: Copy>(&self, values: &[T]) -> Vec<T> {
+        let columns = self.n_columns();
+        let mut pixels = Vec::new();
+        for (row, cells) in values.chunks_exact(columns).enumerate() {
+            let first = pixels.len();
+            let widths = self.columns.windows(2).map(|edges| (edges[1] - edges[0]) as usize);
+            cells.iter().zip(widths).for_each(|(&value, width)| pixels.extend(std::iter::repeat_n(value, width)));
+            let line = first..pixels.len();
+            (self.rows[row] + 1..self.rows[row + 1]).for_each(|_| pixels.extend_from_within(line.clone()));
+        }
+        pixels
+    }
+
     /// The blocks that are *not* in `kept`, as few rectangles as runs along the rows make, in reading order.
     #[must_use]
     pub fn masked(&self, kept: &[bool]) -> Vec<Region> {
@@ -166,6 +217,28 @@ mod tests {
         assert_eq!(pieces.iter().map(Region::area).sum::<u64>(), region.area());
         assert_eq!(pieces[0], Region { top: 2, left: 3, bottom: 5, right: 4 });
         assert_eq!(pieces[3], Region { top: 5, left: 4, bottom: 9, right: 11 });
+    }
+
+    #[test]
+    fn rectangles_are_the_set() {
+        let set: Vec<bool> = ".##..##.##..#..####.".chars().map(|pixel| pixel == '#').collect();
+        let of = |within: &Region| {
+            let regions = rectangles(&set, 4, within);
+            let mut pixels = vec![0; 20];
+            for region in &regions {
+                for pixel in (0..20).filter(|pixel| {
+                    let at = Region { top: pixel / 4, left: pixel % 4, bottom: pixel / 4 + 1, right: pixel % 4 + 1 };
+                    region.common_area(&at) > 0
+                }) {
+                    pixels[pixel as usize] += 1;
+                }
+            }
+            (regions.len(), pixels)
+        };
+        let whole: Vec<i32> = set.iter().map(|&is_kept| i32::from(is_kept)).collect();
+        assert_eq!(of(&Region::whole(5, 4)), (4, whole));
+        let (n, pixels) = of(&Region { top: 1, left: 1, bottom: 3, right: 3 });
+        assert_eq!((n, pixels.iter().sum::<i32>(), pixels[9]), (2, 3, 1));
     }
 
     #[test]

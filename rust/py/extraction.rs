@@ -3,12 +3,12 @@
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::error::Error;
 use crate::extraction::extraction;
 use crate::extraction::options::{ExtractionOptions, Stage};
 use crate::py::evidence::Evidence;
 use crate::py::inquiry::{Shared, inquiry};
 use crate::py::lock;
+use crate::py::maps::one_a_pixel;
 
 /// The extraction of a minimal sufficient explanation.
 #[pyclass(frozen, module = "dccausal._core")]
@@ -29,12 +29,8 @@ inquiry!(Extraction {
         cells: u32,
         min_score: f32,
     ) -> PyResult<Self> {
-        let (heatmap, shape) = (heatmap.as_array(), evidence.shape());
-        if heatmap.shape() != shape {
-            let given = format!("{} x {}", heatmap.nrows(), heatmap.ncols());
-            return Err(Error::OutOfRange { option: "heatmap", given, needed: "one value a pixel" }.into());
-        }
-        let values: Vec<f32> = heatmap.iter().copied().collect();
+        let shape = evidence.shape();
+        let values = one_a_pixel("heatmap", &heatmap, shape)?;
         let options = ExtractionOptions { cells, min_score };
         let begin = |evidence: &_| extraction::Extraction::new(&options, &values, evidence);
         Ok(Self { shared: Shared::begin(py, &evidence.shared, begin)?, shape })
@@ -43,12 +39,7 @@ inquiry!(Extraction {
     /// `"growth"`, `"shrinking"`, `"minimal"` or `"stopped"`.
     #[getter]
     fn stage(&self) -> &'static str {
-        match lock(&self.shared.inner).stage() {
-            Stage::Growth => "growth",
-            Stage::Shrinking => "shrinking",
-            Stage::Minimal => "minimal",
-            Stage::Stopped => "stopped",
-        }
+        name(lock(&self.shared.inner).stage())
     }
 
     /// The shape of the lattice of blocks: rows, columns.
@@ -81,14 +72,17 @@ inquiry!(Extraction {
 
 impl Extraction {
     fn pixels<'py>(&self, py: Python<'py>, set: &[bool]) -> PyResult<Bound<'py, PyArray2<bool>>> {
-        let [height, width] = self.shape;
-        let mut pixels = vec![false; height * width];
-        let grid = lock(&self.shared.inner).grid().clone();
-        for region in (0..grid.n_blocks()).filter(|&block| set[block]).map(|block| grid.block(block)) {
-            for row in pixels.chunks_exact_mut(width).take(region.bottom as usize).skip(region.top as usize) {
-                row[region.left as usize..region.right as usize].fill(true);
-            }
-        }
+        let pixels = lock(&self.shared.inner).grid().pixels(set);
         pixels.into_pyarray(py).reshape(self.shape)
+    }
+}
+
+/// The name of a stage in Python.
+pub const fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Growth => "growth",
+        Stage::Shrinking => "shrinking",
+        Stage::Minimal => "minimal",
+        Stage::Stopped => "stopped",
     }
 }

@@ -12,6 +12,9 @@ mod batch;
 mod evidence;
 mod extraction;
 mod inquiry;
+mod maps;
+mod nested;
+mod remainder;
 mod render;
 mod scores;
 mod search;
@@ -46,7 +49,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<evidence::Evidence>()?;
     module.add_class::<search::Search>()?;
     module.add_class::<extraction::Extraction>()?;
+    module.add_class::<nested::Nested>()?;
+    module.add_class::<remainder::Remainder>()?;
     module.add_class::<render::Canvas>()?;
     module.add_class::<render::Renderer>()?;
-    module.add_class::<scores::Scoring>()
+    module.add_class::<scores::Scoring>()?;
+    module.add_function(wrap_pyfunction!(maps::contoured, module)?)?;
+    module.add_function(wrap_pyfunction!(maps::smoothed, module)?)?;
+    module.add_function(wrap_pyfunction!(maps::block_means, module)?)
 }

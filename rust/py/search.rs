@@ -32,7 +32,7 @@ pub struct Search {
 
 inquiry!(Search {
     #[new]
-    #[pyo3(signature = (evidence, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, survey=None, trees=0))]
+    #[pyo3(signature = (evidence, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, survey=None, shown=None, trees=0))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -49,6 +49,7 @@ inquiry!(Search {
         audit: f64,
         max_calls: Option<&Bound<'_, PyAny>>,
         survey: Option<Vec<u32>>,
+        shown: Option<Vec<u32>>,
         trees: u32,
     ) -> PyResult<Self> {
         let options = SearchOptions {
@@ -62,6 +63,7 @@ inquiry!(Search {
             wave,
             sharing: reach.map(|reach| SharingOptions { reach, audit, seed }),
             survey: survey.unwrap_or_default(),
+            shown: shown.unwrap_or_default(),
             trees,
             max_calls: budget(max_calls)?,
         };
@@ -98,6 +100,18 @@ inquiry!(Search {
     fn heatmap<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let heatmap = py.detach(|| lock(&self.shared.inner).heatmap());
         heatmap.into_pyarray(py).reshape(self.shape)
+    }
+
+    /// What the survey found, (H, W) float32, as a share of its peak; `None` before it is over and where there is none.
+    fn surveyed<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f32>>>> {
+        let surveyed = lock(&self.shared.inner).surveyed().map(<[f32]>::to_vec);
+        surveyed.map(|surveyed| surveyed.into_pyarray(py).reshape(self.shape)).transpose()
+    }
+
+    /// The mean over the partitions begun, (H, W) float32.
+    fn partitions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let partitions = py.detach(|| lock(&self.shared.inner).partitions());
+        partitions.into_pyarray(py).reshape(self.shape)
     }
 
     /// The trees of the first partitions as known now: a dictionary each.

@@ -50,9 +50,10 @@ pub struct SearchOptions {
     pub wave: u32,
     /// How verdicts are inferred from those of other partitions; `None` asks every question that is not the same.
     pub sharing: Option<SharingOptions>,
-    /// Lattices of so many superpixels a side each, of which every superpixel is masked alone and shown alone; not in the
-    /// paper.
+    /// Lattices of so many superpixels a side each, of which every superpixel is masked alone; not in the paper.
     pub survey: Vec<u32>,
+    /// Lattices of which every superpixel is shown alone; not in the paper.
+    pub shown: Vec<u32>,
     /// Of this many partitions, the first ones, the trees are recorded; 0 records nothing.
     pub trees: u32,
     /// Questions that the search may ask itself, of those that the evidence's budget allows.
@@ -74,6 +75,7 @@ impl SearchOptions {
             wave: u32::MAX,
             sharing: None,
             survey: Vec::new(),
+            shown: Vec::new(),
             trees: 0,
             max_calls: None,
         }
@@ -85,6 +87,10 @@ impl SearchOptions {
         require((1..=64).contains(&self.concentration), "concentration", self.concentration, "from 1 to 64")?;
         require(self.wave >= 1, "wave", self.wave, "at least 1")?;
         let needed = "from 2 to 32 superpixels a side";
-        self.survey.iter().try_for_each(|&side| require((2..=32).contains(&side), "survey", side, needed))
+        let check = |option, sides: &[u32]| {
+            sides.iter().try_for_each(|&side| require((2..=32).contains(&side), option, side, needed))
+        };
+        check("survey", &self.survey)?;
+        check("shown", &self.shown)
     }
 }

@@ -88,7 +88,7 @@ impl Search {
         let round = Round::new(options.max_calls, sharing);
         // Of a budget, the partitions get half at least.
         let most = usize::try_from(round.calls_left(evidence) / 2).unwrap_or(usize::MAX);
-        let survey = Survey::new(&options.survey, evidence, most);
+        let survey = Survey::new(&options.survey, &options.shown, evidence, most);
         let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
         let mut search = Self {
             options,
@@ -127,26 +127,39 @@ impl Search {
         (f64::from(self.counts.partitions) - open / whole) / f64::from(self.options.partitions)
     }
 
-    /// The heatmap as known now, row by row: the mean over the partitions begun, and what the survey found.
-    ///
-    /// A region whose refinement is not finished counts as one that is refined no further. With a survey, it and the mean as
-    /// a share of its peak count the same.
+    /// The heatmap as known now, row by row: the mean over the partitions begun; with a survey, half of it is that, and half
+    /// the mean as a share of its peak.
     #[must_use]
     pub fn heatmap(&self) -> Vec<f32> {
-        let mut sums = Cow::Borrowed(&self.settled);
-        for Partition { region, stakes, .. } in &self.frontier {
-            sums.to_mut().add(region, stakes.value(self.options.weighting, region));
-        }
-        let mut heatmap = sums.mean(self.counts.partitions);
-        if let Surveying::Over(surveyed) = &self.surveying
-            && !surveyed.is_empty()
-        {
+        let mut heatmap = self.partitions();
+        if let Some(surveyed) = self.surveyed() {
             let peak = heatmap.iter().copied().fold(0.0, f32::max);
             let scale = if peak > 0.0 { peak } else { 1.0 };
             let values = heatmap.iter_mut().zip(surveyed);
             values.for_each(|(value, surveyed)| *value = f32::midpoint(*value / scale, *surveyed));
         }
         heatmap
+    }
+
+    /// What the survey found, row by row, as a share of its peak; `None` before it is over and where there was none.
+    #[must_use]
+    pub fn surveyed(&self) -> Option<&[f32]> {
+        match &self.surveying {
+            Surveying::Over(surveyed) if !surveyed.is_empty() => Some(surveyed),
+            _ => None,
+        }
+    }
+
+    /// The mean over the partitions begun, row by row.
+    ///
+    /// A region whose refinement is not finished counts as one that is refined no further.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<f32> {
+        let mut sums = Cow::Borrowed(&self.settled);
+        for Partition { region, stakes, .. } in &self.frontier {
+            sums.to_mut().add(region, stakes.value(self.options.weighting, region));
+        }
+        sums.mean(self.counts.partitions)
     }
 
     /// The trees of the first partitions as known now, as many as were to be recorded and have begun.
