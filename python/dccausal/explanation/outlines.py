@@ -51,15 +51,22 @@ class Stroke:
     opacity: int
 
 
-def borders(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+def borders(mask: NDArray[np.bool_], *, joined: bool = False) -> list[NDArray[np.int64]]:
     """
     Trace the borders of a mask (H, W).
+
+    Parameters
+    ----------
+    mask
+        True where a pixel is kept.
+    joined
+        Whether pixels that touch at a corner alone are one piece.
 
     Returns
     -------
     list
         The corners (n, 2) of each, (x, y) from (0, 0) to (W, H), without repeating the first: clockwise around
-        pixels, against the clock around holes. Pixels that touch at a corner alone are apart.
+        pixels, against the clock around holes.
 
     """
     padded = np.pad(mask, 1).astype(np.int8)
@@ -78,8 +85,10 @@ def borders(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
         first = place = next(iter(after))
         corners: list[tuple[int, int]] = []
         begun = heading = (0, 0)
-        while place in after and not (place == first and heading != (0, 0) and _right(heading) == begun):
-            step = _step(after, place, heading)
+        while place in after and not (
+            place == first and heading != (0, 0) and _turn(heading, joined) == begun
+        ):
+            step = _step(after, place, heading, joined=joined)
             begun = begun if corners else step
             if step != heading:
                 corners.append(place)
@@ -91,20 +100,24 @@ def borders(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
 
 
 def _step(
-    after: dict[tuple[int, int], list[tuple[int, int]]], place: tuple[int, int], heading: tuple[int, int]
+    after: dict[tuple[int, int], list[tuple[int, int]]],
+    place: tuple[int, int],
+    heading: tuple[int, int],
+    *,
+    joined: bool,
 ) -> tuple[int, int]:
-    """Take an edge that leaves a place; where two do, the one to the right."""
+    """Take an edge that leaves a place; where two do, the one to the right, or to the left to join what touches."""
     ways = after[place]
     steps = [(x - place[0], y - place[1]) for x, y in ways]
-    at = steps.index(_right(heading)) if len(steps) > 1 and heading != (0, 0) else 0
+    at = steps.index(_turn(heading, joined)) if len(steps) > 1 and heading != (0, 0) else 0
     del ways[at]
     if not ways:
         del after[place]
     return steps[at]
 
 
-def _right(heading: tuple[int, int]) -> tuple[int, int]:
-    return -heading[1], heading[0]
+def _turn(heading: tuple[int, int], to_the_left: bool) -> tuple[int, int]:  # noqa: FBT001
+    return (heading[1], -heading[0]) if to_the_left else (-heading[1], heading[0])
 
 
 def smooth_paths(
@@ -131,7 +144,7 @@ def smooth_paths(
     radius = _ROUND * min(right - left, bottom - top)
     low, high = np.full(2, margin), np.array(placement.photo_size) - margin
     paths = []
-    for corners in borders(mask):
+    for corners in borders(mask, joined=inset < 0):  # lines outside of two pieces would cross
         points = np.array((left, top)) + corners * step
         heading = np.sign(np.roll(corners, -1, axis=0) - corners)
         sides = np.abs(np.roll(points, -1, axis=0) - points).sum(axis=1)

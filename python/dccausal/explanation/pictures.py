@@ -40,6 +40,7 @@ _UNSEEN_LIGHT = {"overlay": 0.4, "picture": 0.16}
 _TALLEST = 1600  # pixels to which a narrow photograph is enlarged at most
 _AREA = 520.0  # side of a square for which lines are as wide as they are given here
 _WIDTHS: dict[Weight, float] = {"thin": 1.2, "bold": 2.8}
+_SLIM = 0.7  # of these widths where the lines are not over heat
 _EDGE, _APART, _DASH = 1.0, 4.2, 9.0
 _OPACITY: dict[Weight, int] = {"thin": 225, "bold": 255}
 
@@ -188,10 +189,9 @@ def picture(
     for box, inside in inside_tiles(photo.size, smooth_paths(kept, placement)):
         result.paste(photo.crop(box), box, inside)
     _dim_unseen(result, photo, frame, _UNSEEN_LIGHT["picture"])
-    _outline(result, placement, [*levels, kept], None, contour)
+    _outline(result, placement, [*levels, kept], kept, contour, _SLIM)
     if caption is not None:
-        widths: dict[Weight, float] = dict.fromkeys(_WIDTHS, _widths(photo.size)["thin"])
-        draw_strip(result, caption, _unit(photo.size), widths=widths)
+        draw_strip(result, caption, _unit(photo.size), widths=_widths(photo.size, _SLIM))
     return result
 
 
@@ -271,8 +271,8 @@ def _unit(size: tuple[int, int]) -> float:
     return max(1.0, min(math.sqrt(size[0] * size[1]) / _AREA, size[0] / WIDTH))
 
 
-def _widths(size: tuple[int, int]) -> dict[Weight, float]:
-    scale = min(1.0, min(size) / 160) * max(1.0, math.sqrt(size[0] * size[1]) / _AREA)
+def _widths(size: tuple[int, int], share: float = 1.0) -> dict[Weight, float]:
+    scale = share * min(1.0, min(size) / 160) * max(1.0, math.sqrt(size[0] * size[1]) / _AREA)
     return {weight: width * scale for weight, width in _WIDTHS.items()}
 
 
@@ -301,12 +301,17 @@ def _dim_unseen(result: Image.Image, photo: Image.Image, frame: Frame, light: fl
 
 
 def _outline(
-    result: Image.Image, placement: Placement, sets: Sequence[Mask], bold: Mask | None, contour: Contour
+    result: Image.Image,
+    placement: Placement,
+    sets: Sequence[Mask],
+    bold: Mask | None,
+    contour: Contour,
+    share: float = 1.0,
 ) -> None:
     """Draw lines around sets, outermost first, beside each other where borders are the same."""
     if contour == "none":
         return
-    widths = _widths(placement.photo_size)
+    widths = _widths(placement.photo_size, share)
     scale = widths["bold"] / _WIDTHS["bold"]
     distinct = list({mask.tobytes(): mask for mask in sets if mask.any()}.values())
     distinct.sort(key=lambda mask: -int(mask.sum()))

@@ -23,7 +23,7 @@ from dccausal.explanation.sheet import contact_sheet, fit_width
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.explanation.record import Record
+    from dccausal.explanation.record import Level, Record
 
 _WIDTH = 100
 _LABEL_WIDTH = 12
@@ -127,7 +127,13 @@ def outcome_text(explanation: Record) -> str:
         return _OUTCOMES[explanation.outcome]
     grid = explanation.statistics.get("grid")
     blocks = f"none of its blocks on the {grid[0]} x {grid[1]} grid" if grid else "none of its blocks"
-    return f"minimal: {blocks} can be masked too without losing the label"
+    share = next((level.confidence for level in explanation.levels if _is_kept(explanation, level)), 0.0)
+    floor = f" or {level_name(share)} of the score" if share else ""
+    return f"minimal: {blocks} can be masked too without losing the label{floor}"
+
+
+def _is_kept(explanation: Record, level: Level) -> bool:
+    return bool((level.kept == explanation.kept).all())
 
 
 def _cost(explanation: Record) -> str:
