@@ -1,0 +1,64 @@
+"""Resizing: the transpose of the interpolation, axis by axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dccausal.errors import ModelError
+from dccausal.gradients.nodes import Node
+from dccausal.gradients.rules.book import rule
+from dccausal.gradients.rules.shape import contract
+from dccausal.gradients.tape import Tape
+
+
+@rule("Resize")
+def _resize(tape: Tape, node: Node, g: str) -> str:
+    """
+    Multiply by the interpolation's matrices.
+
+    What an axis' matrix is, the operation says itself: it is asked to resize the identity.
+    """
+    if node.get("coordinate_transformation_mode") == "tf_crop_and_resize":
+        raise ModelError(f"{node} crops as it resizes, for which there is no rule; crop with Slice")
+    if node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise ModelError(f"{node} keeps the aspect ratio, for which there is no rule; give the sizes")
+    x, y = node.inputs[0], node.outputs[0]
+    rank = tape.rank(x)
+    axes = [axis % rank for axis in node.get("axes") or range(rank)]
+    for place, axis in enumerate(axes):
+        small, large = tape.shape(x)[axis], tape.shape(y)[axis]
+        if small == large and small is not None:
+            continue
+        if small is None and large is None and axis == 0:
+            continue  # the batch, which is never resized
+        g = contract(tape, g, _matrix(tape, node, place, axis), axis, rank)
+    return g
+
+
+def _matrix(tape: Tape, node: Node, place: int, axis: int) -> str:
+    """Return the matrix (new size, old size) of one axis."""
+    x, y = node.inputs[0], node.outputs[0]
+    size = tape.dimension(x, axis)
+    square = tape.op("Concat", size, size, axis=0)
+    zero = _filled(tape, x, 0.0)
+    eye = tape.op("EyeLike", tape.op("ConstantOfShape", square, value=zero))
+    image = tape.op("Unsqueeze", eye, tape.constant([0, 1]))
+    attributes = {key: value for key, value in node.attributes.items() if key != "axes"}
+    scales = node.input(2)
+    if scales and tape.shape(scales) != (0,):
+        ratio = tape.op("Gather", scales, tape.constant([place]))
+        ratios = tape.op("Concat", tape.constant([1, 1, 1], np.float32), ratio, axis=0)
+        found = tape.op("Resize", image, "", ratios, **attributes)
+    else:
+        sizes = tape.op("Concat", tape.constant([1, 1]), size, tape.dimension(y, axis), axis=0)
+        found = tape.op("Resize", image, "", "", sizes, **attributes)
+    matrix = tape.op("Squeeze", found, tape.constant([0, 1]))
+    return tape.op("Transpose", matrix, perm=[1, 0])
+
+
+def _filled(tape: Tape, name: str, value: float) -> Any:
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(np.array([value], tape.float_dtype(name)))
