@@ -161,7 +161,7 @@ def _begin(source: Source, tape: Tape, *, weigh: bool) -> tuple[str, str, str]:
     return target, rows, seed
 
 
-def assemble(backward: Backward, outputs: Mapping[str, str]) -> Any:
+def assemble(backward: Backward, outputs: Mapping[str, tuple[str, str]]) -> Any:
     """
     Return the model of both passes.
 
@@ -171,7 +171,8 @@ def assemble(backward: Backward, outputs: Mapping[str, str]) -> Any:
         The backward pass. Its source's model is used up: what is returned is the same ModelProto, so that its weights
         are in memory once.
     outputs
-        Names of outputs, and the tensors that they are.
+        Names of outputs; for each the tensor that it is, and a tensor of the forward pass of the same shape ("" for
+        the logits in rows).
 
     """
     from onnx import TensorProto, helper
@@ -185,15 +186,27 @@ def assemble(backward: Backward, outputs: Mapping[str, str]) -> Any:
     graph.node.extend(tape.nodes)
     graph.initializer.extend(tape.initializers)
     del graph.output[:]
-    for name, tensor in outputs.items():
+    kind = TensorProto.DOUBLE if tape.float_dtype(source.output) == "float64" else TensorProto.FLOAT
+    batch = _dims(backward, source.image)[0]
+    for name, (tensor, like) in outputs.items():
+        dims = _dims(backward, like) if like else [batch, math.prod(n or 1 for n in tape.shape(source.output)[1:])]
         graph.node.append(helper.make_node("Identity", [tensor], [name], name))
-        kind = TensorProto.DOUBLE if tape.float_dtype(source.output) == "float64" else TensorProto.FLOAT
-        graph.output.append(helper.make_tensor_value_info(name, kind, None))
-    graph.input.append(helper.make_tensor_value_info(backward.target, TensorProto.INT64, ["batch"]))
+        graph.output.append(helper.make_tensor_value_info(name, kind, dims))
+    graph.input.append(helper.make_tensor_value_info(backward.target, TensorProto.INT64, [batch]))
     _keep_needed(graph, set(outputs))
     del graph.value_info[:]
     model.ir_version = max(model.ir_version, _OLDEST_IR)
     return model
+
+
+def _dims(backward: Backward, name: str) -> list[int | str]:
+    """Return a tensor's dimensions as a model declares them: those of the image as they are, numbers, or names."""
+    source, shape = backward.source, backward.tape.shape(name)
+    (image,) = source.model.graph.input[:1]
+    declared = [d.dim_param or d.dim_value for d in image.type.tensor_type.shape.dim]
+    if name == source.image:
+        return [d if d and n is None else (n or f"side_{axis}") for axis, (d, n) in enumerate(zip(declared, shape, strict=True))]
+    return [n if n is not None else (declared[0] or "batch") if axis == 0 else f"side_{axis}" for axis, n in enumerate(shape)]
 
 
 def _keep_needed(graph: Any, wanted: set[str]) -> None:

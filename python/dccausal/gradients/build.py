@@ -73,7 +73,7 @@ def gradient_model(
     if layer is not None and not any(layer in node.outputs for node in source.nodes):
         raise OptionError(f"layer is {layer!r}; the model computes no tensor of that name for {source.output!r}")
     backward = write_backward(source, take_sample(source, size), book, [start])
-    outputs = {"logits": backward.logits, "gradient": backward.handed[start]}
+    outputs = {"logits": (backward.logits, ""), "gradient": (backward.handed[start], start)}
     if layer is not None:
-        outputs["activation"] = layer
+        outputs["activation"] = (layer, layer)
     return assemble(backward, outputs)

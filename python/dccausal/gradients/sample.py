@@ -7,7 +7,7 @@ on a few random images, once for each size that is left open, and what differs b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +154,30 @@ def _trial_shapes(
 def _spatial_axes(declared: list[int | str | None]) -> tuple[int, int]:
     is_last = len(declared) == 4 and declared[3] in (1, 3) and declared[1] not in (1, 3)  # noqa: PLR2004
     return (1, 2) if is_last else (2, 3)
+
+
+def run_node(op: str, inputs: Sequence[NDArray[Any]], attributes: Mapping[str, Any], opset: int) -> NDArray[Any]:
+    """Return what ONNX Runtime makes of arrays by one operation of one output."""
+    import onnxruntime as ort
+    from onnx import ValueInfoProto, helper
+
+    names = [f"input_{index}" for index in range(len(inputs))]
+    graph = helper.make_graph(
+        [helper.make_node(op, names, ["output"], **attributes)],
+        op,
+        [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+            for name, array in zip(names, inputs, strict=True)
+        ],
+        [ValueInfoProto(name="output")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    found: NDArray[Any] = session.run(None, dict(zip(names, inputs, strict=True)))[0]
+    return found
 
 
 @dataclass(frozen=True)

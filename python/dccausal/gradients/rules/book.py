@@ -69,4 +69,4 @@ class RuleBook:
         found = self.find(node.op)
         handed = None if found is None else found(tape, node, *gradients)
         row = [handed] if handed is None or isinstance(handed, str) else list(handed)
-        return row + [None] * (len(node.inputs) - len(row))
+        return (row + [None] * len(node.inputs))[: len(node.inputs)]

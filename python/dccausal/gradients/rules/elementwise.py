@@ -241,10 +241,18 @@ def _cast_like(tape: Tape, node: Node, g: str) -> str:
 
 
 @rule("Clip")
-def _clip(tape: Tape, node: Node, g: str) -> str:
-    """Nothing passes where the input lies at a bound or beyond."""
-    x = node.inputs[0]
-    for compare, bound in (("Greater", node.input(1)), ("Less", node.input(2))):
-        if bound:
-            g = tape.mask(g, tape.op(compare, x, bound), x)
-    return g
+def clip(tape: Tape, node: Node, g: str) -> str:
+    """
+    Nothing passes where the input lies at a bound or beyond, which the output tells as well.
+
+    It is the output that is compared, so that a runtime can still make one of the clip and of what comes before it.
+    """
+    y = node.outputs[0]
+    inside = [
+        tape.op(compare, y, bound)
+        for compare, bound in (("Greater", node.input(1)), ("Less", node.input(2)))
+        if bound
+    ]
+    if not inside:
+        return g
+    return tape.mask(g, inside[0] if len(inside) == 1 else tape.op("And", *inside), y)

@@ -10,6 +10,7 @@ from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules.book import rule
 from dccausal.gradients.rules.conv import transposed
 from dccausal.gradients.rules.windows import window_of
+from dccausal.gradients.sample import run_node
 from dccausal.gradients.tape import Tape
 
 
@@ -63,22 +64,27 @@ def _shares(tape: Tape, node: Node, pads: list[int]) -> str:
     holds, is its share, whatever the runtime counts.
     """
     x, kernel = node.inputs[0], node.get("kernel_shape")
-    if not any(pads):
+    if not any(pads) and not node.get("ceil_mode", 0):
         return tape.number(1 / math.prod(kernel), x)
     spatial = list(range(2, tape.rank(x)))
     sizes = [tape.shape(x)[axis] for axis in spatial]
-    if None in sizes:
-        kept = tape.op("Gather", tape.shape_of(x), tape.constant(spatial), axis=0)
-        shape = tape.op("Concat", tape.constant([1, 1]), kept, axis=0)
-    else:
-        shape = tape.constant([1, 1, *sizes])
-    zero = _zero(tape, x)
-    ones = tape.op("Add", tape.op("ConstantOfShape", shape, value=zero), tape.number(1.0, x))
-    means = tape.op("AveragePool", ones, **node.attributes)
+    if None not in sizes:
+        ones = np.ones((1, 1, *sizes), np.float32)  # type: ignore[arg-type]
+        means = run_node("AveragePool", [ones], node.attributes, tape.opset)
+        counts = run_node("Conv", [ones, np.ones((1, 1, *kernel), np.float32)], _as_conv(node, pads), tape.opset)
+        return tape.constant(means / np.maximum(counts, 1), tape.float_dtype(x))
+    kept = tape.op("Gather", tape.shape_of(x), tape.constant(spatial), axis=0)
+    shape = tape.op("Concat", tape.constant([1, 1]), kept, axis=0)
+    zeros = tape.op("ConstantOfShape", shape, value=_zero(tape, x))
+    filled = tape.op("Add", zeros, tape.number(1.0, x))
     weights = tape.constant(np.ones((1, 1, *kernel)), tape.float_dtype(x))
-    strides, dilations = node.get("strides"), node.get("dilations")
-    counts = tape.op("Conv", ones, weights, pads=pads, strides=strides, dilations=dilations)
-    return tape.op("Div", means, counts)
+    held = tape.op("Conv", filled, weights, **_as_conv(node, pads))
+    return tape.op("Div", tape.op("AveragePool", filled, **node.attributes), held)
+
+
+def _as_conv(node: Node, pads: list[int]) -> dict[str, object]:
+    how = {"strides": node.get("strides"), "dilations": node.get("dilations"), "pads": pads}
+    return {key: value for key, value in how.items() if value is not None}
 
 
 @rule("GlobalAveragePool")

@@ -127,9 +127,8 @@ def _letters(tape: Tape, node: Node) -> tuple[list[str], str]:
         return terms, result
     ranks = [tape.rank(name) - len(t.replace("...", "")) for name, t in zip(node.inputs, terms, strict=True)]
     spread = max(rank for rank, t in zip(ranks, terms, strict=True) if "..." in t)
-    for name, term in zip(node.inputs, terms, strict=True):
-        dims = tape.shape(name)
-        if "..." in term and (ranks[terms.index(term)] != spread or 1 in dims[:spread]):
-            raise ModelError(f"{node} broadcasts by dots, for which there is no rule; write it as MatMul")
+    spread_dims = {tape.shape(n)[:r] for n, t, r in zip(node.inputs, terms, ranks, strict=True) if "..." in t}
+    if len(spread_dims) > 1:
+        raise ModelError(f"{node} broadcasts by dots, for which there is no rule; write it as MatMul")
     dots = "".join(free[:spread])
     return [term.replace("...", dots) for term in terms], result.replace("...", dots)

@@ -28,13 +28,23 @@ def _resize(tape: Tape, node: Node, g: str) -> str:
     rank = tape.rank(x)
     axes = [axis % rank for axis in node.get("axes") or range(rank)]
     for place, axis in enumerate(axes):
-        small, large = tape.shape(x)[axis], tape.shape(y)[axis]
-        if small == large and small is not None:
-            continue
-        if small is None and large is None and axis == 0:
-            continue  # the batch, which is never resized
-        g = contract(tape, g, _matrix(tape, node, place, axis), axis, rank)
+        if not _is_kept(tape, node, place, axis):
+            g = contract(tape, g, _matrix(tape, node, place, axis), axis, rank)
     return g
+
+
+def _is_kept(tape: Tape, node: Node, place: int, axis: int) -> bool:
+    """Whether an axis stays as it is, as the batch does. By a scale near 1 it may keep its size, and not its values."""
+    small, large = tape.shape(node.inputs[0])[axis], tape.shape(node.outputs[0])[axis]
+    if has_scales(tape, node):
+        scales = tape.value(node.inputs[2])
+        return scales is not None and bool(scales.ravel()[place] == 1)
+    return small == large and (small is not None or axis == 0)
+
+
+def has_scales(tape: Tape, node: Node) -> bool:
+    """Whether the new size is given by scales."""
+    return bool(node.input(2)) and tape.shape(node.input(2)) != (0,)
 
 
 def _matrix(tape: Tape, node: Node, place: int, axis: int) -> str:
@@ -46,9 +56,8 @@ def _matrix(tape: Tape, node: Node, place: int, axis: int) -> str:
     eye = tape.op("EyeLike", tape.op("ConstantOfShape", square, value=zero))
     image = tape.op("Unsqueeze", eye, tape.constant([0, 1]))
     attributes = {key: value for key, value in node.attributes.items() if key != "axes"}
-    scales = node.input(2)
-    if scales and tape.shape(scales) != (0,):
-        ratio = tape.op("Gather", scales, tape.constant([place]))
+    if has_scales(tape, node):
+        ratio = tape.op("Gather", node.inputs[2], tape.constant([place]))
         ratios = tape.op("Concat", tape.constant([1, 1, 1], np.float32), ratio, axis=0)
         found = tape.op("Resize", image, "", ratios, **attributes)
     else:
