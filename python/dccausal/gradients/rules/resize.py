@@ -26,6 +26,8 @@ def _resize(tape: Tape, node: Node, g: str) -> str:
         raise ModelError(f"{node} keeps the aspect ratio, for which there is no rule; give the sizes")
     x, y = node.inputs[0], node.outputs[0]
     rank = tape.rank(x)
+    if tape.shape(x)[1:] == tape.shape(y)[1:] and None not in tape.shape(x)[1:]:
+        return g
     axes = [axis % rank for axis in node.get("axes") or range(rank)]
     for place, axis in enumerate(axes):
         if not _is_kept(tape, node, place, axis):
@@ -48,23 +50,27 @@ def has_scales(tape: Tape, node: Node) -> bool:
 
 
 def _matrix(tape: Tape, node: Node, place: int, axis: int) -> str:
-    """Return the matrix (new size, old size) of one axis."""
+    """
+    Return the matrix (new size, old size) of one axis.
+
+    Each row of the identity is an image one pixel high, which becomes two: ONNX Runtime copies an image whose size does
+    not change, whatever the scales say.
+    """
     x, y = node.inputs[0], node.outputs[0]
     size = tape.dimension(x, axis)
-    square = tape.op("Concat", size, size, axis=0)
     zero = _filled(tape, x, 0.0)
-    eye = tape.op("EyeLike", tape.op("ConstantOfShape", square, value=zero))
-    image = tape.op("Unsqueeze", eye, tape.constant([0, 1]))
+    eye = tape.op("EyeLike", tape.op("ConstantOfShape", tape.op("Concat", size, size, axis=0), value=zero))
+    rows = tape.op("Unsqueeze", eye, tape.constant([1, 2]))
     attributes = {key: value for key, value in node.attributes.items() if key != "axes"}
     if has_scales(tape, node):
         ratio = tape.op("Gather", node.inputs[2], tape.constant([place]))
-        ratios = tape.op("Concat", tape.constant([1, 1, 1], np.float32), ratio, axis=0)
-        found = tape.op("Resize", image, "", ratios, **attributes)
+        ratios = tape.op("Concat", tape.constant([1, 1, 2], np.float32), ratio, axis=0)
+        found = tape.op("Resize", rows, "", ratios, **attributes)
     else:
-        sizes = tape.op("Concat", tape.constant([1, 1]), size, tape.dimension(y, axis), axis=0)
-        found = tape.op("Resize", image, "", "", sizes, **attributes)
-    matrix = tape.op("Squeeze", found, tape.constant([0, 1]))
-    return tape.op("Transpose", matrix, perm=[1, 0])
+        sizes = tape.op("Concat", size, tape.constant([1, 2]), tape.dimension(y, axis), axis=0)
+        found = tape.op("Resize", rows, "", "", sizes, **attributes)
+    first = tape.op("Gather", tape.op("Squeeze", found, tape.constant([1])), tape.constant(0), axis=1)
+    return tape.op("Transpose", first, perm=[1, 0])
 
 
 def _filled(tape: Tape, name: str, value: float) -> Any:
