@@ -82,10 +82,15 @@ def check_rules(source: Source, book: RuleBook, active: frozenset[str]) -> None:
         )
     for node in source.nodes:
         if active & set(node.outputs) and active & set(node.inputs) and book.find(node.op) is None:
-            raise ModelError(
-                f"{node} has no rule for the {book.what}; export the model without it (opset 17 or later, fused and "
-                "custom operations off), or take a method that only runs the model, such as rise or dc-causal"
-            )
+            raise no_rule(node, book)
+
+
+def no_rule(node: Node, book: RuleBook) -> ModelError:
+    """Return the error that says that an operation has no rule."""
+    return ModelError(
+        f"{node} has no rule for the {book.what}; export the model without it (opset 17 or later, fused and custom "
+        "operations off), or take a method that only runs the model, such as rise or dc-causal"
+    )
 
 
 def write_backward(
@@ -114,7 +119,8 @@ def write_backward(
 
     """
     active = find_active(source, starts)
-    check_rules(source, book, active)
+    if not book.stops:
+        check_rules(source, book, active)
     tape = Tape(sample, source.opset, active)
     target, logits, seed = _begin(source, tape, weigh=weigh)
     waiting: dict[str, list[str]] = {source.output: [seed]}
@@ -123,6 +129,8 @@ def write_backward(
         gradients = [_settle(tape, name, waiting, handed) for name in node.outputs]
         if all(g is None for g in gradients) or not active & set(node.inputs):
             continue
+        if book.find(node.op) is None:
+            raise no_rule(node, book)
         for name, g in zip(node.inputs, book.apply(tape, node, gradients), strict=True):
             if g is not None and name in active:
                 waiting.setdefault(name, []).append(g)

@@ -53,12 +53,15 @@ class RuleBook:
         The rules by which this pass differs.
     common
         Those that it shares with the gradient.
+    stops
+        Whether it hands nothing to some inputs on purpose, so that what makes them needs no rule.
 
     """
 
     what: str
     own: Mapping[str, Rule]
     common: Mapping[str, Rule]
+    stops: bool = False
 
     def find(self, op: str) -> Rule | None:
         """Return the rule of an operation, None if there is none."""
