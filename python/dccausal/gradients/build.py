@@ -7,6 +7,7 @@ from typing import Any
 
 from dccausal.errors import OptionError
 from dccausal.gradients.backward import assemble, write_backward
+from dccausal.gradients.guided import GUIDED_BOOK, check_guided
 from dccausal.gradients.rules import GRADIENT, RuleBook
 from dccausal.gradients.sample import take_sample
 from dccausal.gradients.source import Explained, read_source
@@ -42,7 +43,7 @@ def gradient_model(
     layer
         Name of a tensor in between: its gradient is taken in place of the image's.
     book
-        The rules of the backward pass.
+        The rules of the backward pass: ``GRADIENT_BOOK``, or ``GUIDED_BOOK`` for guided backpropagation.
 
     Returns
     -------
@@ -72,7 +73,10 @@ def gradient_model(
     start = source.image if layer is None else layer
     if layer is not None and not any(layer in node.outputs for node in source.nodes):
         raise OptionError(f"layer is {layer!r}; the model computes no tensor of that name for {source.output!r}")
-    backward = write_backward(source, take_sample(source, size), book, [start])
+    sample = take_sample(source, size)
+    if book is GUIDED_BOOK:
+        check_guided(source, sample)
+    backward = write_backward(source, sample, book, [start])
     outputs = {"logits": (backward.logits, ""), "gradient": (backward.handed[start], start)}
     if layer is not None:
         outputs["activation"] = (layer, layer)

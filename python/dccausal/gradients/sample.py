@@ -41,6 +41,8 @@ class Sample:
         Of the tensors that depend on nothing, or on shapes that are fixed.
     image_free
         Names of the tensors that do not depend on what the image shows.
+    sizes
+        Shapes of the tensors of the first image.
 
     """
 
@@ -48,6 +50,7 @@ class Sample:
     dtypes: Mapping[str, str]
     values: Mapping[str, NDArray[Any]]
     image_free: frozenset[str]
+    sizes: Mapping[str, tuple[int, ...]]
 
 
 def take_sample(source: Source, size: tuple[int, int] | None = None) -> Sample:
@@ -225,7 +228,7 @@ def _merge(runs: list[_Run], dtypes: dict[str, str], free: frozenset[str], sourc
         shapes[tensor.name] = tuple(tensor.dims)
         dtypes[tensor.name] = _tensor_dtype(tensor)
         values[tensor.name] = _Lazy(tensor, numpy_helper.to_array)  # type: ignore[assignment]
-    return Sample(shapes, dtypes, values, free)
+    return Sample(shapes, dtypes, values, free, first.shapes)
 
 
 def _tensor_dtype(tensor: Any) -> str:
