@@ -261,6 +261,7 @@ class Job:
         self._gallery = None
         if self._make_finder is not None:
             self._finder = self._make_finder(self.view, self.target, budget)
+            self.account(self._finder.n_own_calls, self._finder.own_seconds)
         if (self._finder or self._search).is_done:
             self._begin_extraction(self._search)
 

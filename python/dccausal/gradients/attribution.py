@@ -84,16 +84,16 @@ def integrated_gradients(
 
     """
     at, weights = line(steps, nodes)
-    x, b = (np.asarray(one, np.float64) for one in (tensor, baseline))
+    x, b = (np.asarray(one, np.float32) for one in (tensor, baseline))
     mean = np.zeros(x.shape)
     for rows in _chunks(steps, batch):
-        points = b + at[rows].reshape(-1, *[1] * x.ndim) * (x - b)
-        answer = box.gradient(points.astype(np.float32), target)
+        points = b + at[rows].astype(np.float32).reshape(-1, *[1] * x.ndim) * (x - b)
+        answer = box.gradient(points, target)
         mean += np.tensordot(weights[rows], answer.values.astype(np.float64), axes=1)
         if report is not None:
             report(rows.stop / steps)
-    ends = box.gradient(np.stack([x, b]).astype(np.float32), target).logits.astype(np.float64)
-    return Attribution((x - b) * mean, score_of(ends[0], target) - score_of(ends[1], target))
+    ends = box.gradient(np.stack([x, b]), target).logits.astype(np.float64)
+    return Attribution((x.astype(np.float64) - b) * mean, score_of(ends[0], target) - score_of(ends[1], target))
 
 
 def score_of(logits: NDArray[Any], target: int) -> float:

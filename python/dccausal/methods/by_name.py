@@ -117,7 +117,7 @@ def explain_with(
         progress=progress,
         on_interrupt=on_interrupt,
     )
-    found = carry_out(plan, image, _finder_maker(chosen, own, seed))
+    found = carry_out(plan, image, _finder_maker(chosen, own, seed, plan))
     used = plan.settings if isinstance(own, Profile) else own
     return dataclasses.replace(found, provenance=_provenance(found, chosen, used))
 
@@ -129,11 +129,20 @@ def _profile(own: Any) -> Profile | str:
     return next((name for name, profile in PROFILES.items() if profile == own), own)
 
 
-def _finder_maker(method: Method, own: Any, seed: int) -> Callable[..., Finder] | None:
+def _finder_maker(method: Method, own: Any, seed: int, plan: Plan) -> Callable[..., Finder] | None:
     make = method._make
     if make is None:
         return None
-    return lambda view, target, budget: make(view, target, budget, seed=seed, options=own)
+    more: dict[str, Any] = {"seed": seed, "options": own}
+    if method.needs_gradients:
+        classifier = plan.classifier
+        if not hasattr(classifier, "white_box"):
+            raise OptionError(
+                f"method is {method.name!r}, which looks into the model, but the classifier is a "
+                f"{type(classifier).__name__}; an OnnxClassifier or the path of an ONNX model is needed"
+            )
+        more |= {"classifier": classifier, "progress": plan.options["progress"]}
+    return lambda view, target, budget: make(view, target, budget, **more)
 
 
 def _provenance(found: Explanation, method: Method, own: Any) -> dict[str, Any]:

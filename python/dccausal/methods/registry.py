@@ -19,6 +19,15 @@ occlusion          mean drop of the score under a sliding window                
 random             a random order of the pixels                                                     none
 lime               weights of a linear model over segments (extra ``rivals``)                       LIME
 kernel-shap        Shapley values of segments (extra ``rivals``)                                    KernelSHAP
+gradient           how steeply the logit grows with each pixel (this and below: ONNX models only)   Gradient
+input-x-gradient   the input times the gradient                                                     none
+integrated-...     gradients integrated along a line from the baseline                              Integrated
+guided-backprop    gradient of which only what argues for the label passes a ReLU                   none
+grad-cam           last feature maps, weighted by the mean gradient of each                         Cam
+hires-cam          last feature maps times their gradient                                           Cam
+lrp                relevance shared out backwards, layer by layer                                   Lrp
+rap                relevance for and against by relative influence                                  none
+extremal           the smooth mask of a fixed area that keeps the logit highest                     Extremal
 =================  ===============================================================================  ===========
 """
 
@@ -27,6 +36,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +44,17 @@ from dccausal.engine.finder import Finder
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
+from dccausal.methods.gradient.cam import CamFinder, CamOptions
+from dccausal.methods.gradient.integrated import IntegratedFinder, IntegratedOptions
+from dccausal.methods.gradient.relevance import LrpFinder, LrpOptions, RapFinder, RapOptions
+from dccausal.methods.gradient.slope import (
+    GradientFinder,
+    GradientOptions,
+    GuidedFinder,
+    GuidedOptions,
+    InputTimesGradientFinder,
+    InputTimesGradientOptions,
+)
 from dccausal.methods.lime import LimeFinder, LimeOptions
 from dccausal.methods.occlusion import OcclusionFinder, OcclusionOptions
 from dccausal.methods.random import RandomFinder, RandomOptions
@@ -73,6 +94,8 @@ class Method:
         Whether a classifier that returns labels only is refused.
     extra
         The extra of the package that has to be installed; None where the base package suffices.
+    needs_gradients
+        Whether it looks into the model, so that only an ``OnnxClassifier`` will do.
 
     """
 
@@ -82,6 +105,7 @@ class Method:
     defaults: Mapping[str, Any]
     needs_scores: bool
     extra: str | None
+    needs_gradients: bool
     _make: Callable[..., Finder] | None
 
     def check(self, **options: Any) -> Any:
@@ -109,10 +133,11 @@ def _method(
     *,
     needs_scores: bool = True,
     extra: str | None = None,
+    needs_gradients: bool = False,
 ) -> Method:
     values = options if isinstance(options, Profile) else options()
     defaults = MappingProxyType(dataclasses.asdict(values))
-    return Method(name, summary, type(values), defaults, needs_scores, extra, make)
+    return Method(name, summary, type(values), defaults, needs_scores, extra, needs_gradients, make)
 
 
 def _sbfl(measure: str) -> Method:
@@ -121,6 +146,10 @@ def _sbfl(measure: str) -> Method:
 
     summary = f"statistical fault localisation, measure {measure}"
     return _method(f"sbfl-{measure}", summary, SbflOptions, make, needs_scores=False)
+
+
+def _white_box(name: str, summary: str, options: type[Any], make: Callable[..., Finder]) -> Method:
+    return _method(name, summary, options, make, extra="models", needs_gradients=True)
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -153,6 +182,31 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 KernelShapFinder,
                 extra="rivals",
             ),
+            _white_box("gradient", "slope of the logit", GradientOptions, GradientFinder),
+            _white_box(
+                "input-x-gradient",
+                "input times slope",
+                InputTimesGradientOptions,
+                InputTimesGradientFinder,
+            ),
+            _white_box(
+                "integrated-gradients",
+                "slopes along a line from the baseline",
+                IntegratedOptions,
+                IntegratedFinder,
+            ),
+            _white_box(
+                "guided-backprop", "slope of what argues for the label", GuidedOptions, GuidedFinder
+            ),
+            *(
+                _white_box(name, summary, CamOptions, partial(CamFinder, name=name))
+                for name, summary in (
+                    ("grad-cam", "feature maps weighted by their mean slope"),
+                    ("hires-cam", "feature maps times their slope"),
+                )
+            ),
+            _white_box("lrp", "relevance shared out layer by layer", LrpOptions, LrpFinder),
+            _white_box("rap", "relevance by relative influence", RapOptions, RapFinder),
         )
     }
 )
