@@ -151,6 +151,16 @@ def weights(*shape, seed=1):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
+def gradient_in_float64(model, output="gradient"):
+    """Return a model of both passes as a function of images and targets, computed in float64."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    retype(copy, {TensorProto.FLOAT: TensorProto.DOUBLE})
+    evaluator = ReferenceEvaluator(copy, new_ops=[Erf, Gelu, Mean])
+    name = copy.graph.input[0].name
+    return lambda x, t: evaluator.run([output], {name: x.astype(np.float64), "target": t.astype(np.int64)})[0]
+
+
 def session_free(nodes, shape, constants, seed):
     """Check nodes that hold for a batch of two only: the model is fixed to it."""
     random = np.random.default_rng(seed)
