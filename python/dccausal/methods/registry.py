@@ -45,6 +45,7 @@ from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
 from dccausal.methods.gradient.cam import CamFinder, CamOptions
+from dccausal.methods.gradient.extremal import ExtremalFinder, ExtremalOptions
 from dccausal.methods.gradient.integrated import IntegratedFinder, IntegratedOptions
 from dccausal.methods.gradient.relevance import LrpFinder, LrpOptions, RapFinder, RapOptions
 from dccausal.methods.gradient.slope import (
@@ -207,6 +208,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             ),
             _white_box("lrp", "relevance shared out layer by layer", LrpOptions, LrpFinder),
             _white_box("rap", "relevance by relative influence", RapOptions, RapFinder),
+            _white_box(
+                "extremal", "smooth masks of fixed areas that keep the logit", ExtremalOptions, ExtremalFinder
+            ),
         )
     }
 )
