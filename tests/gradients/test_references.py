@@ -78,7 +78,9 @@ def test_integrated_gradients(file):
         found = integrated_gradients(box(file), x, np.zeros_like(x), int(refs["targets"][i, k]))
         assert np.abs(found.values - refs[key][i, k]).max() < CLOSE * np.abs(refs[key]).max()
         target = refs["targets"][i, k]
-        assert found.total == pytest.approx(refs["logits"][i, target] - refs["logits_zero_input"][target], abs=5e-5)
+        assert found.total == pytest.approx(
+            refs["logits"][i, target] - refs["logits_zero_input"][target], abs=5e-5
+        )
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if not f.startswith("resnet")])

@@ -19,8 +19,18 @@ def fits(size, kernel, dilations, pads):
     return all(size[i] + pads[i] + pads[n + i] > (kernel[i] - 1) * dilations[i] for i in range(n))
 
 
-@given(SIZES, PAIRS, PAIRS, PAIRS, st.lists(st.integers(0, 2), min_size=4, max_size=4), AUTO,
-       st.sampled_from([(1, 2, 3), (2, 4, 2), (3, 3, 3), (2, 2, 4)]), st.booleans(), st.booleans(), SEEDS)
+@given(
+    SIZES,
+    PAIRS,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    AUTO,
+    st.sampled_from([(1, 2, 3), (2, 4, 2), (3, 3, 3), (2, 2, 4)]),
+    st.booleans(),
+    st.booleans(),
+    SEEDS,
+)
 @MANY
 def test_conv(size, kernel, strides, dilations, pads, auto, groups, has_bias, is_open, seed):
     group, into, out = groups
@@ -30,17 +40,35 @@ def test_conv(size, kernel, strides, dilations, pads, auto, groups, has_bias, is
     assume(all(k >= s for k, s in zip(kernel, strides, strict=True)) or not auto.startswith("SAME"))
     is_open = is_open and auto == "NOTSET"
     how = {"pads": pads} if auto == "NOTSET" else {"auto_pad": auto}
-    made = node("Conv", "image", "w", *(["b"] if has_bias else []), strides=strides, dilations=dilations, group=group,
-                **how)
+    made = node(
+        "Conv",
+        "image",
+        "w",
+        *(["b"] if has_bias else []),
+        strides=strides,
+        dilations=dilations,
+        group=group,
+        **how,
+    )
     constants = {"w": weights(out, into // group, *kernel, seed=seed), "b": weights(out)}
     nodes = [made]
     if is_open:  # then the head needs a fixed number of columns
-        nodes = [node("Conv", "image", "w", outputs=["z"], strides=strides, dilations=dilations, group=group, **how),
-                 node("Mul", "z", "z", outputs=["zz"]), node("GlobalAveragePool", "zz")]
+        nodes = [
+            node(
+                "Conv", "image", "w", outputs=["z"], strides=strides, dilations=dilations, group=group, **how
+            ),
+            node("Mul", "z", "z", outputs=["zz"]),
+            node("GlobalAveragePool", "zz"),
+        ]
     model = small_model(nodes, (into, *size), constants, open_size=is_open, seed=seed)
     x = image((into, *size), seed=seed)
-    check(model, x, evaluate=None if is_open else by_runtime(model), step=STEP_OF_LINEAR if not is_open else 1e-6,
-          **({"size": size} if is_open else {}))
+    check(
+        model,
+        x,
+        evaluate=None if is_open else by_runtime(model),
+        step=STEP_OF_LINEAR if not is_open else 1e-6,
+        **({"size": size} if is_open else {}),
+    )
 
 
 STEP_OF_LINEAR = 0.25
@@ -49,21 +77,33 @@ STEP_OF_LINEAR = 0.25
 @given(st.integers(5, 9), st.integers(1, 3), st.integers(1, 2), st.integers(0, 1), SEEDS)
 @MANY
 def test_conv_along_one_axis(size, kernel, stride, pad, seed):
-    nodes = [node("Reshape", "image", "rows", outputs=["flat"]),
-             node("Conv", "flat", "w", strides=[stride], pads=[pad, pad])]
+    nodes = [
+        node("Reshape", "image", "rows", outputs=["flat"]),
+        node("Conv", "flat", "w", strides=[stride], pads=[pad, pad]),
+    ]
     constants = {"rows": np.array([0, 2, -1]), "w": weights(3, 2, kernel, seed=seed)}
     model = small_model(nodes, (2, size, 2), constants, seed=seed)
     check(model, image((2, size, 2), seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
 
 
-@given(st.tuples(st.integers(2, 5), st.integers(2, 5)), PAIRS, PAIRS, PAIRS,
-       st.lists(st.integers(0, 1), min_size=4, max_size=4), st.tuples(st.integers(0, 2), st.integers(0, 2)),
-       st.sampled_from([(1, 2, 3), (2, 4, 2), (2, 2, 2)]), st.sampled_from(["pads", "upper", "lower", "shape"]), SEEDS)
+@given(
+    st.tuples(st.integers(2, 5), st.integers(2, 5)),
+    PAIRS,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 1), min_size=4, max_size=4),
+    st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    st.sampled_from([(1, 2, 3), (2, 4, 2), (2, 2, 2)]),
+    st.sampled_from(["pads", "upper", "lower", "shape"]),
+    SEEDS,
+)
 @MANY
 def test_conv_transpose(size, kernel, strides, dilations, pads, extra, groups, how, seed):
     group, into, out = groups
     assume(all(e < max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)))
-    full = [s * (n - 1) + (k - 1) * d + 1 for n, s, k, d in zip(size, strides, kernel, dilations, strict=True)]
+    full = [
+        s * (n - 1) + (k - 1) * d + 1 for n, s, k, d in zip(size, strides, kernel, dilations, strict=True)
+    ]
     assume(all(full[i] + extra[i] - pads[i] - pads[2 + i] > 0 for i in range(2)))
     given_by = {
         "pads": {"pads": pads, "output_padding": extra},
@@ -73,13 +113,24 @@ def test_conv_transpose(size, kernel, strides, dilations, pads, extra, groups, h
     }[how]
     if how in ("upper", "lower"):
         assume(all((k - 1) * d + 1 >= s for k, d, s in zip(kernel, dilations, strides, strict=True)))
-    made = node("ConvTranspose", "image", "w", "b", strides=strides, dilations=dilations, group=group, **given_by)
+    made = node(
+        "ConvTranspose", "image", "w", "b", strides=strides, dilations=dilations, group=group, **given_by
+    )
     constants = {"w": weights(into, out // group, *kernel, seed=seed), "b": weights(out)}
     model = small_model([made], (into, *size), constants, seed=seed)
     check(model, image((into, *size), seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
 
 
-@given(SIZES, PAIRS, PAIRS, PAIRS, st.lists(st.integers(0, 2), min_size=4, max_size=4), AUTO, st.booleans(), SEEDS)
+@given(
+    SIZES,
+    PAIRS,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    AUTO,
+    st.booleans(),
+    SEEDS,
+)
 @MANY
 def test_max_pool(size, kernel, strides, dilations, pads, auto, ceil, seed):
     assume(all(p < k for p, k in zip(pads, kernel * 2, strict=True)))
@@ -91,21 +142,42 @@ def test_max_pool(size, kernel, strides, dilations, pads, auto, ceil, seed):
     check(model, distinct, evaluate=by_runtime_in_float64(model))
 
 
-@given(SIZES, PAIRS, PAIRS, st.lists(st.integers(0, 2), min_size=4, max_size=4), AUTO, st.booleans(), st.booleans(),
-       SEEDS)
+@given(
+    SIZES,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    AUTO,
+    st.booleans(),
+    st.booleans(),
+    SEEDS,
+)
 @MANY
 def test_average_pool(size, kernel, strides, pads, auto, ceil, counts_pads, seed):
     assume(all(p < k for p, k in zip(pads, kernel * 2, strict=True)))
     assume(fits(size, kernel, (1, 1), [0] * 4))
     how = {"pads": pads, "ceil_mode": int(ceil)} if auto == "NOTSET" else {"auto_pad": auto}
-    made = node("AveragePool", "image", kernel_shape=kernel, strides=strides, count_include_pad=int(counts_pads), **how)
+    made = node(
+        "AveragePool",
+        "image",
+        kernel_shape=kernel,
+        strides=strides,
+        count_include_pad=int(counts_pads),
+        **how,
+    )
     model = small_model([made], (2, *size), seed=seed)
     check(model, image((2, *size), seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
 
 
-@pytest.mark.parametrize(("op", "attributes"), [
-    ("GlobalAveragePool", {}), ("GlobalMaxPool", {}), ("GlobalLpPool", {}), ("GlobalLpPool", {"p": 3}),
-])
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [
+        ("GlobalAveragePool", {}),
+        ("GlobalMaxPool", {}),
+        ("GlobalLpPool", {}),
+        ("GlobalLpPool", {"p": 3}),
+    ],
+)
 @given(SIZES, SEEDS)
 @MANY
 def test_global_pools(op, attributes, size, seed):

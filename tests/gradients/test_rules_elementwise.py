@@ -60,13 +60,17 @@ def test_functions_of_one_number(op, attributes, low, high, opset, shape, seed):
 @given(SHAPES, SEEDS, st.sampled_from([(0.0, 6.0), (-1.0, None), (None, 0.5), (None, None)]))
 @MANY
 def test_clip(shape, seed, bounds):
-    constants = {name: np.float32(b) for name, b in zip(("low", "high"), bounds, strict=True) if b is not None}
+    constants = {
+        name: np.float32(b) for name, b in zip(("low", "high"), bounds, strict=True) if b is not None
+    }
     inputs = [name if name in constants else "" for name in ("low", "high")]
     model = small_model([node("Clip", "image", *inputs)], shape, constants, seed=seed)
     check(model, image(shape, seed=seed, low=-3, high=8))
 
 
-@pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "PRelu", "Mean", "Sum", "Mod"])
+@pytest.mark.parametrize(
+    "op", ["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "PRelu", "Mean", "Sum", "Mod"]
+)
 @given(SHAPES, SEEDS, st.lists(st.booleans(), min_size=4, max_size=4), st.integers(0, 3), st.booleans())
 @MANY
 def test_two_operands_with_broadcasting(op, shape, seed, is_one, n_dropped, is_second):

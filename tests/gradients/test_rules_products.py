@@ -45,8 +45,18 @@ def test_gemm(n_in, n_out, seed, trans_b, trans_a, has_bias):
     if trans_a:
         nodes.append(node("Transpose", "flat", perm=[1, 0], outputs=["turned"]))
         first = "turned"
-    nodes.append(node("Gemm", first, "w", *(["b"] if has_bias else []), transA=int(trans_a), transB=int(trans_b),
-                      alpha=0.7, beta=1.3))
+    nodes.append(
+        node(
+            "Gemm",
+            first,
+            "w",
+            *(["b"] if has_bias else []),
+            transA=int(trans_a),
+            transB=int(trans_b),
+            alpha=0.7,
+            beta=1.3,
+        )
+    )
     constants = {"w": weights(n_out, n_in) if trans_b else weights(n_in, n_out), "b": weights(n_out)}
     check(small_model(nodes, (n_in, 1, 1), constants, seed=seed), image((n_in, 1, 1), seed=seed))
 
@@ -55,11 +65,13 @@ def test_gemm(n_in, n_out, seed, trans_b, trans_a, has_bias):
 @MANY
 def test_gemm_of_computed_matrices(n, seed, trans_a, trans_b):
     """All three operands follow the image, which is one row of a batch here."""
-    nodes = [node("Reshape", "image", "square", outputs=["a"]),
-             node("Mul", "a", "a", outputs=["b"]),
-             node("ReduceSum", "a", "first", keepdims=0, outputs=["c"]),
-             node("Gemm", "a", "b", "c", transA=trans_a, transB=trans_b, alpha=0.5, beta=2.0, outputs=["z"]),
-             node("Reshape", "z", "back")]
+    nodes = [
+        node("Reshape", "image", "square", outputs=["a"]),
+        node("Mul", "a", "a", outputs=["b"]),
+        node("ReduceSum", "a", "first", keepdims=0, outputs=["c"]),
+        node("Gemm", "a", "b", "c", transA=trans_a, transB=trans_b, alpha=0.5, beta=2.0, outputs=["z"]),
+        node("Reshape", "z", "back"),
+    ]
     constants = {"square": np.array([n, n]), "first": np.array([0]), "back": np.array([1, n * n])}
     from onnx import TensorProto, helper, numpy_helper
 
@@ -67,14 +79,21 @@ def test_gemm_of_computed_matrices(n, seed, trans_a, trans_b):
     given_.append(numpy_helper.from_array(weights(n * n, 2, seed=seed), "head"))
     nodes.append(helper.make_node("MatMul", ["y", "head"], ["scores"]))
     value = helper.make_tensor_value_info
-    graph = helper.make_graph(nodes, "g", [value("image", TensorProto.FLOAT, [1, 1, n, n])],
-                              [value("scores", TensorProto.FLOAT, [1, 2])], given_)
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [value("image", TensorProto.FLOAT, [1, 1, n, n])],
+        [value("scores", TensorProto.FLOAT, [1, 2])],
+        given_,
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     check(model, image((1, n, n), n=1, seed=seed))
 
 
-@pytest.mark.parametrize("equation", ["nchw,cd->nhwd", "nchw,nchw->nc", "nchw,w->nch", "nchw->nhw", "nchw,nchv->nwv",
-                                      "...w,wd->...d"])
+@pytest.mark.parametrize(
+    "equation",
+    ["nchw,cd->nhwd", "nchw,nchw->nc", "nchw,w->nch", "nchw->nhw", "nchw,nchv->nwv", "...w,wd->...d"],
+)
 @given(SHAPES, SEEDS)
 @MANY
 def test_einsum(equation, shape, seed):
@@ -85,8 +104,10 @@ def test_einsum(equation, shape, seed):
         assume(shape[2] > 0)
     constants = {"m": weights(*(sizes[c] for c in second))} if is_constant else {}
     inputs = ["image"] + ([] if not second else ["m"] if is_constant else ["image"])
-    check(small_model([node("Einsum", *inputs, equation=equation)], shape, constants, seed=seed),
-          image(shape, seed=seed))
+    check(
+        small_model([node("Einsum", *inputs, equation=equation)], shape, constants, seed=seed),
+        image(shape, seed=seed),
+    )
 
 
 REDUCTIONS = ["Sum", "Mean", "Max", "Min", "L1", "L2", "SumSquare", "LogSum", "LogSumExp", "Prod"]
@@ -155,14 +176,25 @@ def test_group_normalization(groups, each, side, seed, is_new):
     constants = {"s": weights(n), "b": weights(n)}
     made = node("GroupNormalization", "image", "s", "b", num_groups=groups, epsilon=1e-3)
     model = small_model([made], shape, constants, seed=seed, opset=21 if is_new else 18)
-    check(model, image(shape, seed=seed), evaluate=by_runtime(model), step=3e-3, tolerance=5e-3,
-          is_standard=is_new)  # ONNX took the older one back
+    check(
+        model,
+        image(shape, seed=seed),
+        evaluate=by_runtime(model),
+        step=3e-3,
+        tolerance=5e-3,
+        is_standard=is_new,
+    )  # ONNX took the older one back
 
 
 @given(SHAPES, SEEDS)
 @MANY
 def test_batch_normalization(shape, seed):
-    constants = {"s": weights(shape[0]), "b": weights(shape[0]), "m": weights(shape[0]), "v": weights(shape[0]) ** 2}
+    constants = {
+        "s": weights(shape[0]),
+        "b": weights(shape[0]),
+        "m": weights(shape[0]),
+        "v": weights(shape[0]) ** 2,
+    }
     made = node("BatchNormalization", "image", "s", "b", "m", "v", epsilon=1e-2)
     check(small_model([made], shape, constants, seed=seed), image(shape, seed=seed))
 
@@ -195,18 +227,22 @@ def test_mean_variance_normalization(shape, seed):
 @MANY
 def test_quantisation_is_passed_straight_through(shape, seed, is_channelwise):
     """The gradient is that of the model without the quantisation."""
-    from differences import session
     from dccausal.gradients import gradient_model
+    from differences import session
 
     scale = np.full(shape[0] if is_channelwise else (), 0.01, np.float32)
     constants = {"s": scale, "z": np.zeros(scale.shape, np.int8), "w": weights(*shape)}
-    nodes = [node("QuantizeLinear", "image", "s", "z", axis=1, outputs=["q"]),
-             node("DequantizeLinear", "q", "s", "z", axis=1, outputs=["d"]),
-             node("Mul", "d", "w")]
+    nodes = [
+        node("QuantizeLinear", "image", "s", "z", axis=1, outputs=["q"]),
+        node("DequantizeLinear", "q", "s", "z", axis=1, outputs=["d"]),
+        node("Mul", "d", "w"),
+    ]
     quantised = small_model(nodes, shape, constants, seed=seed)
     plain = small_model([node("Mul", "image", "w")], shape, {"w": constants["w"]}, seed=seed)
     feed = {"image": image(shape, seed=seed), "target": np.array([0, 1])}
-    found, wanted = (session(gradient_model(m, image="image")).run(["gradient"], feed)[0] for m in (quantised, plain))
+    found, wanted = (
+        session(gradient_model(m, image="image")).run(["gradient"], feed)[0] for m in (quantised, plain)
+    )
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
@@ -214,20 +250,25 @@ def test_quantisation_is_passed_straight_through(shape, seed, is_channelwise):
 @MANY
 def test_whole_number_products_are_passed_straight_through(shape, seed, is_conv):
     """DynamicQuantizeLinear with ConvInteger or MatMulInteger, against the product of the numbers themselves."""
-    from differences import session
     from dccausal.gradients import gradient_model
+    from differences import session
 
     random = np.random.default_rng(seed)
     op = "Conv" if is_conv else "MatMul"
     sides = (2, shape[0], 3, 3) if is_conv else (shape[2], 2)
     w = random.integers(-9, 9, sides).astype(np.int8)
     constants = {"w": w, "z": np.int8(1), "real": (w.astype(np.float32) - 1)}
-    nodes = [node("DynamicQuantizeLinear", "image", outputs=["q", "s", "p"]),
-             node(f"{op}Integer", "q", "w", "p", "z", outputs=["whole"]),
-             node("Cast", "whole", outputs=["f"]), node("Mul", "f", "s")]
+    nodes = [
+        node("DynamicQuantizeLinear", "image", outputs=["q", "s", "p"]),
+        node(f"{op}Integer", "q", "w", "p", "z", outputs=["whole"]),
+        node("Cast", "whole", outputs=["f"]),
+        node("Mul", "f", "s"),
+    ]
     nodes[2].attribute.append(__import__("onnx").helper.make_attribute("to", 1))
     quantised = small_model(nodes, shape, constants, seed=seed)
     plain = small_model([node(op, "image", "real")], shape, constants, seed=seed)
     feed = {"image": image(shape, seed=seed), "target": np.array([0, 1])}
-    found, wanted = (session(gradient_model(m, image="image")).run(["gradient"], feed)[0] for m in (quantised, plain))
+    found, wanted = (
+        session(gradient_model(m, image="image")).run(["gradient"], feed)[0] for m in (quantised, plain)
+    )
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)

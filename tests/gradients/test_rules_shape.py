@@ -20,9 +20,11 @@ def check_linear(nodes, shape, constants=None, *, seed=0, opset=17):
 @given(SHAPES, SEEDS, st.permutations([0, 1, 2, 3]))
 @MANY
 def test_transpose(shape, seed, perm):
-    nodes = [node("Transpose", "image", perm=perm, outputs=["turned"]),
-             node("Transpose", "turned", perm=[perm.index(axis) for axis in range(4)], outputs=["back"]),
-             node("Mul", "back", "w")]
+    nodes = [
+        node("Transpose", "image", perm=perm, outputs=["turned"]),
+        node("Transpose", "turned", perm=[perm.index(axis) for axis in range(4)], outputs=["back"]),
+        node("Mul", "back", "w"),
+    ]
     check_linear(nodes, shape, {"w": weights(*shape)}, seed=seed)
 
 
@@ -44,14 +46,21 @@ def test_reshapes(shape, seed, op):
 def test_concat_and_split(shape, seed, axis, is_uneven):
     assume(shape[axis - 1] >= 2)
     sizes = [1, shape[axis - 1] - 1] if is_uneven else [shape[axis - 1] - 1, 1]
-    nodes = [node("Split", "image", "sizes", axis=axis, outputs=["a", "b"]),
-             node("Mul", "b", "image_mean", outputs=["bb"]),
-             node("Concat", "bb", "a", "c", "bb", axis=axis)]
+    nodes = [
+        node("Split", "image", "sizes", axis=axis, outputs=["a", "b"]),
+        node("Mul", "b", "image_mean", outputs=["bb"]),
+        node("Concat", "bb", "a", "c", "bb", axis=axis),
+    ]
     nodes.insert(0, node("ReduceMean", "image", axes=[1, 2, 3], outputs=["image_mean"]))
     fixed = [2, *shape]
     fixed[axis] = 2
     nodes.insert(0, node("Slice", "image", "zero", "one", "third", outputs=["c"]))
-    constants = {"sizes": np.array(sizes), "zero": np.array([0]), "one": np.array([1]), "third": np.array([axis])}
+    constants = {
+        "sizes": np.array(sizes),
+        "zero": np.array([0]),
+        "one": np.array([1]),
+        "third": np.array([axis]),
+    }
     model = small_model(nodes, shape, constants, seed=seed)
     check(model, image(shape, seed=seed))
 
@@ -80,16 +89,23 @@ def test_slice(shape, seed, axis, start, end, step):
 @MANY
 def test_slice_by_computed_sizes(shape, seed, axis):
     """As exporters write chunk(2): the size is halved in the graph."""
-    nodes = [node("Shape", "image", outputs=["sizes"]),
-             node("Gather", "sizes", "axis", axis=0, outputs=["n"]),
-             node("Add", "n", "one", outputs=["more"]),
-             node("Div", "more", "two", outputs=["half"]),
-             node("Slice", "image", "zero", "half", "axis", outputs=["a"]),
-             node("Slice", "image", "half", "n", "axis", outputs=["b"]),
-             node("ReduceSum", "b", "others", outputs=["s"]),
-             node("Mul", "a", "s")]
-    constants = {"axis": np.array([axis]), "one": np.array([1]), "two": np.array([2]), "zero": np.array([0]),
-                 "others": np.array([1, 2, 3])}
+    nodes = [
+        node("Shape", "image", outputs=["sizes"]),
+        node("Gather", "sizes", "axis", axis=0, outputs=["n"]),
+        node("Add", "n", "one", outputs=["more"]),
+        node("Div", "more", "two", outputs=["half"]),
+        node("Slice", "image", "zero", "half", "axis", outputs=["a"]),
+        node("Slice", "image", "half", "n", "axis", outputs=["b"]),
+        node("ReduceSum", "b", "others", outputs=["s"]),
+        node("Mul", "a", "s"),
+    ]
+    constants = {
+        "axis": np.array([axis]),
+        "one": np.array([1]),
+        "two": np.array([2]),
+        "zero": np.array([0]),
+        "others": np.array([1, 2, 3]),
+    }
     model = small_model(nodes, shape, constants, seed=seed)
     check(model, image(shape, seed=seed))
 
@@ -99,8 +115,13 @@ def test_slice_by_computed_sizes(shape, seed, axis):
 def test_gather(shape, seed, axis, data):
     n = shape[axis - 1]
     index = st.integers(-n, n - 1)
-    indices = data.draw(st.one_of(index, st.lists(index, min_size=1, max_size=5),
-                                  st.lists(st.lists(index, min_size=2, max_size=2), min_size=1, max_size=3)))
+    indices = data.draw(
+        st.one_of(
+            index,
+            st.lists(index, min_size=1, max_size=5),
+            st.lists(st.lists(index, min_size=2, max_size=2), min_size=1, max_size=3),
+        )
+    )
     check_linear([node("Gather", "image", "i", axis=axis)], shape, {"i": np.array(indices)}, seed=seed)
 
 
@@ -108,11 +129,16 @@ def test_gather(shape, seed, axis, data):
 @MANY
 def test_gather_elements_and_scatter(shape, seed, axis):
     random = np.random.default_rng(seed)
-    constants = {"i": random.integers(0, shape[axis - 1], (2, *shape)), "w": weights(2, *shape),
-                 "distinct": np.broadcast_to(np.arange(1), (2, *shape)).copy()}
-    nodes = [node("GatherElements", "image", "i", axis=axis, outputs=["taken"]),
-             node("Mul", "taken", "w", outputs=["weighed"]),
-             node("ScatterElements", "image", "i", "weighed", axis=axis, reduction="add")]
+    constants = {
+        "i": random.integers(0, shape[axis - 1], (2, *shape)),
+        "w": weights(2, *shape),
+        "distinct": np.broadcast_to(np.arange(1), (2, *shape)).copy(),
+    }
+    nodes = [
+        node("GatherElements", "image", "i", axis=axis, outputs=["taken"]),
+        node("Mul", "taken", "w", outputs=["weighed"]),
+        node("ScatterElements", "image", "i", "weighed", axis=axis, reduction="add"),
+    ]
     from differences import session_free
 
     session_free(nodes, shape, constants, seed)
@@ -126,12 +152,14 @@ def test_gather_nd_in_batches_and_scatter_nd(shape, seed):
     rows = np.concatenate([np.broadcast_to(np.arange(2)[:, None, None], (2, 3, 1)), places], axis=-1)
     first = np.unique(rows.reshape(-1, 4), axis=0)
     constants = {"i": places, "rows": first, "w": weights(len(first))}
-    nodes = [node("GatherND", "image", "i", batch_dims=1, outputs=["some"]),
-             node("GatherND", "image", "rows", outputs=["more"]),
-             node("Mul", "more", "w", outputs=["weighed"]),
-             node("ScatterND", "image", "rows", "weighed", outputs=["put"]),
-             node("ReduceSum", "some", outputs=["total"], keepdims=0),
-             node("Add", "put", "total")]
+    nodes = [
+        node("GatherND", "image", "i", batch_dims=1, outputs=["some"]),
+        node("GatherND", "image", "rows", outputs=["more"]),
+        node("Mul", "more", "w", outputs=["weighed"]),
+        node("ScatterND", "image", "rows", "weighed", outputs=["put"]),
+        node("ReduceSum", "some", outputs=["total"], keepdims=0),
+        node("Add", "put", "total"),
+    ]
     from differences import session_free
 
     session_free(nodes, shape, constants, seed)
@@ -151,8 +179,12 @@ def test_expand(shape, seed, axis):
     check_linear(nodes, shape, {"full": np.array(full)}, seed=seed)
 
 
-@given(SHAPES, SEEDS, st.lists(st.integers(-1, 2), min_size=6, max_size=6),
-       st.sampled_from(["constant", "reflect", "edge", "wrap"]))
+@given(
+    SHAPES,
+    SEEDS,
+    st.lists(st.integers(-1, 2), min_size=6, max_size=6),
+    st.sampled_from(["constant", "reflect", "edge", "wrap"]),
+)
 @MANY
 def test_pad(shape, seed, pads, mode):
     if mode != "constant":
@@ -167,7 +199,9 @@ def test_pad(shape, seed, pads, mode):
     check_linear([node("Pad", "image", "p", "v", mode=mode)], shape, constants, seed=seed, opset=19)
 
 
-@given(st.integers(1, 2), st.integers(1, 3), st.integers(2, 3), SEEDS, st.sampled_from(["DCR", "CRD", "back"]))
+@given(
+    st.integers(1, 2), st.integers(1, 3), st.integers(2, 3), SEEDS, st.sampled_from(["DCR", "CRD", "back"])
+)
 @MANY
 def test_pixel_shuffles(channels, side, block, seed, mode):
     if mode == "back":
@@ -197,8 +231,13 @@ MODES = [
 
 
 @pytest.mark.parametrize("how", MODES)
-@given(st.tuples(st.integers(1, 2), st.integers(2, 6), st.integers(2, 6)), st.integers(2, 9), st.integers(2, 9),
-       st.booleans(), SEEDS)
+@given(
+    st.tuples(st.integers(1, 2), st.integers(2, 6), st.integers(2, 6)),
+    st.integers(2, 9),
+    st.integers(2, 9),
+    st.booleans(),
+    SEEDS,
+)
 @MANY
 def test_resize(how, shape, rows, columns, is_scaled, seed):
     if is_scaled:
@@ -208,8 +247,11 @@ def test_resize(how, shape, rows, columns, is_scaled, seed):
     else:
         constants = {"t": np.array([1, shape[0], rows, columns])}
         made = node("Resize", "image", "", "", "t", **how)
-        nodes = [node("Shape", "image", start=0, end=1, outputs=["n"]),
-                 node("Concat", "n", "rest", axis=0, outputs=["t"]), made]
+        nodes = [
+            node("Shape", "image", start=0, end=1, outputs=["n"]),
+            node("Concat", "n", "rest", axis=0, outputs=["t"]),
+            made,
+        ]
         check_linear(nodes, shape, {"rest": np.array([shape[0], rows, columns])}, seed=seed, opset=18)
         return
     check_linear([made], shape, constants, seed=seed, opset=18)

@@ -172,7 +172,9 @@ def session_free(nodes, shape, constants, seed):
     ]
     given += [
         numpy_helper.from_array(np.array([2, total]), "head_rows"),
-        numpy_helper.from_array(random.standard_normal((total, N_CLASSES)).astype(np.float32), "head_weights"),
+        numpy_helper.from_array(
+            random.standard_normal((total, N_CLASSES)).astype(np.float32), "head_weights"
+        ),
     ]
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
@@ -188,4 +190,6 @@ def session_free(nodes, shape, constants, seed):
         v = random.standard_normal(x.shape)
         ahead, behind = evaluate(x + v / 4), evaluate(x - v / 4)
         wanted = 2 * sum((ahead - behind)[row, row] for row in range(2))
-        assert abs((found * v).sum() - wanted) <= 2e-4 * (np.abs(found).max() * np.sqrt(x.size) + abs(wanted) + 1)
+        assert abs((found * v).sum() - wanted) <= 2e-4 * (
+            np.abs(found).max() * np.sqrt(x.size) + abs(wanted) + 1
+        )

@@ -93,7 +93,9 @@ def integrated_gradients(
         if report is not None:
             report(rows.stop / steps)
     ends = box.gradient(np.stack([x, b]), target).logits.astype(np.float64)
-    return Attribution((x.astype(np.float64) - b) * mean, score_of(ends[0], target) - score_of(ends[1], target))
+    return Attribution(
+        (x.astype(np.float64) - b) * mean, score_of(ends[0], target) - score_of(ends[1], target)
+    )
 
 
 def score_of(logits: NDArray[Any], target: int) -> float:

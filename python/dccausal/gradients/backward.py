@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 from dccausal.errors import ModelError, OptionError
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules import FLAT, RuleBook
@@ -152,7 +151,9 @@ def _begin(source: Source, tape: Tape, *, weigh: bool) -> tuple[str, str, str]:
     """Return the names of the target, of the logits in rows, and of the gradient of the output."""
     output = source.output
     shape = tape.shape(output)
-    rows = tape.op("Reshape", output, tape.constant([-1, 1])) if len(shape) == 1 else tape.op("Flatten", output)
+    rows = (
+        tape.op("Reshape", output, tape.constant([-1, 1])) if len(shape) == 1 else tape.op("Flatten", output)
+    )
     target, like = "target", source.output
     n_columns = math.prod(n or 0 for n in shape[1:])
     if n_columns < 1:
@@ -197,7 +198,11 @@ def assemble(backward: Backward, outputs: Mapping[str, tuple[str, str]]) -> Any:
     kind = TensorProto.DOUBLE if tape.float_dtype(source.output) == "float64" else TensorProto.FLOAT
     batch = _dims(backward, source.image)[0]
     for name, (tensor, like) in outputs.items():
-        dims = _dims(backward, like) if like else [batch, math.prod(n or 1 for n in tape.shape(source.output)[1:])]
+        dims = (
+            _dims(backward, like)
+            if like
+            else [batch, math.prod(n or 1 for n in tape.shape(source.output)[1:])]
+        )
         graph.node.append(helper.make_node("Identity", [tensor], [name], name))
         graph.output.append(helper.make_tensor_value_info(name, kind, dims))
     graph.input.append(helper.make_tensor_value_info(backward.target, TensorProto.INT64, [batch]))
@@ -213,8 +218,14 @@ def _dims(backward: Backward, name: str) -> list[int | str]:
     (image,) = source.model.graph.input[:1]
     declared = [d.dim_param or d.dim_value for d in image.type.tensor_type.shape.dim]
     if name == source.image:
-        return [d if d and n is None else (n or f"side_{axis}") for axis, (d, n) in enumerate(zip(declared, shape, strict=True))]
-    return [n if n is not None else (declared[0] or "batch") if axis == 0 else f"side_{axis}" for axis, n in enumerate(shape)]
+        return [
+            d if d and n is None else (n or f"side_{axis}")
+            for axis, (d, n) in enumerate(zip(declared, shape, strict=True))
+        ]
+    return [
+        n if n is not None else (declared[0] or "batch") if axis == 0 else f"side_{axis}"
+        for axis, n in enumerate(shape)
+    ]
 
 
 def _keep_needed(graph: Any, wanted: set[str]) -> None:
@@ -231,5 +242,3 @@ def _keep_needed(graph: Any, wanted: set[str]) -> None:
     unused = [i for i, tensor in enumerate(graph.initializer) if tensor.name not in wanted]
     for index in reversed(unused):
         del graph.initializer[index]
-
-

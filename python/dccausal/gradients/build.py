@@ -6,11 +6,11 @@ import os
 from typing import Any
 
 from dccausal.errors import OptionError
-from dccausal.gradients.backward import assemble, write_backward
+from dccausal.gradients.backward import assemble, check_rules, find_active, write_backward
 from dccausal.gradients.guided import GUIDED_BOOK, check_guided
 from dccausal.gradients.rules import GRADIENT, RuleBook
 from dccausal.gradients.sample import take_sample
-from dccausal.gradients.source import Explained, read_source
+from dccausal.gradients.source import Explained, inner_name, read_source
 
 GRADIENT_BOOK = RuleBook("gradient", {}, GRADIENT)
 
@@ -48,9 +48,9 @@ def gradient_model(
     Returns
     -------
     onnx.ModelProto
-        Inputs: the image under its own name, float32, otherwise as the model takes it; ``target`` int64 (N,), the index of
-        the output that is asked about in each row. Outputs: ``logits`` (N, n_classes) and ``gradient``, like the
-        image, of the target's logit; with ``layer`` also ``activation``, the layer's values. A model of one output
+        Inputs: the image under its own name, float32, otherwise as the model takes it; ``target`` int64 (N,), the
+        index of the output that is asked about in each row. Outputs: ``logits`` (N, n_classes) and ``gradient``,
+        like the image, of the target's logit; with ``layer`` also ``activation``, the layer's values. A model of one output
         has two targets: 1 is the output, 0 its negative. All is float32 (float64 for a model of float64).
 
     Raises
@@ -70,14 +70,16 @@ def gradient_model(
 
     """
     source = read_source(model, image=image, output=output, explained=explained)
-    start = source.image if layer is None else layer
-    if layer is not None and not any(layer in node.outputs for node in source.nodes):
-        raise OptionError(f"layer is {layer!r}; the model computes no tensor of that name for {source.output!r}")
+    start = source.image if layer is None else inner_name(layer)
+    if layer is not None and not any(start in node.outputs for node in source.nodes):
+        raise OptionError(f"layer is {layer!r}; no tensor of that name leads to the output that is explained")
+    if not book.stops:
+        check_rules(source, book, find_active(source, [start]))
     sample = take_sample(source, size)
     if book is GUIDED_BOOK:
         check_guided(source, sample)
     backward = write_backward(source, sample, book, [start])
     outputs = {"logits": (backward.logits, ""), "gradient": (backward.handed[start], start)}
     if layer is not None:
-        outputs["activation"] = (layer, layer)
+        outputs["activation"] = (start, start)
     return assemble(backward, outputs)

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal.errors import OptionError
+
 Floats = NDArray[np.float32]
 
 _SHARPNESS = 20.0  # of the smooth maximum
@@ -61,6 +63,11 @@ class MaskMaker:
     sigma
         Pixels over which a cell is spread; also the margin around the image in which a mask goes on.
 
+    Raises
+    ------
+    OptionError
+        If masks would not reach over the image.
+
     """
 
     size: tuple[int, int]
@@ -76,6 +83,11 @@ class MaskMaker:
         self.grid = tuple(math.ceil(side / self.step) for side in self.size)
         self._middle = tuple(n + 2 * (self.padding - self.radius) for n in self.grid)
         self.full = tuple(self.step * (n - 1) + 1 for n in self._middle)
+        if any(n < self.margin + side for n, side in zip(self.full, self.size, strict=True)):
+            raise OptionError(
+                f"sigma is {self.sigma} with cells of {self.step} pixels, and masks would not reach over the image; "
+                "a sigma that is a multiple of the cell is needed"
+            )
         self._weights = self._kernel()
 
     def _kernel(self) -> Floats:
@@ -89,7 +101,8 @@ class MaskMaker:
         rows, columns = squares
         distance = np.sqrt(rows[:, None, :, None] + columns[None, :, None, :]) / self.sigma
         weights = np.exp(-2 * np.maximum(distance - 0.5, 0) ** 2)
-        return weights.reshape(-1, *self.full).astype(np.float32)
+        found: Floats = weights.reshape(-1, *self.full).astype(np.float32)
+        return found
 
     def make(self, grids: Floats) -> Spread:
         """Return the masks of grids (n, *grid) of 0 to 1."""
@@ -143,9 +156,7 @@ class MaskMaker:
 
 def blurred(image: Floats) -> Floats:
     """Return an image (C, H, W) at each level of blur, (levels, C, H, W), the strongest first, zeros around it."""
-    return np.stack(
-        [_blur(image, (1 - level / (_LEVELS - 1)) * _STRONGEST_BLUR) for level in range(_LEVELS)]
-    )
+    return np.stack([_blur(image, (1 - level / (_LEVELS - 1)) * _STRONGEST_BLUR) for level in range(_LEVELS)])
 
 
 def _blur(image: Floats, sigma: float) -> Floats:
@@ -214,7 +225,7 @@ class Extremal:
         self.n_steps += 1
 
     def _damped(self) -> float:
-        """The first step of SGD with momentum is not damped."""
+        """Return by how much a step is damped: the first of SGD with momentum is not."""
         return 1.0 if self.n_steps == 0 else 1 - _DAMPING
 
     def _perturbed(self, masks: Floats) -> tuple[Floats, Floats]:

@@ -44,10 +44,21 @@ def check_guided(source: Source, sample: Sample) -> None:
     for node in source.nodes:
         if node.op == "Relu" or (node.op == "Clip" and _is_from_zero(tape, node)):
             return
-        if node.op in ("Gelu", "Erf", "HardSwish", "Sigmoid", "LeakyRelu", "PRelu", "Elu", "Swish", "Mish", "Tanh"):
+        if node.op in (
+            "Gelu",
+            "Erf",
+            "HardSwish",
+            "Sigmoid",
+            "LeakyRelu",
+            "PRelu",
+            "Elu",
+            "Swish",
+            "Mish",
+            "Tanh",
+        ):
             others.append(str(node))
     found = f"; its first other activation is {others[0]}" if others else ""
     raise ModelError(
-        f"the model has no ReLU and no Clip from 0{found}: guided backpropagation is defined at those only; take gradient "
-        "or integrated-gradients"
+        f"the model has no ReLU and no Clip from 0{found}: guided backpropagation is defined at those only; "
+        "take gradient or integrated-gradients"
     )

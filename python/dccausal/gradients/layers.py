@@ -19,14 +19,58 @@ from dccausal.gradients.source import Source
 
 # Operations that leave a feature map behind them, in networks as they are exported.
 _MAPS = {
-    *("Conv", "ConvTranspose", "Relu", "LeakyRelu", "PRelu", "Elu", "Clip", "HardSwish", "Gelu", "Sigmoid", "Add"),
-    *("Sum", "Mul", "Concat", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "Identity"),
+    *(
+        "Conv",
+        "ConvTranspose",
+        "Relu",
+        "LeakyRelu",
+        "PRelu",
+        "Elu",
+        "Clip",
+        "HardSwish",
+        "Gelu",
+        "Sigmoid",
+        "Add",
+    ),
+    *(
+        "Sum",
+        "Mul",
+        "Concat",
+        "BatchNormalization",
+        "LayerNormalization",
+        "InstanceNormalization",
+        "Identity",
+    ),
     *("GroupNormalization", "DequantizeLinear", "MatMul"),
 }
 # Operations that a map stays a map through; a Reshape is none, behind which lie tokens or attention's heads.
 _KEEPING_MAPS = _MAPS | {
-    *("MaxPool", "AveragePool", "Pad", "Slice", "Split", "Resize", "Transpose", "QuantizeLinear", "Cast", "Sub", "Div"),
-    *("Erf", "Tanh", "Pow", "Sqrt", "HardSigmoid", "DepthToSpace", "SpaceToDepth", "Softplus", "Exp", "LRN", "Where"),
+    *(
+        "MaxPool",
+        "AveragePool",
+        "Pad",
+        "Slice",
+        "Split",
+        "Resize",
+        "Transpose",
+        "QuantizeLinear",
+        "Cast",
+        "Sub",
+        "Div",
+    ),
+    *(
+        "Erf",
+        "Tanh",
+        "Pow",
+        "Sqrt",
+        "HardSigmoid",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "Softplus",
+        "Exp",
+        "LRN",
+        "Where",
+    ),
     *("Selu", "Celu", "Mish", "Swish", "ConvInteger", "DynamicQuantizeLinear", "QLinearConv", "Dropout"),
 }
 _MOST_EXTRA_TOKENS = 8
@@ -80,7 +124,9 @@ def named_layer(name: str, source: Source, sample: Sample) -> Layer:
     found = _layer_of(name, source, sample)
     if found is None:
         shape = sample.shapes[name]
-        raise OptionError(f"layer {name!r} has the shape {shape}, which is no grid over the image; a feature map is needed")
+        raise OptionError(
+            f"layer {name!r} has the shape {shape}, which is no grid over the image; a feature map is needed"
+        )
     return found
 
 
@@ -108,7 +154,9 @@ def find_layer(source: Source, sample: Sample, book: RuleBook, run: Any) -> Laye
     """
     candidates = list(_candidates(source, sample))[:_TRIED]
     if not candidates:
-        raise ModelError("the model has no layer with a grid over the image; a class activation map needs one")
+        raise ModelError(
+            "the model has no layer with a grid over the image; a class activation map needs one"
+        )
     if all(layer.kind != "tokens" for layer in candidates[:1]):
         return candidates[0]
     backward = write_backward(source, sample, book, [layer.name for layer in candidates])

@@ -75,7 +75,7 @@ def take_sample(source: Source, size: tuple[int, int] | None = None) -> Sample:
     given = session.get_inputs()[0]
     dtypes = {value.name: _dtype(value.type) for value in (*session.get_inputs(), *session.get_outputs())}
     runs = []
-    for shape in _trial_shapes(given.shape, source, size):
+    for shape in _trial_shapes(given.shape, size):
         try:
             runs.append(_run(session, source, shape, wanted, dtypes))
         except InputError:
@@ -137,7 +137,7 @@ def _dtype(kind: str) -> str:
 
 
 def _trial_shapes(
-    declared: list[int | str | None], source: Source, size: tuple[int, int] | None
+    declared: list[int | str | None], size: tuple[int, int] | None
 ) -> Iterator[tuple[int, ...]]:
     """Yield the shapes of the images to run on: one, and another for each group of open dimensions."""
     spatial = _spatial_axes(declared)
@@ -159,7 +159,9 @@ def _spatial_axes(declared: list[int | str | None]) -> tuple[int, int]:
     return (1, 2) if is_last else (2, 3)
 
 
-def run_node(op: str, inputs: Sequence[NDArray[Any]], attributes: Mapping[str, Any], opset: int) -> NDArray[Any]:
+def run_node(
+    op: str, inputs: Sequence[NDArray[Any]], attributes: Mapping[str, Any], opset: int
+) -> NDArray[Any]:
     """Return what ONNX Runtime makes of arrays by one operation of one output."""
     import onnxruntime as ort
     from onnx import ValueInfoProto, helper
@@ -247,5 +249,3 @@ class _Lazy:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001
         array: NDArray[Any] = self.read(self.tensor)
         return array if dtype is None else array.astype(dtype)
-
-

@@ -154,10 +154,14 @@ def _choose_image(proto: Any, wanted: str | None) -> str:
             raise OptionError(f"input is {wanted!r}; the model has {names}")
         return wanted
     if len(inputs) > 1:
-        raise ModelError(f"the model has {len(inputs)} inputs ({names}); a gradient needs one image and no other")
+        raise ModelError(
+            f"the model has {len(inputs)} inputs ({names}); a gradient needs one image and no other"
+        )
     found = [value.name for value in inputs if len(value.type.tensor_type.shape.dim) == _IMAGE_RANK]
     if not found:
-        raise ModelError(f"the model has no input like a batch of images, of four dimensions; it has {names or 'none'}")
+        raise ModelError(
+            f"the model has no input like a batch of images, of four dimensions; it has {names or 'none'}"
+        )
     return str(found[0])
 
 
@@ -170,9 +174,14 @@ def _choose_output(proto: Any, wanted: str | None) -> str:
     return wanted
 
 
+def inner_name(name: str) -> str:
+    """Return what a tensor of the model is called in the models built here."""
+    return f"{name}::inner" if name in RESERVED else name
+
+
 def _free_names(proto: Any, output: str) -> str:
     """Rename the tensors that are called like an input or output of the model to come; return the output's name."""
-    changed = {name: f"{name}::inner" for name in RESERVED}
+    changed = {name: inner_name(name) for name in RESERVED}
     for node in proto.graph.node:
         node.input[:] = [changed.get(name, name) for name in node.input]
         node.output[:] = [changed.get(name, name) for name in node.output]
@@ -184,7 +193,9 @@ def _free_names(proto: Any, output: str) -> str:
 def _refuse_more_inputs(proto: Any) -> None:
     names = [value.name for value in proto.graph.input]
     if len(names) > 1:
-        raise ModelError(f"the model has {len(names)} inputs ({', '.join(names)}); it can be given an image only")
+        raise ModelError(
+            f"the model has {len(names)} inputs ({', '.join(names)}); it can be given an image only"
+        )
 
 
 def _end(proto: Any, output: str, explained: Explained) -> str | None:

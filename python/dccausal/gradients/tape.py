@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,21 +50,21 @@ class Tape:
         self._constants: dict[tuple[Any, ...], str] = {}
         self._shapes: dict[str, str] = {}
 
-    @overload
-    def op(self, op: str, *inputs: str, **attributes: Any) -> str: ...
-    @overload
-    def op(self, op: str, *inputs: str, n_outputs: int, **attributes: Any) -> list[str]: ...
-    def op(self, op: str, *inputs: str, n_outputs: int | None = None, **attributes: Any) -> Any:
-        """Add an operation; return the name of its output, or the list of them where ``n_outputs`` is given."""
+    def op(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operation; return the name of its output."""
+        return self.outputs(op, *inputs, n=1, **attributes)[0]
+
+    def outputs(self, op: str, *inputs: str, n: int, **attributes: Any) -> list[str]:
+        """Add an operation of several outputs; return their names."""
         from onnx import helper
 
         self._n += 1
         name = f"{PREFIX}{op}_{self._n}"
-        outputs = [name] if n_outputs is None else [f"{name}_{index}" for index in range(n_outputs)]
+        outputs = [name if n == 1 else f"{name}_{index}" for index in range(n)]
         given = {key: value for key, value in attributes.items() if value is not None}
         domain, _, kind = op.rpartition(":")
         self.nodes.append(helper.make_node(kind, inputs, outputs, name, domain=domain, **given))
-        return name if n_outputs is None else outputs
+        return outputs
 
     def constant(self, value: Any, dtype: Any = np.int64) -> str:
         """Add a constant, int64 unless another type is given; equal small ones are added once."""

@@ -119,7 +119,7 @@ def _slice(proto: Any, node: Node, _opset: int, graph: Any) -> Iterator[Any]:
     yield proto
 
 
-def _softmax(proto: Any, node: Node, opset: int, graph: Any) -> Iterator[Any]:
+def _softmax(proto: Any, node: Node, opset: int, _graph: Any) -> Iterator[Any]:
     """Before opset 13, all axes from the given one on are flattened into one."""
     from onnx import helper
 

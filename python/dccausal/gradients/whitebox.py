@@ -79,7 +79,9 @@ class WhiteBox:
         self._sessions: dict[object, Any] = {}
         self._layers: dict[str | None, Layer] = {}
 
-    def gradient(self, tensor: NDArray[Any], targets: NDArray[Any] | int, *, is_guided: bool = False) -> Answer:
+    def gradient(
+        self, tensor: NDArray[Any], targets: NDArray[Any] | int, *, is_guided: bool = False
+    ) -> Answer:
         """
         Return the gradients of logits with respect to the model's input.
 
@@ -161,7 +163,10 @@ class WhiteBox:
         parts = []
         for start in range(0, len(tensor), step):
             rows = np.ascontiguousarray(tensor[start : start + step], np.float32)
-            feed = {name: _filled(rows, step, first), target: _filled(asked[start : start + step], step, first)}
+            feed = {
+                name: _filled(rows, step, first),
+                target: _filled(asked[start : start + step], step, first),
+            }
             try:
                 outputs = session.run(["logits", *wanted], feed)
             except Exception as error:

@@ -196,9 +196,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 IntegratedOptions,
                 IntegratedFinder,
             ),
-            _white_box(
-                "guided-backprop", "slope of what argues for the label", GuidedOptions, GuidedFinder
-            ),
+            _white_box("guided-backprop", "slope of what argues for the label", GuidedOptions, GuidedFinder),
             *(
                 _white_box(name, summary, CamOptions, partial(CamFinder, name=name))
                 for name, summary in (

@@ -12,15 +12,48 @@ from dccausal.gradients.nodes import Node
 from dccausal.gradients.source import Source
 from dccausal.gradients.tape import Tape
 
-_NEVER_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Abs", "Sqrt", "Exp", "Softplus", "ThresholdedRelu"}
+_NEVER_NEGATIVE = {
+    "Relu",
+    "Sigmoid",
+    "HardSigmoid",
+    "Softmax",
+    "Abs",
+    "Sqrt",
+    "Exp",
+    "Softplus",
+    "ThresholdedRelu",
+}
 _KEEPING_SIGN = {
     *("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax", "ReduceSum"),
-    *("Concat", "Add", "Sum", "Mul", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Slice"),
+    *(
+        "Concat",
+        "Add",
+        "Sum",
+        "Mul",
+        "Reshape",
+        "Flatten",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "Identity",
+        "Slice",
+    ),
     *("Split", "Expand", "Gather", "Dropout", "DepthToSpace", "Tile", "Cast"),
 }
 _GATES = {"Sigmoid", "HardSigmoid", "Erf", "Tanh", "Softmax"}
 _OF_ONE_TENSOR = {
-    *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Expand", "Identity", "Slice", "Split", "Resize"),
+    *(
+        "Reshape",
+        "Flatten",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "Expand",
+        "Identity",
+        "Slice",
+        "Split",
+        "Resize",
+    ),
     *("Tile", "Gather"),
 }
 _WITH_A_CONSTANT = {"Add", "Sub", "Mul", "Div"}
@@ -62,7 +95,9 @@ class Forward:
         inputs = node.inputs if node.op in ("Concat", "Add", "Sum", "Mul") else node.inputs[:1]
         if node.op == "Pad":
             inputs = (node.inputs[0], *filter(None, [node.input(2)]))
-            return node.get("mode", "constant") != "constant" or all(self.is_never_negative(tape, n) for n in inputs)
+            return node.get("mode", "constant") != "constant" or all(
+                self.is_never_negative(tape, n) for n in inputs
+            )
         return node.op in _KEEPING_SIGN and all(self.is_never_negative(tape, n) for n in inputs)
 
     def is_gate(self, tape: Tape, name: str) -> bool:
@@ -106,7 +141,7 @@ class Forward:
         found = dict(known)
         for node in self._needed(name, set(known)):
             inputs = [found.get(n, n) for n in node.inputs]
-            outputs = tape.op(node.op, *inputs, n_outputs=len(node.outputs), **node.attributes)
+            outputs = tape.outputs(node.op, *inputs, n=len(node.outputs), **node.attributes)
             found.update(zip(node.outputs, outputs, strict=True))
         return found.get(name, name)
 
@@ -178,5 +213,3 @@ def _replace(source: Source, index: int, at: int, names: list[str]) -> None:
     behind.input[:] = norm.outputs[:1]
     behind.output[:] = norm.inputs[:1]
     del behind.attribute[:]
-
-

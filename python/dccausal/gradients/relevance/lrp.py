@@ -17,10 +17,11 @@ quotient                                   all to the numerator
 matrix product of two computed tensors     half to each, by contribution (AttnLRP)
 softmax                                    ``x (R - y sum R)`` (AttnLRP)
 layer, instance, group normalisation       passes unchanged (AttnLRP)
-batch normalisation                        folded into the layer before; where there is none it passes, or epsilon
+batch normalisation                        folded into the layer before; where there is none it passes
 =========================================  ==================================================================
 
-References: Bach 2015; Montavon 2019; Ali 2022; Achtibat 2024 (AttnLRP). Stabilisers and presets are those of zennit 0.5.
+References: Bach 2015; Montavon 2019; Ali 2022; Achtibat 2024 (AttnLRP).
+Stabilisers and presets are those of zennit 0.5.
 """
 
 from __future__ import annotations
@@ -52,18 +53,58 @@ Preset = Literal["epsilon", "zplus", "composite"]
 PRESETS = ("epsilon", "zplus", "composite")
 
 _PASSING = (
-    *("Relu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Clip", "HardSwish", "Gelu", "Mish"),
-    *("Swish", "Softplus", "Softsign", "Sigmoid", "HardSigmoid", "Tanh", "Erf", "Identity", "Dropout", "Cast"),
+    *(
+        "Relu",
+        "LeakyRelu",
+        "PRelu",
+        "ThresholdedRelu",
+        "Elu",
+        "Selu",
+        "Celu",
+        "Clip",
+        "HardSwish",
+        "Gelu",
+        "Mish",
+    ),
+    *(
+        "Swish",
+        "Softplus",
+        "Softsign",
+        "Sigmoid",
+        "HardSigmoid",
+        "Tanh",
+        "Erf",
+        "Identity",
+        "Dropout",
+        "Cast",
+    ),
     *("LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization"),
     *("MeanVarianceNormalization", "LpNormalization", "LRN", "QuantizeLinear", "DequantizeLinear"),
 )
 _MOVING = (
     *("MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "Max", "Min", "Pad", "Concat", "Split", "Slice"),
-    *("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Tile", "Gather", "GatherElements"),
+    *(
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+        "Expand",
+        "Tile",
+        "Gather",
+        "GatherElements",
+    ),
     *("GatherND", "DepthToSpace", "SpaceToDepth", "Trilu", "TopK", "Where"),
 )
 _BY_CONTRIBUTION = ("AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum", "Resize")
-_OWN_BIAS = ("Mul", "Div", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization")
+_OWN_BIAS = (
+    "Mul",
+    "Div",
+    "BatchNormalization",
+    "LayerNormalization",
+    "InstanceNormalization",
+    "GroupNormalization",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,14 +259,8 @@ class Lrp:
         computed = [name for name in node.inputs if not tape.is_free(name)]
         gated = [name for name in computed if not self.forward.is_gate(tape, name)]
         taking = gated if len(gated) == 1 else computed
-        if len(taking) == 1:
-            handed = relevance
-        else:
-            handed = tape.op("Mul", relevance, tape.number(0.5, y))
-        found: list[str | None] = []
-        for name in node.inputs:
-            found.append(tape.sum_to(handed, name, y) if name in taking else None)
-        return found
+        handed = relevance if len(taking) == 1 else tape.op("Mul", relevance, tape.number(0.5, y))
+        return [tape.sum_to(handed, name, y) if name in taking else None for name in node.inputs]
 
     def batch_norm(self, tape: Tape, node: Node, relevance: str, *_: object) -> Gradients:
         """Pass unchanged, or by the epsilon rule of its affine map."""

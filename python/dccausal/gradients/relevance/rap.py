@@ -157,5 +157,3 @@ def _shifted(layer: Layer, found: str, relevance: str) -> str:
     excess = tape.op("Sub", tape.sum(found, axes), wanted)
     each = divide(tape, excess, tape.sum(received, axes), x)
     return tape.op("Sub", found, layer.times(received, each))
-
-

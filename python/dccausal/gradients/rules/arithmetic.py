@@ -53,7 +53,7 @@ def _div(tape: Tape, node: Node, g: str) -> list[str | None]:
 
 @rule("Mod")
 def _mod(tape: Tape, node: Node, g: str) -> list[str | None]:
-    """The rest grows with what is divided; what it is divided by is taken to be a constant."""
+    """Take what is divided by to be a constant; the rest grows with what is divided."""
     return each(tape, node, lambda: g)
 
 

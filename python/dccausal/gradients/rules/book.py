@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.tape import Tape
 
 Gradients = str | None | Sequence[str | None]
 Rule = Callable[..., Gradients]
+_Rule = TypeVar("_Rule", bound=Rule)
 
 GRADIENT: dict[str, Rule] = {}
 
@@ -30,10 +32,10 @@ FLAT = frozenset(
 )
 
 
-def rule(*ops: str) -> Callable[[Rule], Rule]:
+def rule(*ops: str) -> Callable[[_Rule], _Rule]:
     """Enter a function into the book, for these operations."""
 
-    def enter(function: Rule) -> Rule:
+    def enter(function: _Rule) -> _Rule:
         GRADIENT.update(dict.fromkeys(ops, function))
         return function
 

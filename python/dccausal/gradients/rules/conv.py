@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from dccausal.errors import ModelError
@@ -37,7 +35,7 @@ def _refuse_computed_weights(tape: Tape, node: Node) -> None:
 
 
 def _back(tape: Tape, node: Node, g: str, window: Window, weight: str) -> str:
-    if _is_flipped_faster(tape, node, window):
+    if _is_flipped_faster(window):
         return _flipped(tape, node, g, window, weight)
     return transposed(tape, g, window, weight, node.inputs[0], node.get("group", 1))
 
@@ -70,20 +68,15 @@ def _cut(tape: Tape, tensor: str, name: str) -> str:
     return tape.op("Slice", tensor, tape.constant([0] * len(axes)), sizes, tape.constant(axes))
 
 
-_SMALL = 1 << 16  # weights; of so few, a second copy costs nothing
-
-
-def _is_flipped_faster(tape: Tape, node: Node, window: Window) -> bool:
+def _is_flipped_faster(window: Window) -> bool:
     """
-    Whether to write the gradient as a convolution with turned weights.
+    Whether to write the gradient as a convolution with turned weights, which the graph turns itself.
 
-    ONNX Runtime's convolutions are up to twice as fast as its transposed ones on the CPU where the stride is 1; but
-    the turned weights are a second copy in memory, so only small ones are turned.
+    ONNX Runtime's convolutions are up to twice as fast as its transposed ones on the CPU where the stride is 1. It
+    keeps weights in another order for either, so that both take the same memory.
     """
-    size = math.prod(n or 0 for n in tape.shape(node.inputs[1]))
     is_plain = all(s == 1 for s in window.strides) and any(k > 1 for k in window.kernel)
-    pads = [r - 1 - p for p, r in zip(window.pads, window.reach * 2, strict=True)]
-    return is_plain and size <= _SMALL and min(pads) >= 0
+    return is_plain and min(r - 1 - p for p, r in zip(window.pads, window.reach * 2, strict=True)) >= 0
 
 
 def _flipped(tape: Tape, node: Node, g: str, window: Window, weight: str) -> str:
@@ -104,7 +97,12 @@ def turned(tape: Tape, weight: str, shape: tuple[int | None, ...], group: int) -
     axes = list(range(2, len(shape)))
     back = np.full(len(axes), -1, np.int64)
     found = tape.op(
-        "Slice", weight, tape.constant(back), tape.constant(back * 2**31), tape.constant(axes), tape.constant(back)
+        "Slice",
+        weight,
+        tape.constant(back),
+        tape.constant(back * 2**31),
+        tape.constant(axes),
+        tape.constant(back),
     )
     if out == group and into == 1:
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules.book import rule
 from dccausal.gradients.tape import Tape
@@ -55,9 +57,7 @@ def _gather_in_rows(tape: Tape, node: Node, g: str) -> str:
     x, indices = node.inputs
     n_batch = node.get("batch_dims")
     shape = tape.known_shape(node, indices, range(tape.rank(indices)), "its indices are counted in batches")
-    import numpy as np
-
-    places = np.stack(np.indices(shape[:-1])[:n_batch], axis=-1)
+    places = np.stack([*np.indices(shape[:-1])[:n_batch]], axis=-1)
     full = tape.op("Concat", tape.constant(places), indices, axis=-1)
     return tape.op("ScatterND", tape.zeros_like(x), full, g, reduction="add")
 

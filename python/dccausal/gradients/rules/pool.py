@@ -16,7 +16,7 @@ from dccausal.gradients.tape import Tape
 
 @rule("MaxPool")
 def _max_pool(tape: Tape, node: Node, g: str, *_: object) -> str:
-    """The pool says where its maxima were (the first among equals), counted through the whole batch."""
+    """Ask the pool where its maxima were (the first among equals), counted through the whole batch."""
     x = node.inputs[0]
     flat = tape.constant([-1])
     at = tape.op("Reshape", tape.forward_output(node, 1), flat)
@@ -69,9 +69,11 @@ def _shares(tape: Tape, node: Node, pads: list[int]) -> str:
     spatial = list(range(2, tape.rank(x)))
     sizes = [tape.shape(x)[axis] for axis in spatial]
     if None not in sizes:
-        ones = np.ones((1, 1, *sizes), np.float32)  # type: ignore[arg-type]
+        ones = np.ones((1, 1, *(n or 0 for n in sizes)), np.float32)
         means = run_node("AveragePool", [ones], node.attributes, tape.opset)
-        counts = run_node("Conv", [ones, np.ones((1, 1, *kernel), np.float32)], _as_conv(node, pads), tape.opset)
+        counts = run_node(
+            "Conv", [ones, np.ones((1, 1, *kernel), np.float32)], _as_conv(node, pads), tape.opset
+        )
         return tape.constant(means / np.maximum(counts, 1), tape.float_dtype(x))
     kept = tape.op("Gather", tape.shape_of(x), tape.constant(spatial), axis=0)
     shape = tape.op("Concat", tape.constant([1, 1]), kept, axis=0)
@@ -104,7 +106,7 @@ def one_over(tape: Tape, name: str, axes: range | list[int]) -> str:
 
 @rule("GlobalMaxPool")
 def _global_max_pool(tape: Tape, node: Node, g: str) -> str:
-    """The first among equals gets it all."""
+    """Give it all to the first among equals."""
     x = node.inputs[0]
     rank = tape.rank(x)
     flat = tape.op("Reshape", x, tape.constant([0, 0, -1]))

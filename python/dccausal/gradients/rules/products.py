@@ -60,7 +60,7 @@ def matmul(tape: Tape, node: Node, g: str, *, weight: str | None = None) -> list
 
 
 def _by_gemm(tape: Tape, node: Node, g: str, b: str) -> str:
-    """A product with a fixed matrix, whose transpose Gemm reads as it lies: no second copy of it is made."""
+    """Multiply by a fixed matrix, whose transpose Gemm reads as it lies: no second copy of it is made."""
     width = tape.shape(node.inputs[1])[1]
     flat = tape.op("Reshape", g, tape.constant([-1, width]))
     return tape.reshape_like(tape.op("Gemm", flat, b, transB=1), node.inputs[0])
@@ -94,7 +94,7 @@ def _to_operand(tape: Tape, gradient: str, name: str, node: Node, *, is_row: boo
 
 @rule("Einsum")
 def _einsum(tape: Tape, node: Node, g: str) -> list[str | None]:
-    """An operand's gradient is the same product of all others and the result's gradient, its letters last."""
+    """Form the same product of all other operands and of the result's gradient, the operand's letters last."""
     terms, result = _letters(tape, node)
     found: list[str | None] = []
     for index, (name, own) in enumerate(zip(node.inputs, terms, strict=True)):

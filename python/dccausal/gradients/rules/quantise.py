@@ -34,7 +34,7 @@ def _dequantize(tape: Tape, node: Node, g: str) -> str:
 
 @rule("DynamicQuantizeLinear")
 def _dynamic(tape: Tape, node: Node, g: str | None, *_: object) -> str | None:
-    """The scale follows the image; it is taken to be a constant."""
+    """Take the scale, which follows the image, to be a constant."""
     return None if g is None else tape.op("Div", g, node.outputs[1])
 
 
@@ -79,7 +79,9 @@ def _qlinear_conv(tape: Tape, node: Node, g: str) -> list[str | None]:
     else:
         weight = tape.op("Mul", weight, w_scale)
     real = tape.op("Mul", g, tape.op("Div", x_scale, y_scale))
-    return conv(tape, Node(node.op, node.name, (x, w), node.outputs, node.attributes), real, weight=weight)[:1]
+    return conv(tape, Node(node.op, node.name, (x, w), node.outputs, node.attributes), real, weight=weight)[
+        :1
+    ]
 
 
 @rule("QLinearMatMul")
@@ -89,5 +91,3 @@ def _qlinear_matmul(tape: Tape, node: Node, g: str) -> list[str | None]:
     rank = tape.rank(b)
     turned = tape.op("Transpose", right, perm=[*range(rank - 2), rank - 1, rank - 2])
     return [tape.op("MatMul", tape.op("Mul", g, tape.op("Div", a_scale, y_scale)), turned)]
-
-

@@ -57,7 +57,7 @@ def _l1(tape: Tape, node: Node, g: str) -> str:
 
 @rule("ReduceL2")
 def _l2(tape: Tape, node: Node, g: str) -> str:
-    """The length of nothing has no slope; it is taken to be 0."""
+    """Take the slope of the length of nothing, which has none, to be 0."""
     x, axes = node.inputs[0], axes_of(tape, node)
     length = kept(tape, node, node.outputs[0], axes)
     is_nothing = tape.cast(tape.op("Equal", length, tape.number(0.0, x)), x)
@@ -87,7 +87,7 @@ def _log_sum_exp(tape: Tape, node: Node, g: str) -> str:
 
 @rule("ReduceProd")
 def _product(tape: Tape, node: Node, g: str) -> str:
-    """The product of the others; elements that are 0 get no gradient."""
+    """Multiply by the product of the others; elements that are 0 get no gradient."""
     x, axes = node.inputs[0], axes_of(tape, node)
     is_zero = tape.cast(tape.op("Equal", x, tape.number(0.0, x)), x)
     whole = tape.op("Mul", kept(tape, node, g, axes), kept(tape, node, node.outputs[0], axes))

@@ -31,7 +31,7 @@ def _concat(tape: Tape, node: Node, g: str) -> list[str | None]:
     sizes = [tape.dimension(name, axis) for name in node.inputs]
     known = [tape.shape(name)[axis] for name in node.inputs]
     split = tape.constant(known) if None not in known else tape.op("Concat", *sizes, axis=0)
-    return list(tape.op("Split", g, split, n_outputs=len(node.inputs), axis=axis))
+    return [*tape.outputs("Split", g, split, n=len(node.inputs), axis=axis)]
 
 
 @rule("Split")
@@ -128,7 +128,13 @@ def _python_slice(start: int, end: int, step: int, size: int) -> slice:
 
 
 def spread(
-    tape: Tape, g: str, taken: np.ndarray[tuple[int], np.dtype[np.int64]], size: int, axis: int, y: str, x: str
+    tape: Tape,
+    g: str,
+    taken: np.ndarray[tuple[int], np.dtype[np.int64]],
+    size: int,
+    axis: int,
+    y: str,
+    x: str,
 ) -> str:
     """
     Return a gradient put back to the places, along one axis, that its elements were taken from.
@@ -187,14 +193,16 @@ def _pads(tape: Tape, node: Node, rank: int) -> list[int]:
 
 
 def _mirrored(tape: Tape, node: Node, g: str, pads: list[int], mode: str) -> str:
-    """What a border repeats gets its gradient too."""
+    """Add the gradient of what a border repeats."""
     x, rank = node.inputs[0], tape.rank(node.inputs[0])
     for axis in range(rank):
         around = (pads[axis], pads[rank + axis])
         if not any(around):
             continue
         if min(around) < 0:
-            raise ModelError(f"{node} cuts and repeats at once, for which there is no rule; use Slice for the cut")
+            raise ModelError(
+                f"{node} cuts and repeats at once, for which there is no rule; use Slice for the cut"
+            )
         (size,) = tape.known_shape(node, x, [axis], "what its border repeats depends on it")
         taken = np.pad(np.arange(size), around, mode=mode)  # type: ignore[call-overload]
         g = spread(tape, g, taken, size, axis, node.outputs[0], x)

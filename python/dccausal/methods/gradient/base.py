@@ -91,7 +91,9 @@ class WhiteBoxFinder(ABC):
     def heatmap(self) -> NDArray[np.float64]:
         """Return the heatmap."""
         if not np.isfinite(self._heatmap).all():
-            raise OptionError("the method gave numbers that are not finite on this model; another method is needed")
+            raise OptionError(
+                "the method gave numbers that are not finite on this model; another method is needed"
+            )
         return self._heatmap
 
     def propose(self, capacity: int) -> Pictures | None:  # noqa: ARG002  nothing is asked
@@ -99,7 +101,8 @@ class WhiteBoxFinder(ABC):
         return None
 
     def submit(self, pictures: Pictures, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None:
-        """Take nothing."""
+        """Take nothing, as nothing was asked."""
+        del pictures, is_passing, scores
 
     def note(self, sentence: str) -> None:
         """Add a sentence to the notes."""

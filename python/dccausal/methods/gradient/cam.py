@@ -55,9 +55,11 @@ class CamFinder(WhiteBoxFinder):
         """Return the map, enlarged to the image."""
         layer = self.box.layer(self.options.layer)
         answer = self.box.at_layer(self.tensor, self.label, layer)
+        activation = np.zeros_like(answer.values) if answer.activation is None else answer.activation
         self.spend(1, 1.0)
         rows, columns = layer.grid
         self.note(f"The map was drawn from the layer {layer.name!r}, {rows} x {columns}.")
         make = grad_cam if self._name == "grad-cam" else hires_cam
         height, width = self.view.image.shape[:2]
-        return enlarge(make(answer.activation, answer.values), (height, width))[0]
+        found: NDArray[np.float64] = enlarge(make(activation, answer.values), (height, width))[0]
+        return found

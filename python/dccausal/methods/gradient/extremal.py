@@ -84,7 +84,8 @@ class ExtremalFinder(WhiteBoxFinder):
             f"{score:.3g} at {area:.0%}" for area, score in zip(options.areas, search.rewards, strict=True)
         )
         self.note(f"The masks keep a logit of {rewards}.")
-        return search.masks.astype(np.float64).mean(axis=0)
+        found: NDArray[np.float64] = search.masks.astype(np.float64).mean(axis=0)
+        return found
 
     def _affordable_steps(self) -> int:
         steps, cost = self.options.steps, GRADIENT_COST * len(self.options.areas)

@@ -68,8 +68,8 @@ class RapOptions:
     """
     Relative attributing propagation [1]_: relevance for and against the label by relative influence.
 
-    It is defined for networks of convolutions, dense layers, ReLU, pools and residual sums; others are refused. ``notes``
-    says how nearly the relevances add up to the logit.
+    It is defined for networks of convolutions, dense layers, ReLU, pools and residual sums; others are refused.
+    ``notes`` says how nearly the relevances add up to the logit.
 
     References
     ----------
