@@ -5,7 +5,7 @@ from __future__ import annotations
 from dccausal.errors import ModelError
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules import GRADIENT, RuleBook
-from dccausal.gradients.rules.elementwise import clip
+from dccausal.gradients.rules.elementwise import clip, step_up
 from dccausal.gradients.sample import Sample
 from dccausal.gradients.source import Source
 from dccausal.gradients.tape import Tape
@@ -13,7 +13,7 @@ from dccausal.gradients.tape import Tape
 
 def _relu(tape: Tape, node: Node, g: str) -> str:
     y = node.outputs[0]
-    return tape.mask(tape.op("Relu", g), tape.op("Greater", y, tape.number(0.0, y)), y)
+    return tape.op("Mul", tape.op("Relu", g), step_up(tape, y, 0.0))
 
 
 def _clip(tape: Tape, node: Node, g: str) -> str:

@@ -75,8 +75,10 @@ def _is_flipped_faster(window: Window) -> bool:
     ONNX Runtime's convolutions are up to twice as fast as its transposed ones on the CPU where the stride is 1. It
     keeps weights in another order for either, so that both take the same memory.
     """
-    is_plain = all(s == 1 for s in window.strides) and any(k > 1 for k in window.kernel)
-    return is_plain and min(r - 1 - p for p, r in zip(window.pads, window.reach * 2, strict=True)) >= 0
+    return (
+        all(s == 1 for s in window.strides)
+        and min(r - 1 - p for p, r in zip(window.pads, window.reach * 2, strict=True)) >= 0
+    )
 
 
 def _flipped(tape: Tape, node: Node, g: str, window: Window, weight: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules.book import rule
@@ -46,7 +49,7 @@ def derivative(*ops: str) -> Callable[[Derivative], Derivative]:
 
 @derivative("Relu")
 def _relu(f: _Sums, _node: Node, _x: str, y: str) -> str:
-    return f.where("Greater", y, 0.0)
+    return step_up(f.tape, y, 0.0)
 
 
 @derivative("LeakyRelu")
@@ -240,6 +243,26 @@ def _cast_like(tape: Tape, node: Node, g: str) -> str:
     return _cast(tape, node, g)
 
 
+# So steep a line is a step for any number that is further from the bound than 1e-30; being a power of two, it
+# is computed without rounding.
+_STEEP = 2.0**100
+
+
+def step_up(tape: Tape, tensor: str, bound: float) -> str:
+    """
+    Return 1 where a tensor is greater than a bound, else 0.
+
+    A hard sigmoid, steep enough, is one operation where a comparison and a cast would be two, and one that ONNX
+    Runtime computes in the layout of its convolutions.
+    """
+    return tape.op("HardSigmoid", tensor, alpha=_STEEP, beta=-bound * _STEEP)
+
+
+def step_down(tape: Tape, tensor: str, bound: float) -> str:
+    """Return 1 where a tensor is less than a bound, else 0."""
+    return tape.op("HardSigmoid", tensor, alpha=-_STEEP, beta=bound * _STEEP)
+
+
 @rule("Clip")
 def clip(tape: Tape, node: Node, g: str) -> str:
     """
@@ -248,11 +271,15 @@ def clip(tape: Tape, node: Node, g: str) -> str:
     It is the output that is compared, so that a runtime can still make one of the clip and of what comes before it.
     """
     y = node.outputs[0]
-    inside = [
-        tape.op(compare, y, bound)
-        for compare, bound in (("Greater", node.input(1)), ("Less", node.input(2)))
-        if bound
-    ]
-    if not inside:
-        return g
-    return tape.mask(g, inside[0] if len(inside) == 1 else tape.op("And", *inside), y)
+    for step, compare, bound in ((step_up, "Greater", node.input(1)), (step_down, "Less", node.input(2))):
+        value = tape.value(bound) if bound else None
+        if value is not None and _is_moderate(value):
+            g = tape.op("Mul", g, step(tape, y, float(value.item())))
+        elif bound and (value is None or np.isfinite(value).all()):
+            g = tape.mask(g, tape.op(compare, y, bound), y)
+    return g
+
+
+def _is_moderate(bound: np.ndarray[Any, Any]) -> bool:
+    """Whether a steep line through a bound can be written in float32."""
+    return bound.size == 1 and abs(float(bound.item())) < 2.0**20  # noqa: PLR2004
