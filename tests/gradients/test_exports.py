@@ -230,3 +230,17 @@ def test_old_opsets_are_raised(opset):
     change = (ends[0] - ends[1])[np.arange(2), target]
     expected = 2 * (found * v).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(change, expected, atol=0.1 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["logits", "target", "gradient"])
+def test_nodes_and_tensors_may_be_called_like_ours(name):
+    model = tiny([
+        helper.make_node("Mul", ["image", "image"], [name], name),
+        helper.make_node("ReduceMean", [name], ["y"], "last", axes=[2, 3], keepdims=0),
+    ])  # fmt: skip
+    runner = session(gradient_model(model))
+    x = np.ones((1, 3, 4, 4), np.float32)
+    found = runner.run(["gradient"], {"image": x, "target": np.array([1])})[0]
+    np.testing.assert_allclose(found[0, 1], 2 / 16)
+    at_layer = session(gradient_model(model, layer=name))
+    assert at_layer.run(["activation"], {"image": x, "target": np.array([1])})[0].shape == x.shape

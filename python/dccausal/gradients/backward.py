@@ -16,7 +16,7 @@ from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules import FLAT, RuleBook
 from dccausal.gradients.sample import Sample
 from dccausal.gradients.source import Source
-from dccausal.gradients.tape import Tape
+from dccausal.gradients.tape import PREFIX, Tape
 
 _OLDEST_IR = 8
 _TO_NUMBERS = {1, 10, 11, 16}  # ONNX's types of floating point
@@ -203,7 +203,7 @@ def assemble(backward: Backward, outputs: Mapping[str, tuple[str, str]]) -> Any:
             if like
             else [batch, math.prod(n or 1 for n in tape.shape(source.output)[1:])]
         )
-        graph.node.append(helper.make_node("Identity", [tensor], [name], name))
+        graph.node.append(helper.make_node("Identity", [tensor], [name], f"{PREFIX}{name}"))
         graph.output.append(helper.make_tensor_value_info(name, kind, dims))
     graph.input.append(helper.make_tensor_value_info(backward.target, TensorProto.INT64, [batch]))
     _keep_needed(graph, set(outputs))
