@@ -3,7 +3,7 @@ Relative attributing propagation (Nam 2020), as an ONNX model.
 
 Relevance for and against is shared out by relative influence, and shifted evenly over what received any, so that each
 layer's sum is the one before. It is defined for networks of convolutions, dense layers, ReLU, pools, residual sums and
-batch normalisation, whose inputs are never negative but for the image.
+batch normalisation.
 
 With R the relevance of a layer's output, x its input, W+ and W- the parts of its weights, and a / 0 = 0:
 
@@ -13,6 +13,10 @@ With R the relevance of a layer's output, x its input, W+ and W- the parts of it
   + D``, where D is ``x abs(W-)'(R- / N)`` in a convolution and ``x W+'(R- / P)`` in a dense layer; then the shift.
 * The first convolution: the z-box rule between the image's least and greatest value.
 * Pools, residual sums: by contribution.
+
+Where inputs may be negative, as in inverted bottlenecks, this goes beyond the paper: W+ x+ + W- x- counts as P and
+W- x+ + W+ x- as N, and a sum that no ReLU follows is shared by absolute values. For inputs that are not negative it is
+the same.
 """
 
 from __future__ import annotations
@@ -58,9 +62,7 @@ class Rap:
             return _first_step(layer, relevance)
         if node.outputs[0] in self.first:
             return _image_step(layer, relevance)
-        if not self.forward.is_never_negative(tape, layer.x):
-            raise ModelError(f"{node} has an input that may be negative, for which RAP has no rule; take lrp")
-        return _step(layer, relevance)
+        return _step(layer, relevance, is_never_negative=self.forward.is_never_negative(tape, layer.x))
 
     def _is_last(self, node: Node) -> bool:
         """Whether only a reshape, or a bias that is added, lies between a layer and the output."""
@@ -77,8 +79,20 @@ class Rap:
         y = node.outputs[0]
         if any(tape.is_free(name) for name in node.inputs):
             return self.affine(tape, node, relevance)
-        q = divide(tape, relevance, y, y)
-        return [tape.op("Mul", name, tape.sum_to(q, name, y)) for name in node.inputs]
+        if self._is_rectified(y):
+            q = divide(tape, relevance, y, y)
+            return [tape.op("Mul", name, tape.sum_to(q, name, y)) for name in node.inputs]
+        sizes = [tape.op("Abs", name) for name in node.inputs]
+        q = divide(tape, relevance, tape.op("Sum", *sizes), y)
+        return [
+            tape.op("Mul", size, tape.sum_to(q, name, y))
+            for name, size in zip(node.inputs, sizes, strict=True)
+        ]
+
+    def _is_rectified(self, name: str) -> bool:
+        """Whether only a ReLU reads a tensor, so that none but its positive numbers have relevance."""
+        readers = [node for node in self.forward.source.nodes if name in node.inputs]
+        return all(node.op in ("Relu", "Clip") for node in readers)
 
     def affine(self, tape: Tape, node: Node, relevance: str) -> Gradients:
         """Pass unchanged what is computed with a constant."""
@@ -128,22 +142,26 @@ def _image_step(layer: Layer, relevance: str) -> str:
     return by_box(layer, relevance, low, high, 0.0)
 
 
-def _step(layer: Layer, relevance: str) -> str:
+def _step(layer: Layer, relevance: str, *, is_never_negative: bool) -> str:
     tape, x = layer.tape, layer.x
     up, down = layer.above(layer.weight), layer.below(layer.weight)
-    size = tape.op("Abs", down)
+    pairs = [(x, up, down)] if is_never_negative else [(layer.above(x), up, down), (layer.below(x), down, up)]
     counted = tape.op("Not", tape.op("Equal", relevance, tape.number(0.0, x)))
-    for_it = tape.mask(layer.forward(x, up), counted, x)
-    against = tape.mask(tape.op("Abs", layer.forward(x, down)), counted, x)
+    for_it = tape.mask(layer.plus(*[layer.forward(part, own) for part, own, _ in pairs]), counted, x)
+    less = layer.plus(*[layer.forward(part, other) for part, _, other in pairs])
+    against = tape.mask(tape.op("Abs", less), counted, x)
     good, bad = layer.above(relevance), layer.below(relevance)
     both = divide(tape, relevance, layer.plus(for_it, against), x)
     if layer.node.op == "Conv":
-        first = layer.back(divide(tape, good, for_it, x), up)
-        second = layer.back(layer.plus(both, divide(tape, bad, against, x)), size)
+        first, second = divide(tape, good, for_it, x), layer.plus(both, divide(tape, bad, against, x))
     else:
-        first = layer.back(divide(tape, layer.plus(good, bad), for_it, x), up)
-        second = layer.back(both, size)
-    return _shifted(layer, layer.times(x, layer.plus(first, second)), relevance)
+        first, second = divide(tape, relevance, for_it, x), both
+    found = [
+        layer.times(tape.op("Abs", part), tape.op("Add", layer.back(first, size), layer.back(second, other)))
+        for part, own, opposed in pairs
+        for size, other in [(tape.op("Abs", own), tape.op("Abs", opposed))]
+    ]
+    return _shifted(layer, layer.plus(*found), relevance)
 
 
 def _shifted(layer: Layer, found: str, relevance: str) -> str:
