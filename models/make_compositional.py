@@ -29,15 +29,19 @@ from PIL import Image
 SIDE, PATCH, STRIDE, FILTERS = 32, 8, 2, 24
 KERNELS, KAPPA, MIXTURES = 96, 12.0, 4
 OCCLUDED, TEMPERATURE = 0.5, 2.0  # prior of a place to be occluded; of the softmax
+STRONG = 0.35  # length of a feature below which a patch shows nothing
 N_CLASSES, N_TRAIN, N_WRITTEN = 10, 1297, 100
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """The 1,797 digits as grey pictures (n, 32, 32) of 0 to 1, and their labels."""
+    """Return the 1,797 digits as grey pictures (n, 32, 32) of 0 to 1, and their labels."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    pictures = [Image.fromarray((d * 255 / 16).astype(np.uint8)).resize((SIDE, SIDE), Image.BICUBIC) for d in data.images]
+    pictures = [
+        Image.fromarray((d * 255 / 16).astype(np.uint8)).resize((SIDE, SIDE), Image.BICUBIC)
+        for d in data.images
+    ]
     order = np.random.default_rng(0).permutation(len(pictures))
     return np.stack([np.asarray(p) for p in pictures])[order] / 255.0, data.target[order]
 
@@ -54,18 +58,21 @@ def occlude(pictures: np.ndarray, seed: int, side: int = 14) -> tuple[np.ndarray
 
 def patches(pictures: np.ndarray) -> np.ndarray:
     """Patches (n, rows, columns, PATCH * PATCH), without their mean."""
-    windows = np.lib.stride_tricks.sliding_window_view(pictures, (PATCH, PATCH), axis=(1, 2))[:, ::STRIDE, ::STRIDE]
+    windows = np.lib.stride_tricks.sliding_window_view(pictures, (PATCH, PATCH), axis=(1, 2))[
+        :, ::STRIDE, ::STRIDE
+    ]
     flat = windows.reshape(*windows.shape[:3], -1)
     return flat - flat.mean(axis=-1, keepdims=True)
 
 
 def principal(flat: np.ndarray) -> np.ndarray:
-    """Filters (FILTERS, PATCH * PATCH): directions in which patches differ most."""
+    """Return filters (FILTERS, PATCH * PATCH): directions in which patches differ most."""
     vectors = np.linalg.eigh(flat.T @ flat)[1][:, ::-1][:, :FILTERS].T
     return vectors - vectors.mean(axis=1, keepdims=True)
 
 
 def unit(x: np.ndarray) -> np.ndarray:
+    """Bring vectors to length 1."""
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-6)
 
 
@@ -85,6 +92,7 @@ class Compositional:
     """Tables of which kernel is how likely at which place, for each class and mixture."""
 
     def __init__(self, features: np.ndarray, labels: np.ndarray) -> None:
+        """Find kernels, mixtures, their tables, and what an occluder looks like."""
         random = np.random.default_rng(1)
         flat = features.reshape(-1, features.shape[-1])
         strong = flat[np.linalg.norm(flat, axis=1) > STRONG]
@@ -112,10 +120,8 @@ class Compositional:
         return np.stack(found)
 
 
-STRONG = 0.35  # length of a feature below which a patch shows nothing
-
-
 def make_model(nodes: list, constants: dict[str, np.ndarray], name: str) -> onnx.ModelProto:
+    """Return a checked classifier of the pictures."""
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,
@@ -132,13 +138,16 @@ def make_model(nodes: list, constants: dict[str, np.ndarray], name: str) -> onnx
 
 
 def front(filters: np.ndarray) -> tuple[list, dict[str, np.ndarray]]:
-    """Both networks' first layer: the filters over the mean of the three channels."""
+    """Return both networks' first layer: the filters over the mean of the three channels."""
     shaped = np.repeat(filters.reshape(FILTERS, 1, PATCH, PATCH), 3, axis=1) / 3
     conv = helper.make_node("Conv", ["image", "filters"], ["features"], "features", strides=[STRIDE, STRIDE])
     return [conv], {"filters": shaped.astype(np.float32)}
 
 
-def ordinary_model(filters: np.ndarray, weights: np.ndarray, bias: np.ndarray, offset: float) -> onnx.ModelProto:
+def ordinary_model(
+    filters: np.ndarray, weights: np.ndarray, bias: np.ndarray, offset: float
+) -> onnx.ModelProto:
+    """Return the linear layer over rectified responses."""
     nodes, constants = front(filters)
     n = helper.make_node
     nodes += [
@@ -160,7 +169,7 @@ def ordinary_model(filters: np.ndarray, weights: np.ndarray, bias: np.ndarray, o
 
 
 def compositional_model(filters: np.ndarray, net: Compositional) -> onnx.ModelProto:
-    """The likelihood of each mixture at each place is a product of the answers with its table: one MatMul a place."""
+    """Return the network of tables; a mixture's likelihood at a place is one product of the answers with its table."""
     nodes, constants = front(filters)
     n = helper.make_node
     rows = net.tables.shape[2]
@@ -215,7 +224,7 @@ def compositional_model(filters: np.ndarray, net: Compositional) -> onnx.ModelPr
 
 
 def pooled(features: np.ndarray, offset: float) -> np.ndarray:
-    """What the ordinary network's head sees, as its graph computes it."""
+    """Return what the ordinary network's head sees, as its graph computes it."""
     seen = np.maximum(np.concatenate([features, -features], axis=-1) - offset, 0)
     windows = np.lib.stride_tricks.sliding_window_view(seen, (3, 3), axis=(1, 2))[:, ::2, ::2]
     return windows.mean(axis=(-1, -2)).transpose(0, 3, 1, 2).reshape(len(features), -1)
@@ -227,11 +236,14 @@ def fit_ordinary(features: np.ndarray, labels: np.ndarray, offset: float) -> tup
     mean = x.mean(axis=0)
     wanted = np.eye(N_CLASSES)[labels] * 20 - 2
     gram = (x - mean).T @ (x - mean)
-    weights = np.linalg.solve(gram + 1e-3 * np.trace(gram) / len(gram) * np.eye(len(gram)), (x - mean).T @ wanted).T
+    weights = np.linalg.solve(
+        gram + 1e-3 * np.trace(gram) / len(gram) * np.eye(len(gram)), (x - mean).T @ wanted
+    ).T
     return weights, wanted.mean(axis=0) - weights @ mean
 
 
 def accuracy(model: onnx.ModelProto, pictures: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of pictures whose best class is their label."""
     import onnxruntime as ort
 
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -239,7 +251,10 @@ def accuracy(model: onnx.ModelProto, pictures: np.ndarray, labels: np.ndarray) -
     return float((session.run(None, {"image": images})[0].argmax(axis=1) == labels).mean())
 
 
-def write_pictures(folder: Path, pictures: np.ndarray, covered: np.ndarray, places: np.ndarray, labels: np.ndarray) -> None:
+def write_pictures(
+    folder: Path, pictures: np.ndarray, covered: np.ndarray, places: np.ndarray, labels: np.ndarray
+) -> None:
+    """Write some pictures, clear and occluded, and where the occluders lie."""
     (folder / "digits").mkdir(parents=True, exist_ok=True)
     with (folder / "occlusions.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
@@ -251,11 +266,16 @@ def write_pictures(folder: Path, pictures: np.ndarray, covered: np.ndarray, plac
             top, left = (int(n) for n in places[index])
             box = [top, left, top + 13, left + 13]
             share = round(14 * 14 / SIDE**2, 6)
-            writer.writerow([f"{index:03}-occluded.png", labels[index], labels[index], "rectangle", *box, share, ""])
+            writer.writerow(
+                [f"{index:03}-occluded.png", labels[index], labels[index], "rectangle", *box, share, ""]
+            )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Fit both, and write them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     pictures, labels = digits()

@@ -55,7 +55,7 @@ def find_active(source: Source, starts: Sequence[str]) -> frozenset[str]:
             active.update(filter(None, node.outputs))
     reaching = {source.output}
     for node in reversed(source.nodes):
-        if reaching & set(node.outputs):
+        if reaching & set(node.outputs) and not _is_flat(node):
             reaching.update(node.inputs)
     return frozenset(active & reaching)
 

@@ -50,8 +50,8 @@ def gradient_model(
     onnx.ModelProto
         Inputs: the image under its own name, float32, otherwise as the model takes it; ``target`` int64 (N,), the
         index of the output that is asked about in each row. Outputs: ``logits`` (N, n_classes) and ``gradient``,
-        like the image, of the target's logit; with ``layer`` also ``activation``, the layer's values. A model of one output
-        has two targets: 1 is the output, 0 its negative. All is float32 (float64 for a model of float64).
+        like the image, of the target's logit; with ``layer`` also ``activation``, the layer's values. A model of one
+        output has two targets: 1 is the output, 0 its negative. All is float32 (float64 for a model of float64).
 
     Raises
     ------

@@ -71,7 +71,19 @@ _KEEPING_MAPS = _MAPS | {
         "LRN",
         "Where",
     ),
-    *("Selu", "Celu", "Mish", "Swish", "ConvInteger", "DynamicQuantizeLinear", "QLinearConv", "Dropout"),
+    *(
+        "Selu",
+        "Celu",
+        "LpNormalization",
+        "Neg",
+        "Abs",
+        "Mish",
+        "Swish",
+        "ConvInteger",
+        "DynamicQuantizeLinear",
+        "QLinearConv",
+        "Dropout",
+    ),
 }
 _MOST_EXTRA_TOKENS = 8
 _ALIKE = 0.15  # by which the grid's steps may differ, for pads and odd sizes

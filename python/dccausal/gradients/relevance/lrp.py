@@ -69,6 +69,7 @@ _PASSING = (
     *(
         "Swish",
         "Softplus",
+        "Neg",
         "Softsign",
         "Sigmoid",
         "HardSigmoid",

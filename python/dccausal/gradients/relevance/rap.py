@@ -29,7 +29,7 @@ from dccausal.gradients.rules import GRADIENT, RuleBook
 from dccausal.gradients.rules.book import Gradients, Rule
 from dccausal.gradients.tape import Tape
 
-_PASSING = ("Relu", "Identity", "Dropout", "Cast", "BatchNormalization", "Clip")
+_PASSING = ("Relu", "Neg", "Identity", "Dropout", "Cast", "BatchNormalization", "Clip")
 _MOVING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Pad")
 _BY_CONTRIBUTION = ("MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean")
 _LAYERS = ("Conv", "Gemm", "MatMul")

@@ -282,4 +282,4 @@ def clip(tape: Tape, node: Node, g: str) -> str:
 
 def _is_moderate(bound: np.ndarray[Any, Any]) -> bool:
     """Whether a steep line through a bound can be written in float32."""
-    return bound.size == 1 and abs(float(bound.item())) < 2.0**20  # noqa: PLR2004
+    return bound.size == 1 and abs(float(bound.item())) < 2.0**20
