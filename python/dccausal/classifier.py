@@ -9,10 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.text import said, shown
 from dccausal.errors import ClassifierError, DccausalError, OptionError
 
 _MIN_CLASSES = 2
 _MAX_LISTED = 5
+_MAX_DIGITS = 18  # of an index that is given as text
+_MAX_INDEX = 1 << 63  # where the number of classes is not known
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -60,7 +63,7 @@ def classify(classifier: Callable[..., Any], images: NDArray[np.uint8]) -> NDArr
         raise
     except Exception as error:
         raise ClassifierError(
-            f"the classifier raised {type(error).__name__}: {error}; it was given {images.shape} "
+            f"the classifier raised {type(error).__name__}: {said(error)}; it was given {images.shape} "
             f"{images.dtype} and needs to return scores (N, classes) or integer labels (N,)"
         ) from error
     return check_answer(answer, len(images))
@@ -94,7 +97,7 @@ def check_answer(answer: Any, n: int) -> NDArray[Any]:
         array = np.asarray(answer)
     except Exception as error:
         raise ClassifierError(
-            f"the classifier returned {type(answer).__name__}, which is no array ({error}); "
+            f"the classifier returned {type(answer).__name__}, which is no array ({said(error)}); "
             f"scores ({n}, classes) or integer labels ({n},) are needed"
         ) from error
     if array.ndim not in (1, 2) or array.dtype.kind not in "fiu" or len(array) != n:
@@ -157,22 +160,24 @@ def resolve_label(
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         return _check_index(int(target), n_classes)
     if not isinstance(target, str):
-        raise OptionError(f"target is {target!r}; the index or the name of a label is needed")
+        raise OptionError(f"target is {shown(target)}; the index or the name of a label is needed")
     wanted = target.strip().casefold()
     folded = [name.casefold() for name in names or ()]
     found = [i for i, name in enumerate(folded) if name == wanted]
     found = found or [i for i, name in enumerate(folded) if wanted in _synonyms(name)]
     if len(found) > 1:
         listed = ", ".join(f"{i} ({names[i]})" for i in found) if names else ""
-        raise OptionError(f"target {target!r} names {len(found)} labels: {listed}; an index is needed")
+        raise OptionError(f"target {shown(target)} names {len(found)} labels: {listed}; an index is needed")
     if found:
         return found[0]
-    if wanted.isdecimal():
+    if wanted.isdecimal() and len(wanted) <= _MAX_DIGITS:
         return _check_index(int(wanted), n_classes)
     if not names:
-        raise OptionError(f"target is {target!r}, but the classifier's names are unknown; an index is needed")
+        raise OptionError(
+            f"target is {shown(target)}, but the classifier's names are unknown; an index is needed"
+        )
     raise OptionError(
-        f"target {target!r} is not a label{_suggestion(wanted, names)}; a label's name or index is needed"
+        f"target {shown(target)} is not a label{_suggestion(wanted, names)}; a label's name or index is needed"
     )
 
 
@@ -181,9 +186,9 @@ def _synonyms(name: str) -> list[str]:
 
 
 def _check_index(index: int, n_classes: int | None) -> int:
-    if index < 0 or (n_classes is not None and index >= n_classes):
+    if not 0 <= index < (_MAX_INDEX if n_classes is None else n_classes):
         upper = f"0 to {n_classes - 1}" if n_classes is not None else "at least 0"
-        raise OptionError(f"target is {index}; a label from {upper} is needed")
+        raise OptionError(f"target is {shown(index)}; a label from {upper} is needed")
     return index
 
 

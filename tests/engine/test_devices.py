@@ -39,7 +39,7 @@ class Counting:
 
 
 def watch(classifier, **options):
-    engine = classifier._runner._engine
+    engine = classifier.runner._engine
     engine._session = Counting(engine._session, **options)
     return engine._session
 

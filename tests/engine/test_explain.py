@@ -229,6 +229,7 @@ def test_progress_tells_every_phase():
         "search",
         "growth",
         "shrinking",
+        "remainder",
         "verification",
     ]
     calls = [p.n_calls for p in seen]

@@ -29,7 +29,8 @@ FLOORS = (
     {"onnx", "explanation"},
     {"engine"},
     {"methods", "notebook"},
-    {"evaluation", "runs"},
+    {"runs"},
+    {"evaluation"},
     {"report"},
     {"cli"},
 )
@@ -118,10 +119,61 @@ def test_one_file_of_the_engine_names_the_onnx_classifier():
     assert set(naming) <= {"engine.backend", "engine.masking.device"}
 
 
+# The same for the core; what is no room is a file of its own.
+RUST_FLOORS = (
+    {"error", "rng", "scores", "cause"},
+    {"pixels"},
+    {"question"},
+    {"evidence", "render"},
+    {"search", "extraction"},
+    {"py"},
+)
+RUST_FLOOR = {room: floor for floor, rooms in enumerate(RUST_FLOORS) for room in rooms}
+CORE = [path for path in RUST if path.parent.name not in ("tests", "benches") and path.name != "lib.rs"]
+
+
+@cache
+def rust_imports():
+    """For each file of the core, as "room::file", the files that it names."""
+    found = {}
+    for path in CORE:
+        parts = path.relative_to(ROOT / "rust").with_suffix("").parts
+        named = set()
+        code = re.sub(r"^\s*//.*$", "", path.read_text(), flags=re.MULTILINE)
+        for where, items in re.findall(r"crate::((?:\w+::)+)(\{[^}]*\}|\w+)", code):
+            steps = where.rstrip(":").split("::")
+            inner = items.strip("{}").partition(",")[0].strip()
+            is_room = (ROOT / "rust" / steps[0]).is_dir()
+            named.add("::".join([*steps, inner][: 2 if is_room else 1]))
+        found["::".join(parts)] = named - {"::".join(parts)}
+    return found
+
+
+def test_no_import_of_the_core_runs_up():
+    rooms = {name.partition("::")[0] for name in rust_imports()}
+    assert rooms == set(RUST_FLOOR)
+    running_up = [
+        f"{name} uses {other}"
+        for name, named in rust_imports().items()
+        for other in named
+        if (room := name.partition("::")[0]) != (below := other.partition("::")[0])
+        and RUST_FLOOR[below] >= RUST_FLOOR[room]
+    ]
+    assert not sorted(running_up)
+
+
+def test_no_circle_of_files_of_the_core():
+    # The bindings' own folder file has what they share, and names them.
+    graph = {name: set(named) for name, named in rust_imports().items() if not name.endswith("::mod")}
+    while free := [name for name, named in graph.items() if not named & graph.keys()]:
+        for name in free:
+            del graph[name]
+    assert not {name: sorted(named & graph.keys()) for name, named in graph.items()}
+
+
 def test_only_the_bindings_name_python():
-    bindings = ROOT / "rust" / "py"
-    naming = [file.name for file in RUST if re.search(r"\b(pyo3|numpy)\b", file.read_text())]
-    assert [name for name in naming if not (bindings / name).is_file()] == []
+    naming = [file for file in RUST if re.search(r"\b(pyo3|numpy)\b", file.read_text())]
+    assert {file.parent for file in naming} == {ROOT / "rust" / "py"}
 
 
 def test_every_public_name_is_there_and_documented():

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from dccausal.cli.options.common import EXPLAIN
 from dccausal.cli.terminal import Terminal
-from dccausal.engine.profiles import Profile
+from dccausal.engine.options import Options
 from dccausal.onnx.classifier import OnnxClassifier
 
 if TYPE_CHECKING:
     from dccausal.inputs.baseline import Baseline
 
 
-_PROFILE = tuple(field.name for field in fields(Profile))
+def explain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what ``explain`` is given, checked.
 
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
 
-_EXPLAIN = (
-    "target",
-    "top_k",
-    "profile",
-    *_PROFILE,
-    "seed",
-    "trees",
-    "min_confidence",
-    "max_calls",
-    "threads",
-    "in_flight",
-)
+    """
+    given = {name: options[name] for name in EXPLAIN} | {"baseline": read_baseline(options["baseline"])}
+    Options.of({**given, "batch_size": options["batch_size"]})
+    return given
 
 
 def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClassifier:

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dccausal.engine.job import Job
-from dccausal.engine.masking.batch import Answer, Asked, Subject
-from dccausal.engine.whole_images import Pictures
+from dccausal.engine.masking.batch import Answer, Asked, EncodedPair
 from dccausal.errors import DccausalError
 
 
 @dataclass(eq=False)
-class Task:
+class ImageTask:
     """
-    A job and its image ready to be drawn, or the error that ended it.
+    A job and its image ready to be masked, or the error that ended it.
 
     Attributes
     ----------
     index
-        Place of the image among others.
-    job, subjects
-        None where the image could not be prepared; else the image for each of the asker's places.
+        Number of the image among others, from 0.
+    job, pairs
+        None where the image could not be prepared; else the image for each of the asker's lanes.
     error
         Why there is no explanation.
 
@@ -31,7 +28,7 @@ class Task:
 
     index: int
     job: Job | None
-    subjects: Sequence[Subject] | None
+    pairs: Sequence[EncodedPair] | None
     error: DccausalError | None = None
 
     @property
@@ -48,9 +45,6 @@ class Task:
         if self.error is not None or self.job is None:
             return
         try:
-            if isinstance(asked, Pictures) and isinstance(answer, np.ndarray):
-                self.job.take_scores(asked, answer)
-            elif not isinstance(asked, Pictures) and isinstance(answer, tuple):
-                self.job.take_verdicts(asked, *answer)
+            self.job.take(asked, answer)
         except DccausalError as error:
             self.error = error

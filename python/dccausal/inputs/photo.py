@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.files import check_regular, is_file, is_folder
 from dccausal.errors import ImageError
 
 if TYPE_CHECKING:
@@ -72,11 +73,12 @@ def load_photo(source: str | os.PathLike[str] | Image.Image | NDArray[Any]) -> I
 def _from_file(path: Path) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
-    if path.is_dir():
+    if is_folder(path):
         raise ImageError(f"{path} is a folder; an image file is needed")
-    if path.is_file() and path.stat().st_size == 0:
+    if is_file(path) and path.stat().st_size == 0:
         raise ImageError(f"{path} is empty; an image file is needed")
     try:
+        check_regular(path)
         with Image.open(path) as image:
             _check_pixels(image, str(path))
             return _to_rgb(image, str(path))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import finite_number, whole_numbers
+from dccausal._shared.files import read_text
 from dccausal.errors import OptionError
 from dccausal.inputs.encode import affine, luma
 from dccausal.inputs.placement import Placement, centre, fit, squashed_centre
@@ -277,7 +278,7 @@ class Preprocess:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_text(path))
     except OSError as error:
         raise OptionError(
             f"preprocess: {str(path)!r} is no preset and no file that can be read ({error.strerror}); "

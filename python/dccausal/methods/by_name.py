@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from dccausal.classifier import Classifier
 from dccausal.engine.explain import carry_out
-from dccausal.engine.finder import Finder
+from dccausal.engine.finder import HeatmapSearch
+from dccausal.engine.findings import Findings
+from dccausal.engine.options import Options
 from dccausal.engine.plan import Plan
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.engine.progress import Progress
@@ -34,7 +36,7 @@ def explain_with(
     target: int | str | None = None,
     top_k: int | None = None,
     seed: int = 0,
-    min_confidence: float = 0.0,
+    min_confidence: float | None = None,
     baseline: Baseline = "grey",
     max_calls: int | None = None,
     batch_size: int | None = None,
@@ -100,25 +102,36 @@ def explain_with(
     if chosen is None:
         raise OptionError(f"method is {method!r}; one of {', '.join(METHODS)} is needed")
     own = chosen.check(**options)
-    plan = Plan.of(
-        classifier,
-        target=target,
-        top_k=top_k,
-        profile=_profile(own),
-        seed=seed,
-        trees=0,
-        grid=grid,
-        min_confidence=min_confidence,
-        baseline=baseline,
-        max_calls=max_calls,
-        batch_size=batch_size,
-        threads=threads,
-        in_flight=in_flight,
-        progress=progress,
-        on_interrupt=on_interrupt,
+    given = Options.of(
+        {
+            "target": target,
+            "top_k": top_k,
+            "profile": _profile(own),
+            "seed": seed,
+            "grid": grid,
+            "min_confidence": min_confidence,
+            "baseline": baseline,
+            "max_calls": max_calls,
+            "batch_size": batch_size,
+            "threads": threads,
+            "in_flight": in_flight,
+            "progress": progress,
+            "on_interrupt": on_interrupt,
+        }
     )
-    found = carry_out(plan, image, _finder_maker(chosen, own, seed, plan))
-    used = plan.settings if isinstance(own, Profile) else own
+
+    plan = Plan.of(classifier, given)
+    if chosen.needs_gradients and not hasattr(plan.backend.classifier, "white_box"):
+        raise OptionError(
+            f"method is {chosen.name!r}, which looks into the model, but the classifier is a "
+            f"{type(plan.backend.classifier).__name__}; an OnnxClassifier or the path of an ONNX model is needed"
+        )
+
+    def search(findings: Findings, budget: int | None) -> HeatmapSearch:
+        return chosen.search(findings, budget, seed=seed, options=own, classifier=plan.backend.classifier)
+
+    found = carry_out(plan, image, search)
+    used = given.settings if isinstance(own, Profile) else own
     return dataclasses.replace(found, provenance=_provenance(found, chosen, used))
 
 
@@ -127,22 +140,6 @@ def _profile(own: Any) -> Profile | str:
     if not isinstance(own, Profile):
         return "default"
     return next((name for name, profile in PROFILES.items() if profile == own), own)
-
-
-def _finder_maker(method: Method, own: Any, seed: int, plan: Plan) -> Callable[..., Finder] | None:
-    make = method._make
-    if make is None:
-        return None
-    more: dict[str, Any] = {"seed": seed, "options": own}
-    if method.needs_gradients:
-        classifier = plan.classifier
-        if not hasattr(classifier, "white_box"):
-            raise OptionError(
-                f"method is {method.name!r}, which looks into the model, but the classifier is a "
-                f"{type(classifier).__name__}; an OnnxClassifier or the path of an ONNX model is needed"
-            )
-        more |= {"classifier": classifier, "progress": plan.options["progress"]}
-    return lambda view, target, budget: make(view, target, budget, **more)
 
 
 def _provenance(found: Explanation, method: Method, own: Any) -> dict[str, Any]:

@@ -34,35 +34,35 @@ extremal           the smooth mask of a fixed area that keeps the logit highest 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from dccausal.engine.finder import Finder
+from dccausal.engine.causal import CausalSearch
+from dccausal.engine.finder import HeatmapSearch
+from dccausal.engine.findings import Findings
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.errors import OptionError
-from dccausal.inputs.view import View
-from dccausal.methods.gradient.cam import CamFinder, CamOptions
-from dccausal.methods.gradient.extremal import ExtremalFinder, ExtremalOptions
-from dccausal.methods.gradient.integrated import IntegratedFinder, IntegratedOptions
-from dccausal.methods.gradient.relevance import LrpFinder, LrpOptions, RapFinder, RapOptions
+from dccausal.methods.gradient.cam import CamOptions, CamSearch
+from dccausal.methods.gradient.extremal import ExtremalOptions, ExtremalSearch
+from dccausal.methods.gradient.integrated import IntegratedOptions, IntegratedSearch
+from dccausal.methods.gradient.relevance import LrpOptions, LrpSearch, RapOptions, RapSearch
 from dccausal.methods.gradient.slope import (
-    GradientFinder,
     GradientOptions,
-    GuidedFinder,
+    GradientSearch,
     GuidedOptions,
-    InputTimesGradientFinder,
+    GuidedSearch,
     InputTimesGradientOptions,
+    InputTimesGradientSearch,
 )
-from dccausal.methods.lime import LimeFinder, LimeOptions
-from dccausal.methods.occlusion import OcclusionFinder, OcclusionOptions
-from dccausal.methods.random import RandomFinder, RandomOptions
-from dccausal.methods.rise import RiseFinder, RiseOptions
-from dccausal.methods.sbfl import MEASURES, SbflFinder, SbflOptions
-from dccausal.methods.shap import KernelShapFinder, KernelShapOptions
-from dccausal.targets import Target
+from dccausal.methods.lime import LimeOptions, LimeSearch
+from dccausal.methods.occlusion import OcclusionOptions, OcclusionSearch
+from dccausal.methods.random import RandomOptions, RandomSearch
+from dccausal.methods.rise import RiseOptions, RiseSearch
+from dccausal.methods.sbfl import MEASURES, SbflOptions, SbflSearch
+from dccausal.methods.shap import KernelShapOptions, KernelShapSearch
 
 __all__ = [
     "METHODS",
@@ -106,8 +106,8 @@ class Method:
     defaults: Mapping[str, Any]
     needs_scores: bool
     extra: str | None
-    needs_gradients: bool
-    _make: Callable[..., Finder] | None
+    _make: Callable[[Findings, int | None, int, Any, Any], HeatmapSearch]
+    needs_gradients: bool = False
 
     def check(self, **options: Any) -> Any:
         """
@@ -125,89 +125,102 @@ class Method:
             raise OptionError(f"method {self.name!r} was given the option {unknown[0]!r}; {known}")
         return self.options(**{**self.defaults, **options})
 
+    def search(
+        self, findings: Findings, budget: int | None, *, seed: int, options: Any, classifier: Any = None
+    ) -> HeatmapSearch:
+        """
+        Return the search for a heatmap, with options as ``check`` returns them and at most ``budget`` calls.
+
+        A method that looks into the model needs the ``OnnxClassifier``.
+        """
+        return self._make(findings, budget, seed, options, classifier)
+
+
+def _causal(name: str, summary: str, profile: Profile) -> Method:
+    def make(findings: Findings, budget: int | None, *_: Any) -> HeatmapSearch:
+        return CausalSearch(findings, budget)  # whose options have the seed and the profile
+
+    return Method(name, summary, Profile, MappingProxyType(dataclasses.asdict(profile)), False, None, make)
+
 
 def _method(
     name: str,
     summary: str,
-    options: type[Any] | Profile,
-    make: Callable[..., Finder] | None = None,
+    options: type[Any],
+    search: Callable[..., HeatmapSearch],
     *,
     needs_scores: bool = True,
     extra: str | None = None,
-    needs_gradients: bool = False,
 ) -> Method:
-    values = options if isinstance(options, Profile) else options()
-    defaults = MappingProxyType(dataclasses.asdict(values))
-    return Method(name, summary, type(values), defaults, needs_scores, extra, needs_gradients, make)
+    def make(findings: Findings, budget: int | None, seed: int, own: Any, _classifier: Any) -> HeatmapSearch:
+        return search(findings.view, findings.target, budget, seed=seed, options=own)
+
+    defaults = MappingProxyType(dataclasses.asdict(options()))
+    return Method(name, summary, options, defaults, needs_scores, extra, make)
 
 
 def _sbfl(measure: str) -> Method:
-    def make(view: View, target: Target, budget: int | None, **more: Any) -> Finder:
-        return SbflFinder(view, target, budget, measure=MEASURES[measure], **more)
-
+    search = functools.partial(SbflSearch, measure=MEASURES[measure])
     summary = f"statistical fault localisation, measure {measure}"
-    return _method(f"sbfl-{measure}", summary, SbflOptions, make, needs_scores=False)
+    return _method(f"sbfl-{measure}", summary, SbflOptions, search, needs_scores=False)
 
 
-def _white_box(name: str, summary: str, options: type[Any], make: Callable[..., Finder]) -> Method:
-    return _method(name, summary, options, make, extra="models", needs_gradients=True)
+def _white_box(name: str, summary: str, options: type[Any], search: Callable[..., HeatmapSearch]) -> Method:
+    def make(findings: Findings, budget: int | None, seed: int, own: Any, classifier: Any) -> HeatmapSearch:
+        progress = findings.options.progress
+        more = {"seed": seed, "options": own, "classifier": classifier, "progress": progress}
+        return search(findings.view, findings.target, budget, **more)
+
+    defaults = MappingProxyType(dataclasses.asdict(options()))
+    return Method(name, summary, options, defaults, True, "models", make, needs_gradients=True)
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         method.name: method
         for method in (
-            _method(
-                "dc-causal", "causal responsibility, default profile", PROFILES["default"], needs_scores=False
-            ),
-            _method(
-                "dc-causal-fast", "sufficient sets of few partitions", PROFILES["fast"], needs_scores=False
-            ),
-            _method(
-                "dc-causal-paper",
-                "causal responsibility as in the paper",
-                PROFILES["paper"],
-                needs_scores=False,
-            ),
+            _causal("dc-causal", "causal responsibility, default profile", PROFILES["default"]),
+            _causal("dc-causal-fast", "sufficient sets of few partitions", PROFILES["fast"]),
+            _causal("dc-causal-paper", "causal responsibility as in the paper", PROFILES["paper"]),
             *(_sbfl(measure) for measure in MEASURES),
-            _method("rise", "random smooth masks weighted by the score", RiseOptions, RiseFinder),
+            _method("rise", "random smooth masks weighted by the score", RiseOptions, RiseSearch),
             _method(
-                "occlusion", "drop of the score under a sliding window", OcclusionOptions, OcclusionFinder
+                "occlusion", "drop of the score under a sliding window", OcclusionOptions, OcclusionSearch
             ),
-            _method("random", "a random order", RandomOptions, RandomFinder, needs_scores=False),
-            _method("lime", "linear model over segments", LimeOptions, LimeFinder, extra="rivals"),
+            _method("random", "a random order", RandomOptions, RandomSearch, needs_scores=False),
+            _method("lime", "linear model over segments", LimeOptions, LimeSearch, extra="rivals"),
             _method(
                 "kernel-shap",
                 "Shapley values of segments",
                 KernelShapOptions,
-                KernelShapFinder,
+                KernelShapSearch,
                 extra="rivals",
             ),
-            _white_box("gradient", "slope of the logit", GradientOptions, GradientFinder),
+            _white_box("gradient", "slope of the logit", GradientOptions, GradientSearch),
             _white_box(
                 "input-x-gradient",
                 "input times slope",
                 InputTimesGradientOptions,
-                InputTimesGradientFinder,
+                InputTimesGradientSearch,
             ),
             _white_box(
                 "integrated-gradients",
                 "slopes along a line from the baseline",
                 IntegratedOptions,
-                IntegratedFinder,
+                IntegratedSearch,
             ),
-            _white_box("guided-backprop", "slope of what argues for the label", GuidedOptions, GuidedFinder),
+            _white_box("guided-backprop", "slope of what argues for the label", GuidedOptions, GuidedSearch),
             *(
-                _white_box(name, summary, CamOptions, partial(CamFinder, name=name))
+                _white_box(name, summary, CamOptions, functools.partial(CamSearch, name=name))
                 for name, summary in (
                     ("grad-cam", "feature maps weighted by their mean slope"),
                     ("hires-cam", "feature maps times their slope"),
                 )
             ),
-            _white_box("lrp", "relevance shared out layer by layer", LrpOptions, LrpFinder),
-            _white_box("rap", "relevance by relative influence", RapOptions, RapFinder),
+            _white_box("lrp", "relevance shared out layer by layer", LrpOptions, LrpSearch),
+            _white_box("rap", "relevance by relative influence", RapOptions, RapSearch),
             _white_box(
-                "extremal", "smooth masks of fixed areas that keep the logit", ExtremalOptions, ExtremalFinder
+                "extremal", "smooth masks of fixed areas that keep the logit", ExtremalOptions, ExtremalSearch
             ),
         )
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +15,6 @@ from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
-from dccausal.gradients.whitebox import WhiteBox
 from dccausal.inputs.preprocess import Layout, Placement, Preprocess
 from dccausal.onnx.model_file import ModelFile
 from dccausal.onnx.reading.image_input import describe
@@ -24,11 +23,13 @@ from dccausal.onnx.reading.scores import SCORES, Scores
 from dccausal.onnx.reading.sidecar import read_sidecar
 from dccausal.onnx.reading.trial import Request, read_model
 from dccausal.onnx.running.batch_size import calibrate
+from dccausal.onnx.running.composing import Composer, find_composer
 from dccausal.onnx.running.device import Provider, choose_device
 from dccausal.onnx.running.runner import Runner
 from dccausal.onnx.running.runtime import find_runtime
 from dccausal.onnx.running.session import open_model, settle_batch
-from dccausal.onnx.white_box import open_white_box
+from dccausal.onnx.running.source import Source
+from dccausal.onnx.white_box import WithGradients
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _MAX_BATCH = 65536
 
 
-class OnnxClassifier:
+class OnnxClassifier(WithGradients):
     """
     An ONNX image classifier, and all that is known about it.
 
@@ -219,18 +220,45 @@ class OnnxClassifier:
         self.provider: str = batch.opened.session.get_providers()[0]
         self.device, self.device_note = opened.device.name, opened.note
         self._reading = reading
-        self._runner = Runner(batch, reading)
-        self._open_white_box = partial(open_white_box, file, reading, batch)
+        freed = None if batch.opened is opened else (reading.image.name, reading.fixed_batch or 0)
+        self.runner = Runner(batch, reading, Source.of(file, freed))
         self._runtime_version: str = ort.__version__
-        self.runs_at_once = self._runner.runs
+        self.runs_at_once = self.runner.runs
         found_by = None
         if batch.is_open and self.device == "cpu" and not self.reproducible:
-            found_by = calibrate(self._runner, self.sha256, self._runtime_version)
-        self.batch_size = self._runner.rows
+            found_by = calibrate(self.runner, self.sha256, self._runtime_version)
+        self.batch_size = self.runner.rows
         self.batch_size_reason = found_by or (
             "default" if batch.is_open else "given" if batch.rows == rows else "fixed by the model"
         )
         self._external_sha256 = file.external_sha256()
+        self._arguments: dict[str, Any] = {
+            "device": device,
+            "providers": providers,
+            "batch_size": self.batch_size if batch.is_open else batch_size,
+            "preprocess": settings,
+            "labels": names,
+            "input": input,
+            "output": output,
+            "scores": scores,
+            "threads": threads,
+            "reproducible": reproducible,
+            "many": many,
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the classifier was made of: it is opened again where it is unpickled, with the same settings."""
+        return _reopened, (type(self), self.runner.source, self._arguments, self.batch_size_reason)
+
+    @property
+    def composer(self) -> Composer | None:
+        """What makes masked images on the device of the model; None where the host's memory is the place."""
+        self.runner.renew()
+        return self._composer
+
+    @cached_property
+    def _composer(self) -> Composer | None:
+        return find_composer(self.runner)
 
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
         """Return what the model sees of an RGB photograph, uint8 (height, width, 3), and where it lies."""
@@ -281,7 +309,7 @@ class OnnxClassifier:
             raise OptionError(
                 f"tensor must be {('n', *shape[1:])} {self.dtype}, got {tensor.shape} {tensor.dtype}"
             )
-        return self._checked([self._runner(tensor)], len(tensor))
+        return self._checked([self.runner(tensor)], len(tensor))
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """
@@ -292,43 +320,7 @@ class OnnxClassifier:
         """
         step = self.batch_size * self.runs_at_once
         starts = range(0, max(1, len(images)), step)
-        return self._checked([self._runner(self.encode(images[i : i + step])) for i in starts], len(images))
-
-    @cached_property
-    def white_box(self) -> WhiteBox:
-        """The model's gradients and relevances; building them needs the package onnx."""
-        return self._open_white_box()
-
-    def gradients(self, images: NDArray[np.uint8], target: int | NDArray[np.int64]) -> NDArray[np.float32]:
-        """
-        Return the gradients of logits with respect to the model's input.
-
-        Parameters
-        ----------
-        images
-            uint8 (n, height, width, 3) RGB.
-        target
-            Index of the label, one for all images or int (n,). Its logit is meant: the softmax or sigmoid that the
-            model ends in is left off.
-
-        Returns
-        -------
-        NDArray
-            float32, of the shape that ``encode`` gives: by how much the logit grows with each number of the input.
-
-        Raises
-        ------
-        ModelError
-            If an operation of the model has no derivative here; the text names its node.
-        OptionError
-            If the images have another shape or dtype, or a target is out of range.
-        RuntimeMissingError
-            If the package onnx is not installed.
-        ClassifierError
-            If the runtime fails.
-
-        """
-        return self.white_box.gradient(self.encode(images), target).values
+        return self._checked([self.runner(self.encode(images[i : i + step])) for i in starts], len(images))
 
     def _checked(self, parts: list[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
         return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)
@@ -384,3 +376,21 @@ class OnnxClassifier:
             f"<OnnxClassifier {name}: {self.layout} {self.dtype} {height} x {width}, "
             f"{self.n_classes} classes ({self.scores}), {self.device}, batch {self.batch_size}>"
         )
+
+
+def _reopened(
+    kind: type[OnnxClassifier], source: Source, arguments: Mapping[str, Any], batch_size_reason: str
+) -> OnnxClassifier:
+    """
+    Return a classifier that was pickled.
+
+    Raises
+    ------
+    ModelError
+        If its file is not there any more, or is another one by now.
+
+    """
+    classifier = kind(source.model, **arguments)
+    source.check(classifier.sha256)
+    classifier.batch_size_reason = batch_size_reason
+    return classifier

@@ -22,11 +22,10 @@ from dccausal.cli.failures import (
     describe_error,
     exit_code_of,
 )
-from dccausal.cli.loading import _EXPLAIN, _PROFILE, load_classifier, read_baseline
-from dccausal.cli.options.common import DRAWING, check_ranges
+from dccausal.cli.loading import explain_options, load_classifier
+from dccausal.cli.options.common import DRAWING
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.explain import explain
-from dccausal.engine.profiles import Profile
 from dccausal.errors import (
     InputError,
     OutputError,
@@ -55,7 +54,7 @@ def explain_command(**options: Any) -> int:
         terminal.result(f"{explanation.summary()}\n  written   {printable(str(folder))}\n")
 
     with Interrupts() as interrupts:
-        run = Run(options, terminal, interrupts, show)
+        run = CommandRun(options, terminal, interrupts, show)
         images = options["images"]
         todo = run.check(images, plan_folders(images, Path(options["out"])))
         if not todo:
@@ -68,7 +67,7 @@ def explain_command(**options: Any) -> int:
     return run.exit_code
 
 
-class Run:
+class CommandRun:
     """
     One call of the command: what was checked, what failed.
 
@@ -112,15 +111,13 @@ class Run:
         out.
         """
         options = self._options
-        check_ranges(options)
+        self._given = explain_options(options)
         check_drawing(options["colormap"], options["alpha"], options["contour"])
-        Profile.of(options["profile"], **{name: options[name] for name in _PROFILE})
         for folder in folders:
             try:
                 check_writable(folder, (*RESULT_FILES, *STALE_FILES))
             except OutputError as error:
                 raise InputError(str(error)) from error
-        self._baseline = read_baseline(options["baseline"])
         readable = []
         for image, folder in zip(images, folders, strict=True):
             try:
@@ -132,7 +129,7 @@ class Run:
         if readable:
             self._classifier = load_classifier(options, self._terminal)
             self._classifier.resolve_label(options["target"])
-            make_baseline(self._baseline, np.zeros((*self._classifier.size, 3), dtype=np.uint8))
+            make_baseline(self._given["baseline"], np.zeros((*self._classifier.size, 3), dtype=np.uint8))
         return readable
 
     def explain_all(self, todo: Sequence[tuple[str, Path]]) -> None:
@@ -153,11 +150,8 @@ class Run:
                 return
 
     def _explain(self, image: str, folder: Path, title: str) -> None:
-        options = {name: self._options[name] for name in _EXPLAIN}
         with ProgressDisplay(self._terminal, title) as progress:
-            explanation = explain(
-                image, self._classifier, baseline=self._baseline, progress=progress, **options
-            )
+            explanation = explain(image, self._classifier, progress=progress, **self._given)
         explanation.save(folder, **{option.name: self._options[option.name] for option in DRAWING})
         self._show(explanation, folder)
 

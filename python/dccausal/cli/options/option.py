@@ -33,20 +33,16 @@ class CliOption:
         Value where it is not given; None leaves it to the library.
     short
         A flag of one letter.
-    at_least, at_most
-        Range of a number where nothing but this table checks it before the work (``check_ranges``).
 
     """
 
     name: str
     kind: Kind
     help: str
-    panel: Literal["Model", "Explanation", "Running", "Output"]
+    panel: Literal["Model", "Explanation", "Method (experts)", "Running", "Output"]
     metavar: str = ""
     default: str | float | bool | None = None
     short: str | None = None
-    at_least: float | None = None
-    at_most: float | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal.engine.progress import Progress
-from dccausal.engine.whole_images import Pictures
+from dccausal.engine.whole_images import WholeImages
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
 from dccausal.targets import Target
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 GRADIENT_COST = 3
 
 
-class WhiteBoxFinder(ABC):
+class WhiteBoxSearch(ABC):
     """
-    A ``Finder`` that computes its heatmap when it is made, and asks about no image.
+    A ``HeatmapSearch`` that computes its heatmap when it is made, and asks about no image.
 
     Parameters
     ----------
@@ -96,11 +96,13 @@ class WhiteBoxFinder(ABC):
             )
         return self._heatmap
 
-    def propose(self, capacity: int) -> Pictures | None:  # noqa: ARG002  nothing is asked
+    def propose(self, capacity: int) -> WholeImages | None:  # noqa: ARG002  nothing is asked
         """Return None: nothing is asked."""
         return None
 
-    def submit(self, pictures: Pictures, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None:
+    def submit(
+        self, pictures: WholeImages, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]
+    ) -> None:
         """Take nothing, as nothing was asked."""
         del pictures, is_passing, scores
 

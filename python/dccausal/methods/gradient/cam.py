@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dccausal.errors import OptionError
 from dccausal.gradients.cam import enlarge, grad_cam, hires_cam
-from dccausal.methods.gradient.base import WhiteBoxFinder
+from dccausal.methods.gradient.base import WhiteBoxSearch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class CamOptions:
             raise OptionError(f"layer is {self.layer!r}; the name of a tensor is needed")
 
 
-class CamFinder(WhiteBoxFinder):
+class CamSearch(WhiteBoxSearch):
     """Asks for one gradient at a layer."""
 
     def __init__(self, *given: Any, name: str, **more: Any) -> None:

@@ -13,7 +13,7 @@ from dccausal._shared.checks import finite_number, whole_number
 from dccausal.errors import OptionError
 from dccausal.gradients.attribution import score_of
 from dccausal.gradients.extremal import Extremal, MaskMaker
-from dccausal.methods.gradient.base import GRADIENT_COST, WhiteBoxFinder
+from dccausal.methods.gradient.base import GRADIENT_COST, WhiteBoxSearch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class ExtremalOptions:
                 raise OptionError(f"areas has {area}; shares above 0 and below 1 are needed")
 
 
-class ExtremalFinder(WhiteBoxFinder):
+class ExtremalSearch(WhiteBoxSearch):
     """Asks for the gradients of all areas, step by step."""
 
     def find(self) -> NDArray[np.float64]:

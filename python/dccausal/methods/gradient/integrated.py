@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dccausal._shared.checks import one_of, whole_number
 from dccausal.gradients.attribution import NODES, Nodes, integrated_gradients
-from dccausal.methods.gradient.base import WhiteBoxFinder, conservation
+from dccausal.methods.gradient.base import WhiteBoxSearch, conservation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class IntegratedOptions:
         one_of("nodes", self.nodes, NODES)
 
 
-class IntegratedFinder(WhiteBoxFinder):
+class IntegratedSearch(WhiteBoxSearch):
     """Asks for the gradients on the way."""
 
     def find(self) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from dccausal.errors import OptionError
 from dccausal.gradients.attribution import score_of
 from dccausal.gradients.relevance import PRESETS, LrpRules
 from dccausal.gradients.relevance.lrp import Preset
-from dccausal.methods.gradient.base import WhiteBoxFinder, conservation
+from dccausal.methods.gradient.base import WhiteBoxSearch, conservation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class RapOptions:
     """
 
 
-class LrpFinder(WhiteBoxFinder):
+class LrpSearch(WhiteBoxSearch):
     """Asks for relevances once."""
 
     def find(self) -> NDArray[np.float64]:
@@ -105,7 +105,7 @@ class LrpFinder(WhiteBoxFinder):
         return tuple(low.min(axis=0).tolist()), tuple(high.max(axis=0).tolist())
 
 
-class RapFinder(WhiteBoxFinder):
+class RapSearch(WhiteBoxSearch):
     """Asks for relevances once."""
 
     def find(self) -> NDArray[np.float64]:
@@ -113,9 +113,9 @@ class RapFinder(WhiteBoxFinder):
         return _relevance(self, "rap")
 
 
-def _relevance(finder: WhiteBoxFinder, rules: LrpRules | Literal["rap"]) -> NDArray[np.float64]:
-    answer = finder.box.relevance(finder.tensor, finder.label, rules)
-    finder.spend(1, 1.0)
+def _relevance(search_: WhiteBoxSearch, rules: LrpRules | Literal["rap"]) -> NDArray[np.float64]:
+    answer = search_.box.relevance(search_.tensor, search_.label, rules)
+    search_.spend(1, 1.0)
     total = float(answer.values.astype(np.float64).sum())
-    finder.note(conservation("Conservation", total, score_of(answer.logits[0], finder.label)))
-    return finder.over_channels(answer.values[0])
+    search_.note(conservation("Conservation", total, score_of(answer.logits[0], search_.label)))
+    return search_.over_channels(answer.values[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.methods.gradient.base import WhiteBoxFinder
+from dccausal.methods.gradient.base import WhiteBoxSearch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class GuidedOptions:
     """
 
 
-class GradientFinder(WhiteBoxFinder):
+class GradientSearch(WhiteBoxSearch):
     """Asks for one gradient."""
 
     def find(self) -> NDArray[np.float64]:
@@ -53,7 +53,7 @@ class GradientFinder(WhiteBoxFinder):
         return self.over_channels(np.abs(values))
 
 
-class InputTimesGradientFinder(WhiteBoxFinder):
+class InputTimesGradientSearch(WhiteBoxSearch):
     """Asks for one gradient."""
 
     def find(self) -> NDArray[np.float64]:
@@ -63,7 +63,7 @@ class InputTimesGradientFinder(WhiteBoxFinder):
         return self.over_channels(self.tensor[0].astype(np.float64) * values)
 
 
-class GuidedFinder(WhiteBoxFinder):
+class GuidedSearch(WhiteBoxSearch):
     """Asks for one guided gradient."""
 
     def find(self) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dccausal._shared.files import read_text
 from dccausal.errors import OptionError
 
 Labels = str | os.PathLike[str] | Sequence[str] | Mapping[Any, Any]
@@ -95,11 +96,12 @@ def settle_names(
 
 def _from_file(path: Path) -> tuple[str, ...]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         raise OptionError(f"labels: {path} is not UTF-8 text; {_NEEDED} is needed") from error
-    except OSError as error:
-        raise OptionError(f"labels: {path} cannot be read ({error.strerror}); {_NEEDED} is needed") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"labels: {path} cannot be read ({reason}); {_NEEDED} is needed") from error
     if path.suffix.lower() == ".json":
         try:
             return _names(json.loads(text), f"labels: {path}")
