@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +15,6 @@ from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
-from dccausal.gradients.whitebox import WhiteBox
 from dccausal.inputs.preprocess import Layout, Placement, Preprocess
 from dccausal.onnx.model_file import ModelFile
 from dccausal.onnx.reading.image_input import describe
@@ -30,7 +29,7 @@ from dccausal.onnx.running.runner import Runner
 from dccausal.onnx.running.runtime import find_runtime
 from dccausal.onnx.running.session import open_model, settle_batch
 from dccausal.onnx.running.source import Source
-from dccausal.onnx.white_box import open_white_box
+from dccausal.onnx.white_box import WithGradients
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 _MAX_BATCH = 65536
 
 
-class OnnxClassifier:
+class OnnxClassifier(WithGradients):
     """
     An ONNX image classifier, and all that is known about it.
 
@@ -223,7 +222,6 @@ class OnnxClassifier:
         self._reading = reading
         freed = None if batch.opened is opened else (reading.image.name, reading.fixed_batch or 0)
         self.runner = Runner(batch, reading, Source.of(file, freed))
-        self._open_white_box = partial(open_white_box, file, reading, batch)
         self._runtime_version: str = ort.__version__
         self.runs_at_once = self.runner.runs
         found_by = None
@@ -323,42 +321,6 @@ class OnnxClassifier:
         step = self.batch_size * self.runs_at_once
         starts = range(0, max(1, len(images)), step)
         return self._checked([self.runner(self.encode(images[i : i + step])) for i in starts], len(images))
-
-    @cached_property
-    def white_box(self) -> WhiteBox:
-        """The model's gradients and relevances; building them needs the package onnx."""
-        return self._open_white_box()
-
-    def gradients(self, images: NDArray[np.uint8], target: int | NDArray[np.int64]) -> NDArray[np.float32]:
-        """
-        Return the gradients of logits with respect to the model's input.
-
-        Parameters
-        ----------
-        images
-            uint8 (n, height, width, 3) RGB.
-        target
-            Index of the label, one for all images or int (n,). Its logit is meant: the softmax or sigmoid that the
-            model ends in is left off.
-
-        Returns
-        -------
-        NDArray
-            float32, of the shape that ``encode`` gives: by how much the logit grows with each number of the input.
-
-        Raises
-        ------
-        ModelError
-            If an operation of the model has no derivative here; the text names its node.
-        OptionError
-            If the images have another shape or dtype, or a target is out of range.
-        RuntimeMissingError
-            If the package onnx is not installed.
-        ClassifierError
-            If the runtime fails.
-
-        """
-        return self.white_box.gradient(self.encode(images), target).values
 
     def _checked(self, parts: list[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
         return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)

@@ -113,9 +113,9 @@ class RapSearch(WhiteBoxSearch):
         return _relevance(self, "rap")
 
 
-def _relevance(finder: WhiteBoxSearch, rules: LrpRules | Literal["rap"]) -> NDArray[np.float64]:
-    answer = finder.box.relevance(finder.tensor, finder.label, rules)
-    finder.spend(1, 1.0)
+def _relevance(search_: WhiteBoxSearch, rules: LrpRules | Literal["rap"]) -> NDArray[np.float64]:
+    answer = search_.box.relevance(search_.tensor, search_.label, rules)
+    search_.spend(1, 1.0)
     total = float(answer.values.astype(np.float64).sum())
-    finder.note(conservation("Conservation", total, score_of(answer.logits[0], finder.label)))
-    return finder.over_channels(answer.values[0])
+    search_.note(conservation("Conservation", total, score_of(answer.logits[0], search_.label)))
+    return search_.over_channels(answer.values[0])
