@@ -44,8 +44,8 @@ def load_photo(source: str | os.PathLike[str] | Image.Image | NDArray[Any]) -> I
     Raises
     ------
     ImageError
-        If the file is missing, empty, damaged, not an image or larger than ``PIL.Image.MAX_IMAGE_PIXELS``; if
-        the array has another shape or dtype; if a side is shorter than 2 pixels.
+        If the file is missing, empty, damaged, not an image; if it or the Pillow image is larger than
+        ``PIL.Image.MAX_IMAGE_PIXELS``; if the array has another shape or dtype; if a side is shorter than 2 pixels.
 
     """
     from PIL import Image
@@ -54,6 +54,7 @@ def load_photo(source: str | os.PathLike[str] | Image.Image | NDArray[Any]) -> I
         photo, what = _from_array(source), "the array"
     elif isinstance(source, Image.Image):
         what = "the Pillow image"
+        _check_pixels(source, what)
         photo = _to_rgb(source, what)
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
