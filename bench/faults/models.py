@@ -142,7 +142,17 @@ def net(meta: Mapping[str, str] | None = None, side: Any = SIDE, edit: Any = Non
     return graph(["b", 3, side, side], nodes=nodes, weights=weights, out=["b", 5], meta=named, edit=edit)
 
 
-def graph(shape, *, nodes=None, weights=(), out=None, meta=None, kind=TensorProto.FLOAT, made=TensorProto.FLOAT, edit=None) -> bytes:  # fmt: skip
+def graph(
+    shape,
+    *,
+    nodes=None,
+    weights=(),
+    out=None,
+    meta=None,
+    kind=TensorProto.FLOAT,
+    made=TensorProto.FLOAT,
+    edit=None,
+) -> bytes:
     """Return a model of one input "image" and one output "y"; by default the average colour."""
     nodes = nodes or [
         helper.make_node("GlobalAveragePool", ["image"], ["p"]),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal._shared.text import shown
 from dccausal.engine.profiles import Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
-from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 
 if TYPE_CHECKING:
