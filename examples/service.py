@@ -59,7 +59,9 @@ class BodyLimit:
         if length.isdigit() and len(length) < 20 and int(length) <= self.most:
             await self.app(scope, counted, send)
         else:
-            refusal = JSONResponse({"detail": f"at most {MOST_BYTES:,} bytes are taken"}, 413)
+            refusal = JSONResponse(
+                {"detail": f"at most {MOST_BYTES:,} bytes are taken"}, 413, headers={"Connection": "close"}
+            )
             await refusal(scope, receive, send)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal._shared.text import shown
 from dccausal.engine.profiles import Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
-from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
-_MAX_CALLS = (1 << 63) - 1  # what the core counts with
+_MAX_COUNT = (1 << 63) - 1  # what the core counts with
 _MIN_CALLS = 20
 
 
@@ -69,12 +69,12 @@ def _check(options: Options) -> None:
     whole_number("seed", options["seed"], 0, _MAX_SEED)
     whole_number("trees", options["trees"], 0, MAX_TREES)
     if options["top_k"] is not None:
-        whole_number("top_k", options["top_k"], 1, _MAX_CALLS)
+        _counted("top_k", options["top_k"], 1)
     min_confidence = options["min_confidence"]
     if not 0 <= finite_number("min_confidence", min_confidence) <= 1:
         raise OptionError(f"min_confidence is {min_confidence}; a share from 0 to 1 is needed")
     if options["max_calls"] is not None:
-        whole_number("max_calls", options["max_calls"], _MIN_CALLS, _MAX_CALLS)
+        _counted("max_calls", options["max_calls"], _MIN_CALLS)
     if options["progress"] is not None and not callable(options["progress"]):
         raise OptionError(f"progress is {shown(options['progress'])}; something to call is needed")
     one_of("on_interrupt", options["on_interrupt"], ("return", "raise"))
@@ -82,3 +82,8 @@ def _check(options: Options) -> None:
         whole_number("in_flight", options["in_flight"], 1, 64)
     if options["batch_size"] is not None:
         whole_number("batch_size", options["batch_size"], 1, 65536)
+
+
+def _counted(what: str, given: Any, low: int) -> None:
+    whole_number(what, given, low)
+    whole_number(what, given, low, _MAX_COUNT)

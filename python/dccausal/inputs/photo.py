@@ -98,7 +98,7 @@ def _from_file(path: Path) -> Image.Image:
         ) from error
     except ImageError:
         raise
-    except (OSError, SyntaxError, ValueError, Warning) as error:
+    except Exception as error:  # a reader that is fed damaged bytes may raise anything
         raise ImageError(f"{path} cannot be read ({error}); an undamaged image file is needed") from error
 
 
