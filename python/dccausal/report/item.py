@@ -17,6 +17,7 @@ from dccausal._shared.files import read_bytes
 from dccausal.errors import ImageError, InputError
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.placement import Placement
+from dccausal.report.check import check_document
 from dccausal.report.pixels import kept_text, levels_of, photo_text
 from dccausal.report.read import Entry, read_result
 from dccausal.report.trees import trees_of
@@ -71,12 +72,11 @@ def load_result(folder: Path) -> Result:
     """
     document = read_result(folder)
     try:
+        check_document(document)
         image, hashes = document["image"], document["files"]
         shape = (int(image["height"]), int(image["width"]))
         size = (int(image["photo_width"]), int(image["photo_height"]))
         left, top, right, bottom = (float(image["box"][side]) for side in ("left", "top", "right", "bottom"))
-        for name in ("label", "name", "score", "explanation_score", "size", "outcome", "notes", "statistics"):
-            document[name]
         has_colour = document["baseline"]["colour"] is not None
         heatmap = _array(folder / "heatmap.npy", hashes)
         kept = np.asarray(_picture(folder / "kept.png", hashes, "L")) == 255  # noqa: PLR2004  as the schema says
@@ -85,7 +85,7 @@ def load_result(folder: Path) -> Result:
         trees = trees_of(document)
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{folder / 'result.json'} lacks {error}; a whole result is needed") from error
     if heatmap.shape != shape or kept.shape != shape or shown.size != size or min(*shape, *size) < 1:
         raise InputError(
@@ -223,5 +223,7 @@ def _picture(path: Path, hashes: Mapping[str, Any], mode: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(_content(path, hashes))) as image:
             return image.convert(mode)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a reader that is fed damaged bytes may raise anything
         raise InputError(f"{path} cannot be read ({error}); a PNG is needed") from error
