@@ -210,6 +210,8 @@ def _found(explanation: Explanation) -> Found:
 
 def _save(folder: Path, found: Found, photo: Image.Image, placement: Placement) -> None:
     """Write what a method found, as pictures and as arrays."""
+    if folder.is_symlink():
+        raise OutputError(f"{folder} is a link; a folder of the run itself is needed")
     from PIL import Image
 
     files: dict[str, bytes] = {}
