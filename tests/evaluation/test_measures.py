@@ -212,7 +212,7 @@ def _grey(scene):
 def test_extraction_is_that_of_explain(name, floor):
     scene = plant(name)
     classify = _probabilities(scene)
-    found = explain(scene.image, classify, grid=8, partitions=4, min_confidence=floor)
+    found = explain(scene.image, classify, grid=8, partitions=4, min_confidence=floor, levels=())
     counted = CountedClassifier(classify)
     seen = Scene.of(classify, scene.image, found.baseline, multi_label=False)
     result = extract(counted, seen, found.heatmap, found.label, floor=floor, grid=8)

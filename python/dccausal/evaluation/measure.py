@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class Found:
         What it says about its result.
     grid
         Blocks a side of the lattice on which its ranking is grown and shrunk.
+    levels
+        By share of the score, its nested sets and what became of them.
 
     """
 
@@ -66,6 +68,7 @@ class Found:
     model_seconds: float | None
     notes: tuple[str, ...] = ()
     grid: int = PROFILES["default"].grid
+    levels: Mapping[float, tuple[Pixels, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,9 @@ def _extractions(
             sets[_OWN] = found.kept
     if found.heatmap is None:
         return sets, row
+    for floor in [floor for floor in others if floor in found.levels]:  # at hand too
+        sets[suffix(floor)], row[f"outcome{suffix(floor)}"] = found.levels[floor]
+        others.remove(floor)
     started, n_growth = time.perf_counter(), 0
     for floor in dict.fromkeys((0.0, *others)):
         result = extract(

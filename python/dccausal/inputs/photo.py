@@ -44,8 +44,8 @@ def load_photo(source: str | os.PathLike[str] | Image.Image | NDArray[Any]) -> I
     Raises
     ------
     ImageError
-        If the file is missing, empty, damaged, not an image or larger than ``PIL.Image.MAX_IMAGE_PIXELS``; if
-        the array has another shape or dtype; if a side is shorter than 2 pixels.
+        If the file is missing, empty, damaged, not an image; if it or the Pillow image is larger than
+        ``PIL.Image.MAX_IMAGE_PIXELS``; if the array has another shape or dtype; if a side is shorter than 2 pixels.
 
     """
     from PIL import Image
@@ -54,6 +54,7 @@ def load_photo(source: str | os.PathLike[str] | Image.Image | NDArray[Any]) -> I
         photo, what = _from_array(source), "the array"
     elif isinstance(source, Image.Image):
         what = "the Pillow image"
+        _check_pixels(source, what)
         photo = _to_rgb(source, what)
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
@@ -97,7 +98,7 @@ def _from_file(path: Path) -> Image.Image:
         ) from error
     except ImageError:
         raise
-    except (OSError, SyntaxError, ValueError, Warning) as error:
+    except Exception as error:  # a reader that is fed damaged bytes may raise anything
         raise ImageError(f"{path} cannot be read ({error}); an undamaged image file is needed") from error
 
 

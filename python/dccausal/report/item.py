@@ -19,6 +19,7 @@ from dccausal.explanation.pictures import MASKED_LIGHT, enlarged, picture_size
 from dccausal.explanation.rle import rle_pixels
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.placement import Placement
+from dccausal.report.check import check_document
 from dccausal.report.pixels import kept_text, levels_of, photo_text
 from dccausal.report.read import Entry, read_result
 from dccausal.report.trees import trees_of
@@ -77,12 +78,11 @@ def load_result(folder: Path) -> Result:
     """
     document = read_result(folder)
     try:
+        check_document(document)
         image, hashes = document["image"], document["files"]
         shape = (int(image["height"]), int(image["width"]))
         size = (int(image["photo_width"]), int(image["photo_height"]))
         left, top, right, bottom = (float(image["box"][side]) for side in ("left", "top", "right", "bottom"))
-        for name in ("label", "name", "score", "explanation_score", "size", "outcome", "notes", "statistics"):
-            document[name]
         has_colour = document["baseline"]["colour"] is not None
         heatmap = _array(folder / "heatmap.npy", hashes)
         kept = np.asarray(_picture(folder / "kept.png", hashes, "L")) == 255  # noqa: PLR2004  as the schema says
@@ -92,7 +92,7 @@ def load_result(folder: Path) -> Result:
         levels = [_level(level, shape) for level in document.get("levels", [])]
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{folder / 'result.json'} lacks {error}; a whole result is needed") from error
     is_drawn = shown.size in (size, picture_size(size))
     if heatmap.shape != shape or kept.shape != shape or min(*shape, *size) < 1 or not is_drawn:
@@ -253,5 +253,7 @@ def _picture(path: Path, hashes: Mapping[str, Any], mode: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(_content(path, hashes))) as image:
             return image.convert(mode)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a reader that is fed damaged bytes may raise anything
         raise InputError(f"{path} cannot be read ({error}); a PNG is needed") from error

@@ -135,7 +135,9 @@ class _Items:
         path = entry.path or str(result.document["image"].get("path") or "")
         photo, is_photo = find_photo(path, self._photos, result)
         about, packed = make_item(entry, result, photo, is_photo=is_photo, longest=self._longest)
-        classifier = (result.document.get("provenance") or {}).get("classifier") or {}
+        provenance = result.document.get("provenance")
+        told = provenance.get("classifier") if isinstance(provenance, dict) else None
+        classifier = told if isinstance(told, dict) else {}
         self.models.append(classifier.get("model"))
         self.preprocess.append(_preprocess_words(classifier))
         if self._classifier is not None and is_photo:
