@@ -97,10 +97,12 @@ for name, explanation in found.items():
     print(f"{name}: {explanation.title.split(',')[0]}, score {explanation.score:.2f}; {kept}")"""),
     code("""from PIL import Image
 
-sheet = Image.new("RGB", (2 * photo.width, 2 * photo.height))
-for i, explanation in enumerate(found.values()):
-    sheet.paste(explanation.overlay(), (i * photo.width, 0))
-    sheet.paste(explanation.picture(), (i * photo.width, photo.height))
+pictures = [(explanation.overlay(), explanation.picture()) for explanation in found.values()]
+width, height = pictures[0][0].size
+sheet = Image.new("RGB", (2 * width, 2 * height))
+for i, (overlay, picture) in enumerate(pictures):
+    sheet.paste(overlay, (i * width, 0))
+    sheet.paste(picture, (i * width, height))
 sheet.resize((900, round(900 * sheet.height / sheet.width)))"""),
     text("""Left Lite0, right Lite1. Above the heatmaps, below what suffices.
 
@@ -142,7 +144,7 @@ close = photo.crop((311, 96, 502, 249))
 for name, model in models.items():
     for _, explanation in explain_many([close], model, profile="fast"):
         print(f"{name}: {explanation.title.split(',')[0]}, score {explanation.score:.2f}, {explanation.size:.1%} kept")
-        display(explanation.picture().resize((382, 306)))"""),
+        display(explanation.picture())"""),
 )
 NOTEBOOKS = {"misclassification": MISCLASSIFICATION, "two-models": COMPARISON}
 

@@ -185,7 +185,7 @@ def test_the_picture_for_notebooks_is_a_png():
     for fields in ({}, {"name": _HOSTILE}, {"score": math.nan}):
         with Image.open(io.BytesIO(make_explanation(**fields)._repr_png_())) as image:
             assert image.format == "PNG"
-            assert image.width == 12 + 2 * 412
+            assert image.width == 16 + 2 * 416
 
 
 def test_saving_writes_exactly_the_documented_files(tmp_path):

@@ -368,15 +368,15 @@ def test_a_contact_sheet_holds_every_picture():
     pixels = np.asarray(sheet)
     assert (pixels == (255, 0, 0)).all(axis=2).sum() == 2 * 100 * 40
     assert (pixels == (0, 0, 255)).all(axis=2).sum() == 100 * 200
-    assert sheet.width == 12 + 2 * 112
+    assert sheet.width == 16 + 2 * 116
 
 
 def test_captions_stay_below_their_picture_whatever_they_hold():
     red = Image.new("RGB", (100, 20), "red")
     sheet = np.asarray(contact_sheet([[(red, "x" * 300), (red, "")]], width=100))
-    below = sheet[36:]
-    assert (below[:, 12:112] != 255).any()
-    assert (below[:, 112:] == 255).all()
+    below, paper = sheet[40:], sheet[0, 0]
+    assert (below[:, 16:116] != paper).any()
+    assert (below[:, 116:] == paper).all()
     hostile, plain = (contact_sheet([[(red, text)]], width=100) for text in ("a\udcff\x1b", "a??"))
     assert hostile.tobytes() == plain.tobytes()
 

@@ -105,7 +105,7 @@ def test_it_explains(service, model):
     assert found["name"] in ("red", "green", "blue", "none")
     assert found["model_calls"] <= 60
     with Image.open(io.BytesIO(base64.b64decode(found["picture"]))) as picture:
-        assert picture.size == (80, 60)
+        assert picture.width == 640  # enlarged, with a caption below
     assert found["model_sha256"] == OnnxClassifier(model).sha256
     assert _post(client, _photo(), max_calls=60).json() == found
     assert not module.working.locked()

@@ -56,6 +56,9 @@ def test_parquet_holds_the_rows_with_types(folder):
     types = {field.name: str(field.type) for field in table.schema}
     assert (types["index"], types["score"], types["path"]) == ("int64", "double", "string")
     assert types["notes"].startswith("list<")
+    levels = table.to_pylist()[0]["levels"]
+    assert [level["confidence"] for level in levels] == [0.9, 0.5, 0]
+    assert levels[0]["size"] >= levels[1]["size"] == table.to_pylist()[0]["size"] >= levels[2]["size"]
 
 
 def test_csv_holds_the_same_as_text(folder):
@@ -64,7 +67,8 @@ def test_csv_holds_the_same_as_text(folder):
         rows = list(csv.DictReader(file))
     expected = sorted(_lines(folder), key=lambda row: row["index"])
     for row, line in zip(rows, expected, strict=True):
-        assert json.loads(row.pop("notes")) == line.pop("notes")
+        for name in ("notes", "levels"):
+            assert json.loads(row.pop(name)) == line.pop(name)
         assert row == {key: "" if value is None else str(value) for key, value in line.items()}
 
 
