@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from dccausal import OnnxClassifier, explain
 from dccausal.explanation.result import result_document
-from dccausal.explanation.rle import coco_rle
+from dccausal.explanation.rle import coco_rle, rle_pixels
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -29,7 +29,8 @@ def _closed():
     """The same schema, but where it describes all keys of an object, there may be no others."""
     schema = _schema()
     objects = schema["properties"]
-    for part in (schema, *(objects[key] for key in ("kept_rle", "image", "baseline"))):
+    level = objects["levels"]["items"]
+    for part in (schema, level, *(objects[key] for key in ("kept_rle", "image", "baseline"))):
         part["additionalProperties"] = False
     objects["image"]["properties"]["box"]["additionalProperties"] = False
     return schema
@@ -93,13 +94,14 @@ def test_the_schema_allows_more_keys_and_nothing_else(result):
         "baseline": {"colour": [1, 2], "sha256": "0" * 64},
         "files": {"kept.png": "0"},
         "label": None,
+        "levels": [{"confidence": 0.5}],
     }
     for key, value in wrong.items():
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**document, key: value}, _schema())
         without = copy.deepcopy(document)
         del without[key]
-        if key != "files":
+        if key not in ("files", "levels"):
             with pytest.raises(jsonschema.ValidationError):
                 jsonschema.validate(without, _schema())
 
@@ -158,6 +160,20 @@ def test_known_run_lengths():
     assert coco_rle(~kept)["counts"] == "032" + chr(48 + 30)
 
 
+@given(SETS)
+def test_run_lengths_are_read_back(kept):
+    np.testing.assert_array_equal(rle_pixels(coco_rle(kept), kept.shape), kept)
+
+
+@pytest.mark.parametrize("counts", ["", "1", "99", "3\x7f", "3P", "04", "\u00e9"])
+def test_damaged_run_lengths_are_refused(counts):
+    with pytest.raises(ValueError, match="run lengths"):
+        rle_pixels({"size": [1, 3], "counts": counts}, (1, 3))
+
+
 def test_result_json_keeps_what_kept_png_keeps(result):
     explanation, document = result
     np.testing.assert_array_equal(_decode(document["kept_rle"]), explanation.kept)
+    assert len(document["levels"]) == len(explanation.levels) > 1
+    for level, expected in zip(document["levels"], explanation.levels, strict=True):
+        np.testing.assert_array_equal(_decode(level["kept_rle"]), expected.kept)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import shutil
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,8 +13,8 @@ from PIL import Image
 from dccausal.cli.app import main
 from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.report.write import write_report
+from pages import canvas_pixels, open_photograph, opened_page, wait_until
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FAST = ("--partitions", "4", "--device", "cpu", "--threads", "1", "--quiet")
 _HOSTILE = (
     "<img src=x onerror=alert(1)>.png",
@@ -27,19 +24,6 @@ _HOSTILE = (
     "\u202egnp.\u05e9\u05dc\u05d5\u05dd.png",
 )
 _DAMAGED = "zz <b>damaged<b>.png"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"none of {', '.join(_BROWSERS)} is there")
-    with playwright.sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -100,59 +84,21 @@ def recorded(tmp_path_factory, report):
 @pytest.fixture
 def page(browser, report):
     """The report, open; on the way out nothing may have been asked for, said or shown."""
-    yield from _opened(browser, report)
+    yield from opened_page(browser, report.path)
 
 
 @pytest.fixture
 def tree_page(browser, recorded):
     """The report with causal trees, at the first photograph's."""
-    for opened in _opened(browser, recorded):
-        _open(opened, 0)
+    for opened in opened_page(browser, recorded.path):
+        open_photograph(opened, 0)
         opened.keyboard.press("6")
         opened.wait_for_selector('#canvas[data-ready="0 tree 0 0"]')
         yield opened
 
 
-def _opened(browser, report):
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    opened = context.new_page()
-    opened.set_default_timeout(20_000)
-    trouble = []
-    opened.on("console", lambda message: trouble.append(f"console: {message.text}"))
-    opened.on("pageerror", lambda error: trouble.append(f"error: {error}"))
-    opened.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    requests = []
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.goto(report.path.as_uri())
-    opened.wait_for_selector("html[data-ready]")
-    yield opened
-    assert trouble == []
-    assert [url for url in requests if not url.startswith(("data:", report.path.as_uri()))] == []
-    context.close()
-
-
 def _files(page):
     return page.locator("#grid .card-file").all_text_contents()
-
-
-def _until(page, expression):
-    """Wait until an expression is true; the page itself forbids waiting by evaluation in it."""
-    deadline = time.monotonic() + 20
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, expression
-        time.sleep(0.02)
-
-
-def _open(page, index):
-    page.locator(f'#grid a[data-index="{index}"]').click()
-    page.wait_for_selector(f'#canvas[data-ready^="{index} "]')
-
-
-def _pixels(page):
-    """The viewer's canvas, uint8 (H, W, 3)."""
-    address = page.evaluate("document.getElementById('canvas').toDataURL('image/png')")
-    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def test_hostile_names_are_shown_as_they_are(page):
@@ -206,7 +152,7 @@ def test_order_by_numbers_has_failures_last_both_ways(page, report, key):
 
 
 def test_the_slider_shows_exactly_the_best_pixels(page, report):
-    _open(page, 0)
+    open_photograph(page, 0)
     page.keyboard.press("4")
     for step in (0, 137, 400, 1000):
         page.locator("#share").evaluate(
@@ -220,7 +166,7 @@ def test_the_slider_shows_exactly_the_best_pixels(page, report):
         best = np.zeros(heatmap.size, bool)
         best[np.argsort(-heatmap.ravel(), kind="stable")[: round(share * heatmap.size)]] = True
         colour = json.loads((folder / "result.json").read_text())["baseline"]["colour"]
-        shown = _pixels(page)
+        shown = canvas_pixels(page)
         height, width = heatmap.shape
         rows = ((np.arange(height) + 0.5) * shown.shape[0] / height).astype(int)
         columns = ((np.arange(width) + 0.5) * shown.shape[1] / width).astype(int)
@@ -234,16 +180,16 @@ def test_the_slider_shows_exactly_the_best_pixels(page, report):
 
 
 def test_five_views_by_click_and_by_key(page):
-    _open(page, 0)
+    open_photograph(page, 0)
     seen = {}
     for i, name in enumerate(("overlay", "heatmap", "explanation", "masked", "photograph")):
         page.keyboard.press(str(i + 1))
         page.wait_for_selector(f'#canvas[data-ready="0 {name} kept"]')
-        by_key = _pixels(page)
+        by_key = canvas_pixels(page)
         page.locator(f'#views button[value="{name}"]').click()
         page.wait_for_selector(f'#views button[value="{name}"][aria-pressed="true"]')
         assert page.locator('#views button[aria-pressed="true"]').count() == 1
-        assert np.array_equal(_pixels(page), by_key)
+        assert np.array_equal(canvas_pixels(page), by_key)
         seen[name] = by_key
     names = list(seen)
     for i, name in enumerate(names):
@@ -252,7 +198,7 @@ def test_five_views_by_click_and_by_key(page):
 
 def test_the_whole_page_by_keys(page):
     page.keyboard.press("/")
-    _until(page, "document.activeElement.id === 'search'")
+    wait_until(page, "document.activeElement.id === 'search'")
     page.keyboard.press("Escape")
     page.locator("#grid a").first.focus()
     page.keyboard.press("ArrowRight")
@@ -284,7 +230,7 @@ def test_failures_say_why(page, report):
 
 
 def test_tables_and_curve_are_there(page):
-    _open(page, 0)
+    open_photograph(page, 0)
     assert page.locator("#curve svg .curve-line").count() == 1
     page.locator("#viewer-details summary").first.click()
     assert page.get_by_role("row", name="model calls", exact=False).first.is_visible()
@@ -307,22 +253,22 @@ def test_dark_and_light(page):
 def test_nothing_overflows(page, width):
     page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    _open(page, 2)
+    open_photograph(page, 2)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_pictures_are_drawn_as_they_come_into_view(page):
     page.set_viewport_size({"width": 320, "height": 300})
     page.reload()
-    _until(page, "document.querySelectorAll('#grid canvas.is-drawn').length >= 2")
+    wait_until(page, "document.querySelectorAll('#grid canvas.is-drawn').length >= 2")
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    _until(page, "document.querySelector('#grid li:last-child canvas').classList.contains('is-drawn')")
+    wait_until(page, "document.querySelector('#grid li:last-child canvas').classList.contains('is-drawn')")
 
 
 def test_print_has_every_picture(page):
     page.evaluate("window.print = () => { window.printed = true; }")
     page.click("#print")
-    _until(page, "window.printed === true")
+    wait_until(page, "window.printed === true")
     assert page.locator("#grid canvas.is-drawn").count() == len(_HOSTILE)
     assert len(page.pdf()) > 20_000
 
@@ -332,7 +278,7 @@ def test_the_tree_is_shown_only_where_it_was_recorded(tree_page):
     assert not tree_page.locator("#chooser").is_visible()
     assert tree_page.locator("#last-view").text_content() == "6"
     tree_page.keyboard.press("ArrowRight")
-    tree_page.wait_for_selector('#canvas[data-ready="1 explanation kept"]')
+    tree_page.wait_for_selector('#canvas[data-ready="1 overlay kept"]')
     assert not tree_page.locator("#tree, #views button[value=tree]").first.is_visible()
     assert not tree_page.locator("#tree").is_visible()
     assert tree_page.locator("#chooser").is_visible()
@@ -341,7 +287,7 @@ def test_the_tree_is_shown_only_where_it_was_recorded(tree_page):
 
 
 def test_a_report_without_trees_has_no_such_view(page):
-    _open(page, 0)
+    open_photograph(page, 0)
     page.keyboard.press("6")
     assert not page.locator('#views button[value="tree"]').is_visible()
     assert not page.locator("#tree").is_visible()
@@ -413,10 +359,10 @@ def test_a_chosen_part_is_highlighted_with_its_contingency(tree_page, recorded):
     )
     tree_page.select_option("#tree-choice", str(at))
     tree_page.wait_for_selector(f'#canvas[data-ready="0 tree {at} 0"]')
-    before = _pixels(tree_page).astype(int)
+    before = canvas_pixels(tree_page).astype(int)
     tree_page.locator(f'#tree-list [data-node="{index}"] > .tree-row').click()
     tree_page.wait_for_selector(f'#canvas[data-ready="0 tree {at} {index}"]')
-    change = np.abs(_pixels(tree_page).astype(int) - before).max(axis=2)
+    change = np.abs(canvas_pixels(tree_page).astype(int) - before).max(axis=2)
     height, width = change.shape
     scale = height / recorded.image["height"], width / recorded.image["width"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
-_GAP = 12
-_TEXT = 15
-_LINE_HEIGHT = 20
+_GAP = 16
+_TEXT = 16
+_LINE_HEIGHT = 22
 _TINY = 3  # times enlarged, from which on pixels stay squares
-_PAPER, _INK = (255, 255, 255), (28, 28, 28)
+_PAPER, _INK, _QUIET = (250, 250, 248), (27, 31, 35), (92, 99, 107)
 
 
 def contact_sheet(rows: Sequence[Sequence[tuple[Image.Image, str]]], *, width: int = 400) -> Image.Image:
@@ -22,14 +22,15 @@ def contact_sheet(rows: Sequence[Sequence[tuple[Image.Image, str]]], *, width: i
     Parameters
     ----------
     rows
-        Rows of (RGB image, caption). A caption may have several lines; lines too long are cut.
+        Rows of (RGB image, caption). A caption may have several lines, the first one a heading; lines too long are
+        cut.
     width
         Width of each picture on the sheet in pixels; heights follow.
 
     Returns
     -------
     Image
-        A new RGB image on white.
+        A new RGB image on light paper.
 
     """
     from PIL import Image, ImageDraw, ImageFont
@@ -51,7 +52,7 @@ def contact_sheet(rows: Sequence[Sequence[tuple[Image.Image, str]]], *, width: i
             sheet.paste(image, (left, top))
             for i, line in enumerate(lines):
                 text = _cut(line, font, width)
-                draw.text((left, text_top + i * _LINE_HEIGHT), text, fill=_INK, font=font)
+                draw.text((left, text_top + i * _LINE_HEIGHT), text, fill=_QUIET if i else _INK, font=font)
         top += height
     return sheet
 

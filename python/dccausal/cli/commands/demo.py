@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dccausal._shared.files import check_writable, png_bytes, write_files
-from dccausal._shared.text import printable, score_text
+from dccausal._shared.text import brief_score, percent, printable
 from dccausal.assets.photo import demo_occluded, demo_photo
 from dccausal.cli.commands.explain import CommandRun
 from dccausal.cli.failures import Interrupts
@@ -17,7 +17,7 @@ from dccausal.cli.options.common import JSON, MODEL
 from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OutputError
 from dccausal.explanation.sheet import contact_sheet
-from dccausal.explanation.words import short_title
+from dccausal.explanation.words import alone_text, level_name, short_title
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dccausal.explanation.pictures import Contour
 
 SHEET = "demo.png"
+_COLUMN = 480  # pixels of a picture's width
 
 
 def demo_command(**options: Any) -> int:
@@ -72,24 +73,26 @@ def sheet(explanations: list[Explanation], *, contour: Contour = "solid", **draw
     """Return photograph, heatmap and explanation side by side, a row for each; options as of ``overlay``."""
     rows = []
     for explanation in explanations:
-        scores = [
-            "" if math.isnan(score) else f", score {score_text(score)}"
-            for score in (explanation.score, explanation.explanation_score)
-        ]
+        score = "" if math.isnan(explanation.score) else f", score {brief_score(explanation.score)}"
+        sizes = ", ".join(
+            f"{level_name(level.confidence)}: {percent(level.size)}" for level in explanation.levels
+        )
+        kept = f"{percent(explanation.size)} of the pixels"
+        alone = alone_text(explanation)
         rows.append(
             [
-                (explanation.photo, f"What was given:\n{short_title(explanation)}{scores[0]}"),
+                (explanation.photo, f"What was given\n{short_title(explanation)}{score}"),
                 (
-                    explanation.overlay(contour=contour, **drawing),
-                    "Where the label comes from:\nlightest is most",
+                    explanation.overlay(contour=contour, caption=False, **drawing),
+                    f"Where the label comes from\n{f'{sizes} of the pixels' if sizes else 'lightest is most'}",
                 ),
                 (
-                    explanation.picture(contour=contour),
-                    f"What suffices for it:\n{explanation.size:.1%} of the pixels{scores[1]}",
+                    explanation.picture(contour=contour, caption=False),
+                    f"What suffices for it\n{kept}{', ' if alone else ''}{alone}",
                 ),
             ]
         )
-    return contact_sheet(rows)
+    return contact_sheet(rows, width=_COLUMN)
 
 
 def _share(box: tuple[int, int, int, int], photo: Image.Image) -> float:
