@@ -216,13 +216,13 @@ class Asker:
     def _ask_alone(self, batch: _Batch, error: DccausalError) -> None:
         for task, share in zip(batch.tasks, batch.shares, strict=True):
             if len(batch.tasks) == 1:
-                task.error = error
+                task.fail(share.asked, error)
                 return
             alone = _Batch(batch.place, batch.easel, [task], [share])
             try:
                 timed = _answers(alone)
             except DccausalError as own:
-                task.error = own
+                task.fail(share.asked, own)
             else:
                 _account(alone, timed)
                 task.take(share.asked, timed.answers[0])

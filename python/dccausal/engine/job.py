@@ -53,6 +53,8 @@ class Job:
         The index of the label to explain; None for the top one.
     multi_label
         Whether the scores are independent of each other.
+    threshold
+        The score from which on a label counts as given; None for the usual rule.
     make_finder
         Makes what finds the heatmap; None for the causal search.
 
@@ -68,6 +70,7 @@ class Job:
         label: int | None,
         top_k: int | None,
         multi_label: bool,
+        threshold: float | None = None,
         min_confidence: float,
         max_calls: int | None,
         progress: Callable[[Progress], object] | None,
@@ -79,7 +82,7 @@ class Job:
         self.view = view
         self._settings, self._seed, self._min_confidence = settings, seed, min_confidence
         self._n_trees = trees
-        self._wanted = (label, top_k, multi_label)
+        self._wanted = (label, top_k, multi_label, threshold)
         self._budget = None if max_calls is None else max_calls - _CHECKS
         self._progress = progress
         self._gallery: Gallery | None = Gallery(np.stack([view.image, view.baseline]))
@@ -98,6 +101,7 @@ class Job:
         self.target = Target(0, 1, float("nan"))
         self.outcome: Outcome = "sufficient"
         self.notes: list[str] = []
+        self.remarks: tuple[str, ...] = ()  # on what is explained, where the notes are on how that went
         self.heatmap = np.zeros((height, width), dtype=np.float32)
         self.heatmap_peak = 0.0
         self.kept = np.ones((height, width), dtype=bool)
@@ -207,14 +211,20 @@ class Job:
 
     def _take_check(self, answer: NDArray[Any]) -> None:
         """Fix the label to explain, and end where masking changes nothing."""
-        label, top_k, multi_label = self._wanted
+        label, top_k, multi_label, threshold = self._wanted
         needs_scores = self._min_confidence > 0
         self.target = choose_target(
-            answer[:1], label, top_k, multi_label=multi_label, needs_scores=needs_scores
+            answer[:1],
+            label,
+            top_k,
+            multi_label=multi_label,
+            needs_scores=needs_scores,
+            threshold=threshold,
         )
+        self.remarks = (*filter(None, [self.target.note]), *self.remarks)
         is_passing, scores = self.target.judge(answer)
         self._blank = (bool(is_passing[1]), float(scores[1]))
-        if self._blank[0] and not scores[1] < self._floor():
+        if self._blank[0] and not self._is_below_floor(scores[1]):
             self.outcome = "trivial"
             self.kept = np.zeros_like(self.kept)
             self.notes.append(
@@ -296,7 +306,7 @@ class Job:
     def _take_verification(self, answer: NDArray[Any]) -> None:
         is_passing, scores = self.target.judge(answer)
         self.explanation_score = float(scores[0])
-        if not is_passing[0] or scores[0] < self._floor() * (1 - _ROUNDING):
+        if not is_passing[0] or self._is_below_floor(scores[0], 1 - _ROUNDING):
             self.outcome = "insufficient"
             self.notes.append(
                 "The last check failed: with everything else masked the classifier does not give the label. "
@@ -347,6 +357,10 @@ class Job:
 
     def _floor(self) -> float:
         return self._min_confidence * self.target.score if self._min_confidence > 0 else 0.0
+
+    def _is_below_floor(self, score: float, share: float = 1.0) -> bool:
+        """Return whether a score is too small for what was asked; nothing is, where nothing was asked."""
+        return self._min_confidence > 0 and bool(score < self._floor() * share)
 
     def _enter(self, phase: Phase) -> None:
         """Close the account of the present phase and open the next."""

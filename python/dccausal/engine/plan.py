@@ -23,9 +23,10 @@ from dccausal.engine.profiles import Profile
 from dccausal.errors import ImageError, OptionError
 from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
-from dccausal.inputs.photo import load_photo
+from dccausal.inputs.photo import read_photo
 from dccausal.inputs.preprocess import Placement
 from dccausal.inputs.view import View
+from dccausal.onnx.card import guess_notes
 from dccausal.onnx.classifier import OnnxClassifier
 
 if TYPE_CHECKING:
@@ -139,23 +140,31 @@ class Plan:
             If the image or the baseline cannot be used.
 
         """
-        photo = load_photo(image)
-        x, placement = _see(photo, self.classifier)
+        classifier = self.classifier
+        stretch = isinstance(classifier, OnnxClassifier) and classifier.preprocess.stretch
+        found = read_photo(image, stretch=stretch)
+        photo = found.image
+        x, placement = _see(photo, classifier)
         baseline = make_baseline(self.options["baseline"], x)
         source = os.fspath(image) if isinstance(image, str | os.PathLike) else None
-        return Job(
+        job = Job(
             View(x, baseline, photo, placement, source, index),
             self.settings,
             seed=self.options["seed"],
             trees=self.options["trees"],
             label=self.label,
             top_k=self.options["top_k"],
-            multi_label=bool(getattr(self.classifier, "multi_label", False)),
+            multi_label=bool(getattr(classifier, "multi_label", False)),
+            threshold=getattr(classifier, "threshold", None),
             min_confidence=self.options["min_confidence"],
             max_calls=self.options["max_calls"],
             progress=self.options["progress"],
             make_finder=make_finder,
         )
+        job.remarks = found.notes
+        if isinstance(classifier, OnnxClassifier):
+            job.remarks += (*guess_notes(classifier, photo), *classifier.cautions)
+        return job
 
     def explanation(self, job: Job, asker: Asker) -> Explanation:
         """Return what came out of a job that is done."""
@@ -165,11 +174,11 @@ class Plan:
             heatmap=job.heatmap,
             kept=job.kept,
             label=label,
-            name=names[label] if names is not None else None,
+            name=names[label] if names is not None and label < len(names) else None,
             score=job.target.score,
             explanation_score=job.explanation_score,
             outcome=job.outcome,
-            notes=tuple(job.notes),
+            notes=(*job.notes, *job.remarks),
             image=view.image,
             baseline=view.baseline,
             photo=view.photo,

@@ -10,7 +10,10 @@ import numpy as np
 from dccausal.engine.job import Job
 from dccausal.engine.masking.batch import Answer, Asked, Subject
 from dccausal.engine.whole_images import Pictures
-from dccausal.errors import DccausalError
+from dccausal.errors import ClassifierError, DccausalError
+
+# Its place among the images that are asked about first.
+_BASELINE = 1
 
 
 @dataclass(eq=False)
@@ -54,3 +57,24 @@ class Task:
                 self.job.take_verdicts(asked, *answer)
         except DccausalError as error:
             self.error = error
+
+    def fail(self, asked: Asked, error: DccausalError) -> None:
+        """End with the error that a question led to."""
+        self.error = error
+        if not isinstance(asked, Pictures) or self.job is None or self.job.phase != "check":
+            return
+        if [asked.first + row for row in getattr(error, "rows", ())] == [_BASELINE]:
+            self.error = ClassifierError(
+                "the classifier returned NaN or infinite scores for the fully masked image alone, which is the "
+                f"baseline and nothing else ({self._baseline()}), as a normalisation by the image's own deviation "
+                "does; another baseline, such as blur or an image, is needed"
+            )
+
+    def _baseline(self) -> str:
+        """Return the baseline in words."""
+        if self.job is None:
+            return "unknown"
+        pixels = self.job.view.baseline
+        if not (pixels == pixels[0, 0]).all():
+            return "an image"
+        return "the colour #{:02x}{:02x}{:02x}".format(*pixels[0, 0].tolist())

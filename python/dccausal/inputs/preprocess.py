@@ -128,8 +128,8 @@ class Preprocess:
         """
         Return one of ``PRESETS``.
 
-        They are "imagenet" (mean and std), "torchvision" (the same, and the centre is cut out), "tf" (-1..1), "unit" (0..1), "raw" (0..255) and "caffe" (BGR, 0..255
-        less the mean, as Keras' ResNet50 and VGG).
+        They are "imagenet" (mean and std), "torchvision" (the same, and the centre is cut out), "tf" (-1..1), "unit"
+        (0..1), "raw" (0..255) and "caffe" (BGR, 0..255 less the mean, as Keras' ResNet50 and VGG).
 
         Raises
         ------

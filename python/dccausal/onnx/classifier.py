@@ -14,17 +14,18 @@ from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
-from dccausal.inputs.preprocess import Layout, Placement, Preprocess
+from dccausal.inputs.preprocess import Geometry, Layout, Placement, Preprocess
 from dccausal.onnx.model_file import ModelFile
+from dccausal.onnx.reading.feed import Feed
 from dccausal.onnx.reading.image_input import describe
-from dccausal.onnx.reading.names import Labels, names_in_metadata, read_labels, settle_names
-from dccausal.onnx.reading.scores import SCORES, Scores
+from dccausal.onnx.reading.names import Known, Labels, names_in_metadata, read_labels
+from dccausal.onnx.reading.scores import SCORES, Scores, check_threshold
 from dccausal.onnx.reading.sidecar import read_sidecar
 from dccausal.onnx.reading.trial import Request, read_model
 from dccausal.onnx.running.batch_size import calibrate
 from dccausal.onnx.running.device import Provider, choose_device
 from dccausal.onnx.running.runner import Runner
-from dccausal.onnx.running.runtime import find_runtime
+from dccausal.onnx.running.runtime import find_runtime, telemetry
 from dccausal.onnx.running.session import open_model, settle_batch
 
 if TYPE_CHECKING:
@@ -60,15 +61,26 @@ class OnnxClassifier:
         A ``Preprocess``, the name of a preset, a dict or the path of a JSON file of one. By default the
         model's metadata tells, or a file that its exporter wrote beside it (preprocessor_config.json,
         config.json), or it is guessed; ``preprocess_reason`` says which.
+    geometry, size, crop_ratio, stretch
+        Fields of ``Preprocess`` that are set whatever the others are and wherever they come from: how a
+        photograph is brought to size, (height, width), the share that a cut keeps, and whether 16-bit photographs
+        are stretched.
     labels
-        Class names: a sequence, a mapping from index, or the path of a text or JSON file. By default from
-        metadata, or from config.json beside the model.
+        Class names: a sequence, a mapping from index or from name, or the path of a file (text, CSV, JSON, YAML,
+        TensorFlow's label map). By default from metadata, or from config.json beside the model.
     input, output
-        Names, for models with several. By default the first output like (images, classes).
+        Names, for models with several. By default the only input like images, and the output that is called
+        scores, ends in a softmax or sigmoid, or is computed from the others; where nothing tells, an error.
+    feed
+        Constants for the other inputs, by name: numbers, arrays, or the path of a .npy file. A number fills an
+        input; a single row is repeated where the input has one for each image.
     scores
         What the output is: "logits" (softmax is applied), "probabilities", "sigmoid" (several labels at
-        once), "binary" (one output, which becomes two columns). "auto" reads it from the graph and from
-        random images; an activation that the model itself ends in is never applied twice.
+        once), "binary" (one output, which becomes two columns), "labels" (one whole number, the label). "auto"
+        reads it from the graph and from random images; an activation that the model itself ends in is never
+        applied twice.
+    threshold
+        For "binary" and "sigmoid": from which score on a label counts as given, between 0 and 1. 0.5 by default.
     threads
         Threads on the CPU: so many runs at once, each on a thread of its own, up to 8. By default the cores
         that this process may use.
@@ -101,8 +113,8 @@ class OnnxClassifier:
         As given.
     fixed_batch : int or None
         The same where the model takes no other number.
-    n_classes : int
-        Columns of the scores.
+    n_classes : int or None
+        Columns of the scores; of a model that gives labels the number of its names, None without.
     names : tuple[str, ...] or None
         A name for each class.
     names_reason : str or None
@@ -110,11 +122,13 @@ class OnnxClassifier:
     inputs, outputs : tuple[str, ...]
         The model's own, in words: name, type and shape.
     scores : str
-        The kind of output: "logits", "probabilities", "sigmoid" or "binary".
+        The kind of output: "logits", "probabilities", "sigmoid", "binary" or "labels".
     scores_reason : str
         How that was told.
     multi_label : bool
         True if the scores are independent of each other ("sigmoid").
+    threshold : float or None
+        As given.
     preprocess : Preprocess
         With the size filled in.
     preprocess_reason : str
@@ -127,6 +141,8 @@ class OnnxClassifier:
         A sentence, if "auto" had to fall back.
     notes : tuple[str, ...]
         Sentences about all that a user may want to know and did not ask for.
+    cautions : tuple[str, ...]
+        Those of them that every result of this model has to come with.
     threads : int
         Threads on the CPU.
     sha256 : str
@@ -163,10 +179,16 @@ class OnnxClassifier:
         providers: Sequence[Provider] | None = None,
         batch_size: int | Literal["auto"] = "auto",
         preprocess: Preprocess | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        geometry: Geometry | None = None,
+        size: tuple[int, int] | None = None,
+        crop_ratio: float | None = None,
+        stretch: bool | None = None,
         labels: Labels | None = None,
         input: str | None = None,  # noqa: A002
         output: str | None = None,
+        feed: Feed | None = None,
         scores: Scores = "auto",
+        threshold: float | None = None,
         threads: int | None = None,
         reproducible: bool = False,
         many: bool = False,
@@ -177,6 +199,7 @@ class OnnxClassifier:
         rows = None if batch_size == "auto" else whole_number("batch_size", batch_size, 1, _MAX_BATCH)
         self.threads = count_cores() if threads is None else whole_number("threads", threads, 1)
         settings = None if preprocess is None else Preprocess.of(preprocess)
+        changes = _changes(geometry=geometry, size=size, crop_ratio=crop_ratio, stretch=stretch)
         names = None if labels is None else read_labels(labels)
         ort = find_runtime()
         self.reproducible = bool(reproducible)
@@ -185,23 +208,23 @@ class OnnxClassifier:
             many=bool(many),
         )
         file = ModelFile.read(model)
+        output = file.unwrapped.renamed.get(output or "", output)
 
         opened = open_model(ort, file, chosen, self.threads)
         sidecar = read_sidecar(file.path)
-        found = names_in_metadata(opened.session.get_modelmeta().custom_metadata_map)
-        names_source = "the model's metadata" if found else "config.json beside the model"
-        found = found or sidecar.names
-        n_names = len(names or found or ()) or None
-        request = Request(input, output, scores, settings, n_names, sidecar)
-        reading = read_model(opened.session, file, request)
-        batch = settle_batch(opened, file, reading, rows)
-        is_binary = reading.kind.name == "binary"
-        self.n_classes = 2 if is_binary else reading.n_columns
-        self.names, names_note = settle_names(
-            names, found, self.n_classes, is_binary=is_binary, source=names_source
+        known = Known(
+            names, names_in_metadata(opened.session.get_modelmeta().custom_metadata_map), sidecar.names
         )
-        self.names_reason = None if self.names is None else "given" if names else names_source
-        self.notes = tuple(note for note in (opened.note, *reading.notes, batch.note, names_note) if note)
+        request = Request(input, output, scores, settings, known.n, sidecar, changes, dict(feed or {}))
+        reading = read_model(opened.session, file, request)
+        known = replace(known, in_graph=file.unwrapped.names.get(reading.output_name))
+        batch = settle_batch(opened, file, reading, rows)
+        self.names, names_note = known.settle(reading.n_classes, is_binary=reading.kind.name == "binary")
+        self.n_classes = reading.n_classes or (len(self.names) if self.names else None)
+        self.names_reason = None if self.names is None else known.source
+        self.threshold = check_threshold(threshold, reading.kind.name)
+        self.cautions = (*file.unwrapped.notes, *reading.notes)
+        self.notes = tuple(note for note in (opened.note, *self.cautions, batch.note, names_note) if note)
         self.fixed_batch = batch.fixed
 
         self.inputs = tuple(describe(node) for node in opened.session.get_inputs())
@@ -228,6 +251,16 @@ class OnnxClassifier:
         )
         self._external_sha256 = file.external_sha256()
 
+    @property
+    def is_guessed(self) -> bool:
+        """Whether nothing told how photographs are to be prepared, so that ``preprocess`` is a guess."""
+        return self._reading.is_guessed
+
+    @property
+    def is_range_told(self) -> bool:
+        """Whether the graph or the input's type tells which numbers the model takes for pixels."""
+        return self._reading.is_range_told
+
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
         """Return what the model sees of an RGB photograph, uint8 (height, width, 3), and where it lies."""
         return self.preprocess.prepare(photo, self.size)
@@ -249,7 +282,7 @@ class OnnxClassifier:
             )
         return self._reading.encode(images)
 
-    def run(self, tensor: NDArray[Any]) -> NDArray[np.float32]:
+    def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """
         Return the scores of an encoded batch.
 
@@ -262,7 +295,7 @@ class OnnxClassifier:
         Returns
         -------
         NDArray
-            float32 (n, n_classes), finite: probabilities, for "sigmoid" each of its own.
+            float32 (n, n_classes), finite: probabilities, for "sigmoid" each of its own; for "labels" int64 (n,).
 
         Raises
         ------
@@ -279,9 +312,9 @@ class OnnxClassifier:
             )
         return self._checked([self._runner(tensor)], len(tensor))
 
-    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[Any]:
         """
-        Return the scores float32 (n, n_classes) of images (n, height, width, 3) uint8 RGB.
+        Return the scores float32 (n, n_classes), or labels int64 (n,), of images (n, height, width, 3) uint8 RGB.
 
         Encodes and runs ``batch_size`` images at a time, so that memory does not grow with n. Raises what
         ``encode`` and ``run`` raise.
@@ -290,7 +323,7 @@ class OnnxClassifier:
         starts = range(0, max(1, len(images)), step)
         return self._checked([self._runner(self.encode(images[i : i + step])) for i in starts], len(images))
 
-    def _checked(self, parts: list[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+    def _checked(self, parts: list[NDArray[Any]], n: int) -> NDArray[Any]:
         return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)
 
     def resolve_label(self, target: int | str | None) -> int | None:
@@ -310,6 +343,7 @@ class OnnxClassifier:
         return {
             "runtime": "onnxruntime",
             "runtime_version": self._runtime_version,
+            "runtime_telemetry": telemetry(),
             "provider": self.provider,
             "device": self.device,
             "device_note": self.device_note,
@@ -324,6 +358,7 @@ class OnnxClassifier:
             "model_sha256": self.sha256,
             "model_external_sha256": self._external_sha256,
             "input": self._reading.image.name,
+            "feed": self._reading.inputs.described(),
             "output": self._reading.output_name,
             "layout": self.layout,
             "size": list(self.size),
@@ -331,6 +366,7 @@ class OnnxClassifier:
             "n_classes": self.n_classes,
             "scores": self.scores,
             "scores_reason": self.scores_reason,
+            "threshold": self.threshold,
             "preprocess": self.preprocess.to_dict(),
             "preprocess_reason": self.preprocess_reason,
             "notes": list(self.notes),
@@ -342,5 +378,12 @@ class OnnxClassifier:
         height, width = self.size
         return (
             f"<OnnxClassifier {name}: {self.layout} {self.dtype} {height} x {width}, "
-            f"{self.n_classes} classes ({self.scores}), {self.device}, batch {self.batch_size}>"
+            f"{self.n_classes or 'unknown'} classes ({self.scores}), {self.device}, batch {self.batch_size}>"
         )
+
+
+def _changes(**given: Any) -> dict[str, Any]:
+    """Return the fields of ``Preprocess`` that are given, checked."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    checked = Preprocess.from_dict(changes)
+    return {name: getattr(checked, name) for name in changes}

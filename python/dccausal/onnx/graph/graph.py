@@ -13,8 +13,10 @@ MODEL_PRODUCER, MODEL_GRAPH = 2, 7
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 5, 11, 12, 13
 NODE_INPUT, NODE_OUTPUT, NODE_OP, NODE_ATTRIBUTE = 1, 2, 4, 5
 ATTRIBUTE_NAME, ATTRIBUTE_INT, ATTRIBUTE_TENSOR, ATTRIBUTE_INTS, ATTRIBUTE_TYPE = 1, 3, 5, 8, 20
+ATTRIBUTE_STRINGS = 9
 TENSOR_DIMS, TENSOR_TYPE, TENSOR_INT64, TENSOR_NAME, TENSOR_RAW, TENSOR_EXTERNAL = 1, 2, 7, 8, 9, 13
 ENTRY_KEY, ENTRY_VALUE = 1, 2
+VALUE_NAME = 1
 INT64 = 7
 
 # No image classifier comes near it. More would be a file made to keep its reader busy.
@@ -46,14 +48,30 @@ class Node:
     outputs: tuple[str, ...]
     attributes: tuple[memoryview, ...]
 
+    def attribute(self, name: str) -> memoryview | None:
+        """Return the attribute of a name, an AttributeProto; None where the operation has none of it."""
+        for attribute in self.attributes:
+            if any(n == ATTRIBUTE_NAME and read_text(v) == name for n, v, _ in read_fields(attribute)):
+                return attribute
+        return None
+
     def tensor(self, name: str) -> memoryview | None:
         """Return the tensor that an attribute holds; None without such an attribute."""
-        for attribute in self.attributes:
-            fields = {number: value for number, value, _ in read_fields(attribute)}
-            tensor = fields.get(ATTRIBUTE_TENSOR)
-            if read_text(fields.get(ATTRIBUTE_NAME, 0)) == name and isinstance(tensor, memoryview):
-                return tensor
-        return None
+        attribute = self.attribute(name)
+        values = () if attribute is None else read_fields(attribute)
+        return next((v for n, v, _ in values if n == ATTRIBUTE_TENSOR and not isinstance(v, int)), None)
+
+    def texts(self, name: str) -> list[str]:
+        """Return the texts that an attribute holds."""
+        attribute = self.attribute(name)
+        values = () if attribute is None else read_fields(attribute)
+        return [read_text(v) for n, v, _ in values if n == ATTRIBUTE_STRINGS]
+
+    def ints(self, name: str) -> list[int]:
+        """Return the whole numbers that an attribute holds."""
+        attribute = self.attribute(name)
+        values = () if attribute is None else read_fields(attribute)
+        return [i for n, v, _ in values if n == ATTRIBUTE_INTS for i in read_ints(v)]
 
     @classmethod
     def read(cls, message: memoryview) -> Node:
@@ -82,12 +100,15 @@ class Graph:
         Its operations in their order, and its weights, each a TensorProto.
     producer
         What the exporter calls itself; empty where it does not.
+    outputs
+        The names of what it declares to give.
 
     """
 
     nodes: tuple[Node, ...]
     initializers: tuple[memoryview, ...]
     producer: str = ""
+    outputs: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, model: memoryview) -> Graph:
@@ -103,13 +124,14 @@ class Graph:
         """
         nodes: list[Node] = []
         initializers: list[memoryview] = []
+        outputs: list[str] = []
         producer = ""
         for number, value, _ in _few(read_fields(model)):
             if number == MODEL_PRODUCER:
                 producer = read_text(value)
             elif number == MODEL_GRAPH and not isinstance(value, int):
-                _read_graph(value, nodes, initializers)
-        return cls(tuple(nodes), tuple(initializers), producer)
+                _read_graph(value, nodes, initializers, outputs)
+        return cls(tuple(nodes), tuple(initializers), producer, tuple(outputs))
 
     @cached_property
     def producers(self) -> Mapping[str, Node]:
@@ -173,8 +195,10 @@ class Graph:
         return sorted({entry.get(ENTRY_VALUE, "") for entry in entries if entry.get(ENTRY_KEY) == "location"})
 
 
-def _read_graph(graph: memoryview, nodes: list[Node], initializers: list[memoryview]) -> None:
-    """Append the graph's operations and weights."""
+def _read_graph(
+    graph: memoryview, nodes: list[Node], initializers: list[memoryview], outputs: list[str]
+) -> None:
+    """Append the graph's operations, weights and the names of its outputs."""
     n_fields = 0
     for part, value, _ in _few(read_fields(graph)):
         if part == GRAPH_NODE and not isinstance(value, int):
@@ -183,6 +207,8 @@ def _read_graph(graph: memoryview, nodes: list[Node], initializers: list[memoryv
             nodes.append(node)
         elif part == GRAPH_INITIALIZER and not isinstance(value, int):
             initializers.append(value)
+        elif part == GRAPH_OUTPUT and not isinstance(value, int):
+            outputs.append(value_name(value))
         if n_fields > _MAX_FIELDS:
             raise ValueError(f"the graph has more than {_MAX_FIELDS} parts")
 
@@ -193,6 +219,11 @@ def _few(fields: Iterable[Field]) -> Iterator[Field]:
         if n_fields == _MAX_FIELDS:
             raise ValueError(f"a message has more than {_MAX_FIELDS} fields")
         yield field
+
+
+def value_name(value: memoryview) -> str:
+    """Return the name of a ValueInfoProto."""
+    return next((read_text(v) for number, v, _ in read_fields(value) if number == VALUE_NAME), "")
 
 
 def tensor_name(tensor: memoryview) -> str:

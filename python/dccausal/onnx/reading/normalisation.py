@@ -20,7 +20,16 @@ from dccausal.onnx.graph.protobuf import read_fields, read_ints
 _TENSOR_FLOATS, _TENSOR_DOUBLES = 4, 10
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
 _HANDING_ON = (
-    *("Cast", "DequantizeLinear", "Identity", "QuantizeLinear", "Resize", "Squeeze", "Transpose", "Unsqueeze"),
+    *(
+        "Cast",
+        "DequantizeLinear",
+        "Identity",
+        "QuantizeLinear",
+        "Resize",
+        "Squeeze",
+        "Transpose",
+        "Unsqueeze",
+    ),
     "Upsample",
 )
 _LOOKING_ON = ("Shape", "Size")  # they take a value and hand no pixel on
@@ -83,7 +92,9 @@ def _sides(graph: Graph, node: Node) -> tuple[int, int] | None:
         return None
     source = node.inputs[_SIZES_INPUT]
     maker = graph.producers.get(source)
-    if maker is not None and maker.op == "Concat":  # of the batch and the channels as they come, and the sides
+    if (
+        maker is not None and maker.op == "Concat"
+    ):  # of the batch and the channels as they come, and the sides
         source = maker.inputs[-1]
     tensor = graph.constants.get(source)
     values = None if tensor is None else read_int64s(tensor)

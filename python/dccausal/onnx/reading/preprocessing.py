@@ -27,7 +27,7 @@ _MAX_SIDE = 16384
 _MIN_CUT_SIDE = 64
 _TENSORFLOW = ("tf2onnx", "keras", "tensorflow", "tflite2onnx")
 _PYTORCH = ("pytorch", "torch", "onnx.quantize")
-_IN_GRAPH = {
+IN_GRAPH = {
     "raw": "the graph begins with the normalisation of pixels of 0..255, so it gets them as they are",
     "unit": "the graph begins with a normalisation of 0..1",
 }
@@ -56,7 +56,9 @@ def guess_preprocess(
     if told is not None:
         if image.dtype.kind == "f":
             return told, f"{where}{trouble}"
-        return _raw(told, image), f"{where}{trouble}; the model takes {image.dtype}, so it gets the pixels as they are"
+        return _raw(
+            told, image
+        ), f"{where}{trouble}; the model takes {image.dtype}, so it gets the pixels as they are"
     preprocess, reason = _by_graph(graph, image) or _by_input(graph, image)
     preprocess = replace(preprocess, geometry=_geometry(graph, image))
     sides = None if graph is None else _safely(size_in_graph, graph, image.name)
@@ -91,7 +93,7 @@ def _by_graph(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str] 
     if graph is None or image.dtype.kind != "f":
         return None
     pixels = _safely(range_in_graph, graph, image.name)
-    return None if pixels is None else (Preprocess.preset(pixels), _IN_GRAPH[pixels])
+    return None if pixels is None else (Preprocess.preset(pixels), IN_GRAPH[pixels])
 
 
 def _safely(read: Callable[[Graph, str], Found | None], graph: Graph, name: str) -> Found | None:
@@ -105,7 +107,7 @@ def _by_input(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str]:
     if image.dtype.kind != "f":
         return _raw(Preprocess(), image), f"the model takes {image.dtype}, so the pixels as they are"
     if is_tensorflow(graph):
-        return Preprocess.preset("tf"), "it was made by TensorFlow's or Keras' exporter, so -1..1"
+        return Preprocess.preset("tf"), "it was made by TensorFlow's or Keras' exporter; as in TensorFlow's models, -1..1"
     if image.layout == "NHWC":
         return Preprocess.preset("tf"), "channels come last, as in TensorFlow's models, so -1..1"
     if image.channels == 1:

@@ -116,7 +116,9 @@ PROCESSORS: Mapping[str, Processor] = {
     "ViTHybrid": Processor(384, _HALF, _BICUBIC, 384, is_short=True),
     "VideoMAE": Processor(224, _HALF, _BILINEAR, 224, is_short=True),
     "VitPose": Processor((256, 192)),
-    "Vivit": Processor(224, _HALF, _BILINEAR, 224, is_short=True, more={"rescale_factor": 1 / 127.5, "offset": True}),
+    "Vivit": Processor(
+        224, _HALF, _BILINEAR, 224, is_short=True, more={"rescale_factor": 1 / 127.5, "offset": True}
+    ),
     "Yolos": Processor(800, is_short=True),
 }
 
