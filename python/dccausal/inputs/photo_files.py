@@ -126,11 +126,11 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
 def _opened(factory: Any, accept: Any, prefix: bytes, stream: BinaryIO, name: str) -> Image.Image | None:
     import struct
 
-    fits = accept is None or accept(prefix)
-    if not fits or isinstance(fits, str):  # a text is a warning about a part of Pillow that is not there
-        return None
-    stream.seek(0)
     try:
+        fits = accept is None or accept(prefix)
+        if not fits or isinstance(fits, str):  # a text is a warning about a part of Pillow that is not there
+            return None
+        stream.seek(0)
         image: Image.Image = factory(stream, name)
     except (SyntaxError, IndexError, TypeError, struct.error):  # as Image.open: another format may be it
         return None

@@ -252,6 +252,11 @@ class OnnxClassifier:
         self._external_sha256 = file.external_sha256()
 
     @property
+    def feed(self) -> dict[str, Any]:
+        """The constants that other inputs get, as plain values; long ones by their hash."""
+        return self._reading.inputs.described()
+
+    @property
     def is_guessed(self) -> bool:
         """Whether nothing told how photographs are to be prepared, so that ``preprocess`` is a guess."""
         return self._reading.is_guessed
@@ -358,7 +363,7 @@ class OnnxClassifier:
             "model_sha256": self.sha256,
             "model_external_sha256": self._external_sha256,
             "input": self._reading.image.name,
-            "feed": self._reading.inputs.described(),
+            "feed": self.feed,
             "output": self._reading.output_name,
             "layout": self.layout,
             "size": list(self.size),

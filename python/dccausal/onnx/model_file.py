@@ -62,7 +62,7 @@ class ModelFile:
             raise ModelError(f"{what} is empty; an ONNX file is needed")
         kind = what_it_is(data)
         if kind is not None:
-            raise ModelError(f"{what} is {kind[0]}; an ONNX file is needed ({kind[1]})")
+            raise ModelError(f"{what} is {kind[0]}; an ONNX image classifier is needed ({kind[1]})")
         file = cls(path, data, _graph(data))
         if file.graph is not None:
             unwrapped = unwrap(data, file.graph)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from dccausal.cli.failures import (
 )
 from dccausal.cli.loading import _EXPLAIN, _PROFILE, load_classifier, read_baseline
 from dccausal.cli.options.common import DRAWING, check_ranges
+from dccausal.cli.streams import name_of, read_streams
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.explain import explain
 from dccausal.engine.profiles import Profile
@@ -57,7 +59,7 @@ def explain_command(**options: Any) -> int:
     with Interrupts() as interrupts:
         run = Run(options, terminal, interrupts, show)
         images = options["images"]
-        todo = run.check(images, plan_folders(images, Path(options["out"])))
+        todo = run.check(images, plan_folders([name_of(image) for image in images], Path(options["out"])))
         if not todo:
             return run.exit_code
         run.explain_all(todo)
@@ -95,6 +97,7 @@ class Run:
         """Nothing is done yet."""
         self._options, self._terminal, self._interrupts, self._show = options, terminal, interrupts, show
         self._codes: set[int] = set()
+        self._streams: dict[str, bytes] = {}
         self.n_done = 0
 
     @property
@@ -122,9 +125,10 @@ class Run:
                 raise InputError(str(error)) from error
         self._baseline = read_baseline(options["baseline"])
         readable = []
+        self._streams = read_streams(images)
         for image, folder in zip(images, folders, strict=True):
             try:
-                load_photo(image)
+                load_photo(self._streams.get(image, image))
             except InputError as error:
                 self._failed(image, error)
             else:
@@ -155,9 +159,12 @@ class Run:
     def _explain(self, image: str, folder: Path, title: str) -> None:
         options = {name: self._options[name] for name in _EXPLAIN}
         with ProgressDisplay(self._terminal, title) as progress:
+            photo: Any = self._streams.get(image, image)
             explanation = explain(
-                image, self._classifier, baseline=self._baseline, progress=progress, **options
+                photo, self._classifier, baseline=self._baseline, progress=progress, **options
             )
+        if image in self._streams:
+            explanation = replace(explanation, source=name_of(image))
         explanation.save(folder, **{option.name: self._options[option.name] for option in DRAWING})
         self._show(explanation, folder)
 

@@ -26,6 +26,7 @@ from dccausal.cli.failures import FINE, INTERRUPTED, Interrupts, describe_error,
 from dccausal.cli.loading import _EXPLAIN, _PROFILE, load_classifier, open_classifier, read_baseline
 from dccausal.cli.options.common import DRAWING, RUN, check_ranges
 from dccausal.cli.run_display import RunDisplay
+from dccausal.cli.streams import is_stream
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.many import explain_many
 from dccausal.engine.profiles import Profile
@@ -34,7 +35,7 @@ from dccausal.explanation.pictures import check_drawing
 from dccausal.explanation.result import RESULT_FILES, STALE_FILES
 from dccausal.inputs.baseline import make_baseline
 from dccausal.runs.export import check_export, write_export
-from dccausal.runs.images import collect, is_many, plan_folders
+from dccausal.runs.images import collect, is_many, passed_over, plan_folders
 from dccausal.runs.manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
 from dccausal.runs.table import TABLE, ResultTable, latest, row_of
 
@@ -81,12 +82,22 @@ def run_command(**options: Any) -> int:
             interrupts.seen = True
         rows = latest(table.rows)
         terminal.result(summary(rows, len(entries), out, time.monotonic() - started))
+        left_out = passed_over(options["images"], out, recursive=options["recursive"])
+        if left_out:
+            terminal.result(f"  passed over {_listed(left_out)}: no photographs by their suffix")
         if interrupts.seen:
             terminal.error("interrupted; the same command with --resume continues")
             return INTERRUPTED
         if options["table"] is not None:
             write_export(options["table"], rows)
         return max((_code_of(row) for row in rows), default=FINE, key=[FINE, 2, 1].index)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    """Return a number of files and the names of the first few."""
+    names = ", ".join(printable(Path(path).name) for path in paths[:_N_LISTED])
+    more = ", ..." if len(paths) > _N_LISTED else ""
+    return f"{len(paths)} file{'' if len(paths) == 1 else 's'} ({names}{more})"
 
 
 def _left(rows: Sequence[Mapping[str, Any]], n_images: int, terminal: Terminal, *, retry: bool) -> list[int]:
@@ -105,6 +116,11 @@ def _prepare(
     """Check everything that concerns all photographs; return the model on each device, and the manifest that holds."""
     if options["retry"] and not options["resume"]:
         raise InputError("--retry is for a run that is continued; --resume is needed with it")
+    streams = [image for image in options["images"] if is_stream(image)]
+    if streams:
+        raise InputError(
+            f"{streams[0]} is read once, and a run may be continued; files or folders are needed for it"
+        )
     check_ranges(options)
     check_drawing(options["colormap"], options["alpha"], options["contour"])
     Profile.of(options["profile"], **{name: options[name] for name in _PROFILE})

@@ -33,6 +33,8 @@ class CliOption:
         Value where it is not given; None leaves it to the library.
     short
         A flag of one letter.
+    is_list
+        Whether it may be given several times; the value is then a list.
     at_least, at_most
         Range of a number where nothing but this table checks it before the work (``check_ranges``).
 
@@ -47,6 +49,7 @@ class CliOption:
     short: str | None = None
     at_least: float | None = None
     at_most: float | None = None
+    is_list: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:

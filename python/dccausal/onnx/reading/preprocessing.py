@@ -107,7 +107,9 @@ def _by_input(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str]:
     if image.dtype.kind != "f":
         return _raw(Preprocess(), image), f"the model takes {image.dtype}, so the pixels as they are"
     if is_tensorflow(graph):
-        return Preprocess.preset("tf"), "it was made by TensorFlow's or Keras' exporter; as in TensorFlow's models, -1..1"
+        return Preprocess.preset(
+            "tf"
+        ), "it was made by TensorFlow's or Keras' exporter; as in TensorFlow's models, -1..1"
     if image.layout == "NHWC":
         return Preprocess.preset("tf"), "channels come last, as in TensorFlow's models, so -1..1"
     if image.channels == 1:
