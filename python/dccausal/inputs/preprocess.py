@@ -113,9 +113,13 @@ class Preprocess:
         put(self, "scale", finite_number("preprocess: scale", self.scale))
         put(self, "mean", _triple("mean", self.mean))
         put(self, "std", _triple("std", self.std))
-        if not _MIN_CROP_RATIO <= self.crop_ratio <= 1:
+        if not 0 < self.crop_ratio <= 1:
             raise OptionError(
-                f"preprocess: crop_ratio is {self.crop_ratio}; a share from {_MIN_CROP_RATIO} to 1 is needed"
+                f"preprocess: crop_ratio is {self.crop_ratio}; more than 0 and at most 1 is needed"
+            )
+        if self.crop_ratio < _MIN_CROP_RATIO:
+            raise OptionError(
+                f"preprocess: crop_ratio is {self.crop_ratio}; at least {_MIN_CROP_RATIO} is needed"
             )
         if not isinstance(self.stretch, bool):
             raise OptionError(f"preprocess: stretch is {self.stretch!r}; true or false is needed")

@@ -217,7 +217,7 @@ class OnnxClassifier:
         )
         request = Request(input, output, scores, settings, known.n, sidecar, changes, dict(feed or {}))
         reading = read_model(opened.session, file, request)
-        known = replace(known, in_graph=file.unwrapped.names.get(reading.output_name))
+        known = replace(known, in_graph=file.unwrapped.names_of(reading.output_name, reading.n_classes))
         batch = settle_batch(opened, file, reading, rows)
         self.names, names_note = known.settle(reading.n_classes, is_binary=reading.kind.name == "binary")
         self.n_classes = reading.n_classes or (len(self.names) if self.names else None)

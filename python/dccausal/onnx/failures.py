@@ -24,7 +24,9 @@ _OUT_OF_MEMORY = (
     "CUDNN_STATUS_ALLOC_FAILED",
 )
 # Where in ONNX Runtime's sources it happened, and the signature of the function that follows.
-_PLACE = re.compile(r"\S*?/?onnxruntime(?:_src)?/\S+?\.(?:cc|h|cu|cpp):\d+ ?")
+_PLACE = re.compile(r"[\w/.+-]*?\w\.(?:cc|h|hpp|cu|cpp):\d+ ?")
+_OPSET = re.compile(r"Opset (\d+) is under development.*till opset (\d+)")
+_FUNCTION = re.compile(r"[A-Z]\w+ (?=[A-Z!])")
 _SIGNATURE = re.compile(r"[\w:<>,&*~ ]*\w::[\w:<>~ ]+\(")
 
 
@@ -43,6 +45,9 @@ def brief(error: BaseException) -> str:
     """
     text = " ".join(str(error).split()) or type(error).__name__
     text = _without_place(text.removeprefix("[ONNXRuntimeError] : "))
+    opset = _OPSET.search(text)
+    if opset is not None:
+        return f"the model needs opset {opset[1]}, and this ONNX Runtime knows opsets up to {opset[2]}"
     if len(text) <= _MAX_TEXT:
         return text
     return f"{text[:_HEAD].rstrip()} ... {text[-(_MAX_TEXT - _HEAD) :].lstrip()}"
@@ -57,8 +62,11 @@ def _without_place(text: str) -> str:
         parts.append(text[at : place.start()])
         at = place.end()
         signature = _SIGNATURE.match(text, at)
+        function = _FUNCTION.match(text, at)
         if signature is not None:
             at = _closing(text, signature.end())
+        elif function is not None:
+            at = function.end()
     return " ".join("".join([*parts, " ", text[at:]]).split())
 
 

@@ -115,13 +115,14 @@ def describe_preprocess(settings: Preprocess) -> str:
         "pad": "whole photograph, padded",
         "pad-crop": f"long side resized, padded, centre cut out ({settings.crop_ratio:.4g} of it)",
     }
-    rounded = f", rounded as {settings.rounding} does" if settings.geometry not in ("squash", "pad") else ""
-    stretched = ", 16 bits stretched" if settings.stretch else ""
+    rounded = f"; rounded as {settings.rounding} does" if settings.geometry not in ("squash", "pad") else ""
+    stretched = "; 16 bits stretched" if settings.stretch else ""
     to_size = "" if size is None else f" to {size[1]} x {size[0]}"
     factor = "1/255" if abs(settings.scale * 255 - 1) < 1e-6 else f"{settings.scale:.6g}"  # noqa: PLR2004
     return (
-        f"{geometry[settings.geometry]}{to_size}, {settings.interpolation}{rounded}{stretched}; "
+        f"{geometry[settings.geometry]}{to_size}, {settings.interpolation}; "
         f"{settings.channel_order}, (pixel * {factor} - {_triple(settings.mean)}) / {_triple(settings.std)}"
+        f"{rounded}{stretched}"
     )
 
 

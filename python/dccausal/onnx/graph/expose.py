@@ -38,6 +38,11 @@ class Unwrapped:
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def names_of(self, output: str, n_classes: int | None) -> tuple[str, ...] | None:
+        """Return the names of an output's columns, or of labels that are as many; None without."""
+        fitting = (names for names in self.names.values() if len(names) == n_classes)
+        return self.names.get(output) or next(fitting, None)
+
 
 def unwrap(model: memoryview, graph: og.Graph) -> Unwrapped:
     """Return the model with each output that is made for people replaced by what it is made from."""

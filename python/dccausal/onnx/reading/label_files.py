@@ -67,9 +67,10 @@ def read_file(path: Path) -> tuple[str, ...]:
     suffix = path.suffix.lower()
     if suffix == ".json":
         try:
-            return names_of(json.loads(text), what)
+            document = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise OptionError(f"{what} is not JSON ({brief(error)}); {NEEDED} is needed") from error
+        return names_of(document, what)
     if suffix in (".yaml", ".yml"):
         return names_of(_yaml(text, what), what)
     if suffix in (".pbtxt", ".prototxt") or _ITEM.match(text.lstrip()):

@@ -22,6 +22,7 @@ _NO_SCORES = re.compile(
     r"aux|embed|feature|hidden|pool|attention|attn|boxes|bbox|mask|loss|confidence|uncertain|per_text",
     re.IGNORECASE,
 )
+_BOXES = re.compile(r"(^|[_./])(b?box(es)?|detection_boxes|pred_boxes)($|[_.:])", re.IGNORECASE)
 _ACTIVATIONS = ("Softmax", "Sigmoid", "HardSigmoid")
 # What these make of scores has no column for each class.
 _SUMMARIES = (
@@ -147,6 +148,12 @@ def choose_output(
         raise ModelError(
             f"{'the model' if wanted is None else f'output {wanted!r}'}{known} gives no scores for each of "
             f"{n} images: it has {_listed(outputs)}; a float output (images, classes) is needed"
+        )
+    boxes = [name for name in outputs if _BOXES.search(name)] if wanted is None else []
+    if boxes:
+        raise ModelError(
+            f"the model gives boxes ({', '.join(boxes)}), as a detector does: it has {_listed(outputs)}; scores of "
+            "the whole image are needed, or the name of an output that has them (output=, or --output)"
         )
     if len(found) == 1:
         return *next(iter(found.items())), None

@@ -50,6 +50,7 @@ _NUMBERS: dict[int, np.dtype[Any]] = {
 }
 # Rows of probabilities sum to one, to within what float16 and 8-bit quantisation leave.
 _SUM_TOLERANCE = 0.02
+_PERCENT = 100
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,6 @@ class ScoreKind:
         return target.judge_ranks(ranks, scores)
 
     def _as_float32(self, output: NDArray[Any]) -> NDArray[np.float32]:
-        if output.dtype == np.float32:
-            return np.ascontiguousarray(output)
         with np.errstate(over="ignore"):
             numbers = np.ascontiguousarray(output, dtype=np.float32)
         if (self.step, self.zero) == (1.0, 0.0):
@@ -260,6 +259,8 @@ def _guess(final_op: str | None, sample: NDArray[Any], *, bounded: bool, why: st
     in_range = sample.min() >= 0 and sample.max() <= 1 + _SUM_TOLERANCE
     if in_range and np.abs(sums - 1).max() <= _SUM_TOLERANCE:
         return ScoreKind("probabilities", "none", "the scores of random images lie in 0..1 and sum to 1")
+    if sample.min() >= 0 and np.abs(sums - _PERCENT).max() <= _PERCENT * _SUM_TOLERANCE:
+        return ScoreKind("probabilities", "none", "the scores of random images sum to 100", step=1 / _PERCENT)
     if bounded:
         return ScoreKind("sigmoid", "none", f"{why} and do not sum to 1")
     return ScoreKind("logits", "softmax", why)

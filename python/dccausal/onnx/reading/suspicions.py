@@ -26,6 +26,12 @@ _MIN_SORTED = 5
 Run = Callable[[NDArray[Any]], NDArray[Any]]
 
 
+def varies(run: Run, tensors: NDArray[Any]) -> bool:
+    """Return whether an image's scores are others when it is asked about again."""
+    one, other = run(tensors[:1]), run(tensors[:1])
+    return one.shape == other.shape and _distance(one, other) > _FROM_CALL_TO_CALL * _range(one)
+
+
 def depends_on_neighbours(run: Run, tensors: NDArray[Any], rows: NDArray[Any]) -> bool:
     """
     Return whether an image's scores are others when it is alone in its batch.
@@ -46,13 +52,12 @@ def depends_on_neighbours(run: Run, tensors: NDArray[Any], rows: NDArray[Any]) -
     return False
 
 
-def notes_on(
-    kind: ScoreKind, run: Run, tensors: NDArray[Any], rows: NDArray[Any], *, is_best_few: bool
-) -> list[str]:
+def notes_on(kind: ScoreKind, rows: NDArray[Any], *, is_varying: bool, is_best_few: bool) -> list[str]:
     """
     Return sentences on what is odd about the rows (n, columns) of random images.
 
-    ``is_best_few`` says that they are computed from the best few of something (``is_of_best_few``).
+    ``is_varying`` says that they differ from call to call (``varies``), ``is_best_few`` that they are computed from
+    the best few of something (``is_of_best_few``).
 
     Raises
     ------
@@ -61,8 +66,7 @@ def notes_on(
 
     """
     notes = []
-    again = run(tensors[:1])
-    if again.shape == rows[:1].shape and _distance(again, rows[:1]) > _FROM_CALL_TO_CALL * _range(rows):
+    if is_varying:
         notes.append(
             "the model's answers differ from call to call (random operations in it: was it exported in training mode?)"
         )
@@ -117,7 +121,8 @@ def _range(rows: NDArray[Any]) -> float:
 
 
 def _distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    apart = np.abs(one.astype(np.float64) - other.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # minus infinity is a logit like others
+        apart = np.abs(one.astype(np.float64) - other.astype(np.float64))
     return float(np.nanmax(apart)) if np.isfinite(apart).any() else 0.0
 
 

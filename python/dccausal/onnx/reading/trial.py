@@ -20,7 +20,7 @@ from dccausal.onnx.reading.outputs import Rows, as_rows, choose_output
 from dccausal.onnx.reading.preprocessing import GUESSED, IN_GRAPH, guess_preprocess
 from dccausal.onnx.reading.scores import ScoreKind, tell_scores
 from dccausal.onnx.reading.sidecar import Sidecar
-from dccausal.onnx.reading.suspicions import depends_on_neighbours, is_of_best_few, notes_on
+from dccausal.onnx.reading.suspicions import depends_on_neighbours, is_of_best_few, notes_on, varies
 
 _N_TRIED = 4
 _MAX_PIXELS_TRIED = 1 << 24
@@ -181,7 +181,8 @@ def _try(session: Any, file: ModelFile, request: Request, way: _Way) -> Reading:
 
     values = run(tensors) if fixed is not None else rows.values
     is_alone = image.dropped == 0
-    if fixed is None and depends_on_neighbours(run, tensors, values):
+    is_varying = varies(run, tensors)
+    if fixed is None and not is_varying and depends_on_neighbours(run, tensors, values):
         fixed, is_alone = 1, True
         values = run(tensors)
         notes.append(
@@ -197,7 +198,7 @@ def _try(session: Any, file: ModelFile, request: Request, way: _Way) -> Reading:
             reason="config.json beside the model says that its labels are several",
         )
     is_best_few = is_of_best_few(file.graph, name)
-    notes += notes_on(kind, run, tensors, values, is_best_few=is_best_few)
+    notes += notes_on(kind, values, is_varying=is_varying, is_best_few=is_best_few)
     if not np.isfinite(kind.apply(values)).all():
         raise ClassifierError(
             f"{file.what} gives NaN or infinite scores for random images; finite scores are needed"
