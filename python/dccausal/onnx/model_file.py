@@ -65,7 +65,10 @@ class ModelFile:
             raise ModelError(f"{what} is {kind[0]}; an ONNX image classifier is needed ({kind[1]})")
         file = cls(path, data, _graph(data))
         if file.graph is not None:
-            unwrapped = unwrap(data, file.graph)
+            try:
+                unwrapped = unwrap(data, file.graph)
+            except ValueError:
+                return file  # damaged, as ONNX Runtime will say
             if unwrapped.model is not None:
                 return replace(file, graph=_graph(memoryview(unwrapped.model)), unwrapped=unwrapped)
         return file

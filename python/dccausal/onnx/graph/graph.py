@@ -20,7 +20,7 @@ VALUE_NAME = 1
 INT64 = 7
 
 # No image classifier comes near it. More would be a file made to keep its reader busy.
-_MAX_FIELDS = 500_000
+_MAX_FIELDS = 300_000
 
 # Operations that hand scores on as they are, in another shape or type, or only some of them.
 _PASSING_ON = {
@@ -49,9 +49,13 @@ class Node:
     attributes: tuple[memoryview, ...]
 
     def attribute(self, name: str) -> memoryview | None:
-        """Return the attribute of a name, an AttributeProto; None where the operation has none of it."""
+        """Return the attribute of a name, an AttributeProto; None where the operation has none that can be read."""
         for attribute in self.attributes:
-            if any(n == ATTRIBUTE_NAME and read_text(v) == name for n, v, _ in read_fields(attribute)):
+            try:
+                fields = list(read_fields(attribute))
+            except ValueError:
+                continue
+            if any(n == ATTRIBUTE_NAME and read_text(v) == name for n, v, _ in fields):
                 return attribute
         return None
 
@@ -186,13 +190,20 @@ class Graph:
 
     def external_files(self) -> list[str]:
         """Return the locations of the weights that are kept in other files, sorted."""
-        entries = (
+        return sorted({location for tensor in self.initializers for location in _locations(tensor)})
+
+
+def _locations(tensor: memoryview) -> list[str]:
+    """Return where a TensorProto keeps its values; nowhere where it has them, or is damaged."""
+    try:
+        entries = [
             {n: read_text(v) for n, v, _ in read_fields(value)}
-            for tensor in self.initializers
             for number, value, _ in read_fields(tensor)
             if number == TENSOR_EXTERNAL and not isinstance(value, int)
-        )
-        return sorted({entry.get(ENTRY_VALUE, "") for entry in entries if entry.get(ENTRY_KEY) == "location"})
+        ]
+    except ValueError:
+        return []
+    return [entry.get(ENTRY_VALUE, "") for entry in entries if entry.get(ENTRY_KEY) == "location"]
 
 
 def _read_graph(
@@ -227,8 +238,13 @@ def value_name(value: memoryview) -> str:
 
 
 def tensor_name(tensor: memoryview) -> str:
-    """Return the name of a TensorProto."""
-    return next((read_text(value) for number, value, _ in read_fields(tensor) if number == TENSOR_NAME), "")
+    """Return the name of a TensorProto; none of a damaged one."""
+    try:
+        return next(
+            (read_text(value) for number, value, _ in read_fields(tensor) if number == TENSOR_NAME), ""
+        )
+    except ValueError:
+        return ""
 
 
 def read_int64s(tensor: memoryview) -> tuple[str, list[int]] | None:

@@ -219,7 +219,10 @@ def _number(graph: Graph, name: str) -> float | None:
     tensor = graph.constants.get(name)
     if tensor is None:
         return None
-    fields = {number: value for number, value, _ in read_fields(tensor)}
+    try:
+        fields = {number: value for number, value, _ in read_fields(tensor)}
+    except ValueError:
+        return None
     kind, raw, whole = fields.get(_TENSOR_TYPE), fields.get(_TENSOR_RAW), fields.get(_TENSOR_INTS)
     dtype = _NUMBERS.get(kind) if isinstance(kind, int) else None
     if dtype is not None and isinstance(raw, memoryview) and len(raw) == dtype.itemsize:

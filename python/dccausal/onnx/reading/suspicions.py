@@ -17,7 +17,7 @@ from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.scores import ScoreKind
 
 # Of the range of all scores: what quantisation by the batch's own range, and sums in another order, change.
-_NEIGHBOURS = 0.1
+_NEIGHBOURS, _NEIGHBOURS_QUANTISED = 0.02, 0.2
 _FROM_CALL_TO_CALL = 1e-3
 _N_ALONE = 2
 # So many columns are not in order by chance, in every row.
@@ -32,7 +32,7 @@ def varies(run: Run, tensors: NDArray[Any]) -> bool:
     return one.shape == other.shape and _distance(one, other) > _FROM_CALL_TO_CALL * _range(one)
 
 
-def depends_on_neighbours(run: Run, tensors: NDArray[Any], rows: NDArray[Any]) -> bool:
+def depends_on_neighbours(run: Run, tensors: NDArray[Any], rows: NDArray[Any], graph: Graph | None) -> bool:
     """
     Return whether an image's scores are others when it is alone in its batch.
 
@@ -42,9 +42,12 @@ def depends_on_neighbours(run: Run, tensors: NDArray[Any], rows: NDArray[Any]) -
         Returns the rows (n, columns) of a tensor (n, ...) that is one batch.
     tensors, rows
         Some images, and their rows as one batch.
+    graph
+        The model's. One that quantises by the range of the batch has scores that move a little.
 
     """
-    tolerance = _NEIGHBOURS * _range(rows)
+    is_quantised = graph is not None and any(node.op == "DynamicQuantizeLinear" for node in graph.nodes)
+    tolerance = (_NEIGHBOURS_QUANTISED if is_quantised else _NEIGHBOURS) * _range(rows)
     for i in range(min(_N_ALONE, len(tensors))):
         alone = run(tensors[i : i + 1])
         if alone.shape[1:] != rows.shape[1:] or _distance(alone[0], rows[i]) > tolerance:

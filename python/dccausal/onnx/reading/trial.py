@@ -24,7 +24,7 @@ from dccausal.onnx.reading.suspicions import depends_on_neighbours, is_of_best_f
 
 _N_TRIED = 4
 _MAX_PIXELS_TRIED = 1 << 24
-_MAX_VALUES = 1 << 26
+_MAX_VALUES = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _try(session: Any, file: ModelFile, request: Request, way: _Way) -> Reading:
     values = run(tensors) if fixed is not None else rows.values
     is_alone = image.dropped == 0
     is_varying = varies(run, tensors)
-    if fixed is None and not is_varying and depends_on_neighbours(run, tensors, values):
+    if fixed is None and not is_varying and depends_on_neighbours(run, tensors, values, file.graph):
         fixed, is_alone = 1, True
         values = run(tensors)
         notes.append(
