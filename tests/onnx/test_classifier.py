@@ -494,7 +494,9 @@ def test_a_model_without_inputs():
         [helper.make_tensor_value_info("scores", TYPES["float32"], None)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    with pytest.raises(ModelError, match=r"has no image-like input: it has none; \(batch, 3, height, width\)"):
+    with pytest.raises(
+        ModelError, match=r"has no image-like input: it has none; \(batch, 3, height, width\)"
+    ):
         on_cpu(model.SerializeToString())
 
 

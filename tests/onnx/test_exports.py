@@ -109,6 +109,8 @@ def test_the_broken_export_of_keras_works_with_its_constants_fed():
     expected = _expected("models", "keras_normalization")
     path = EXPORTS / "models" / "keras_normalization" / expected["model"]
     mean, deviation = np.zeros(3, np.float32), np.ones(3, np.float32)
-    classifier = OnnxClassifier(path, device="cpu", feed=dict(zip(NORMALIZATION, (mean, deviation), strict=True)))
+    classifier = OnnxClassifier(
+        path, device="cpu", feed=dict(zip(NORMALIZATION, (mean, deviation), strict=True))
+    )
     assert (classifier.size, classifier.n_classes) == ((64, 64), 10)
     assert classifier.feed == {NORMALIZATION[0]: [[[[0.0] * 3]]], NORMALIZATION[1]: [[[[1.0] * 3]]]}

@@ -52,7 +52,10 @@ def rows(explanation: Record) -> list[tuple[str, str]]:
     if not math.isnan(explanation.score):
         label += f", score {score_text(explanation.score)}"
     if not math.isnan(explanation.explanation_score):
-        kept += f", score {score_text(explanation.explanation_score)} with the rest masked"
+        kept += (
+            f", score {score_text(explanation.explanation_score)} with the rest masked "
+            f"(photograph: {score_text(explanation.score)})"
+        )
     result = [
         ("label", label),
         ("kept", kept),

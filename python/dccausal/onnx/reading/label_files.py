@@ -310,13 +310,11 @@ def _yaml(text: str, what: str) -> Any:
             entries.append(_unquoted(value))
         else:
             pairs.append((_unquoted(name), _unquoted(value)))
-    for name, (pairs, entries) in blocks.items():
-        found: Any = entries or dict(pairs)
-        if name is not None:
-            top[name] = found
-        elif not top and found:
-            return found
-    return top
+    pairs, entries = blocks.pop(None, ([], []))
+    top |= {name or "": more or dict(some) for name, (some, more) in blocks.items()}
+    if any(name in top for name in _KEYS):
+        return top
+    return entries or {index: name for index, name in pairs if _is_index(index)} or []
 
 
 def _flow(text: str) -> Any:
