@@ -59,7 +59,8 @@ def test_a_pipe_is_a_photograph(folder):
     assert (folder / "out" / "pipe" / "result.json").is_file()
 
 
-def test_what_comes_once_is_no_part_of_a_run(folder):
+@pytest.mark.usefixtures("folder")
+def test_what_comes_once_is_no_part_of_a_run():
     done = _explain("-", "--resume", "--out", "out", stdin=b"")
     assert done.returncode == 2
     assert b"- is read once, and a run may be continued" in done.stderr
@@ -92,7 +93,8 @@ def test_what_is_passed_over_is_counted_and_named(folder, capsys):
     )
 
 
-def test_preprocessing_by_options(folder, capsys):
+@pytest.mark.usefixtures("folder")
+def test_preprocessing_by_options(capsys):
     options = [
         "--preprocess",
         "unit",
@@ -134,11 +136,12 @@ def test_sizes_are_a_side_or_two():
     assert read_size("224") == (224, 224)
     assert read_size("192x256") == (192, 256)
     for wrong in ("x", "1x2x3", "-1", "1e3", "9999999"):
-        with pytest.raises(OptionError, match="size is .*; a side, or HEIGHTxWIDTH, is needed"):
+        with pytest.raises(OptionError, match=r"size is .*; a side, or HEIGHTxWIDTH, is needed"):
             read_size(wrong)
 
 
-def test_inspect_says_that_indices_are_no_names(folder, capsys):
+@pytest.mark.usefixtures("folder")
+def test_inspect_says_that_indices_are_no_names(capsys):
     assert main(["inspect", "model.onnx", "--no-speed", "--check", "photo.png", "--device", "cpu"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "The classes have no names, so these are their indices: --labels FILE gives names." in out

@@ -85,7 +85,7 @@ def test_a_threshold_of_a_model():
         assert explanation.provenance["classifier"]["threshold"] == threshold
     with pytest.raises(OptionError, match="threshold was given for scores of the kind logits"):
         on_cpu(build(), preprocess="unit", threshold=0.3)
-    with pytest.raises(OptionError, match="threshold is 1.5; a score between 0 and 1"):
+    with pytest.raises(OptionError, match=r"threshold is 1\.5; a score between 0 and 1"):
         on_cpu(model, preprocess="unit", threshold=1.5)
 
 
@@ -128,7 +128,7 @@ def test_nan_on_the_baseline_alone_is_said_to_be_that(batch_size):
         ClassifierError, match=r"for the fully masked image alone, .*the colour #808080.*blur"
     ):
         explain(spots(), standardised, batch_size=batch_size)
-    with pytest.raises(ClassifierError, match="for 2 of 2 images|for 1 of"):
+    with pytest.raises(ClassifierError, match=r"for 2 of 2 images|for 1 of"):
         explain(spots(), lambda x: np.full((len(x), 2), np.nan), batch_size=batch_size)
 
 
