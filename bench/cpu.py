@@ -38,7 +38,7 @@ from dccausal import _core
 from dccausal._shared.cores import count_cores
 from dccausal.assets.default_model import default_model
 from dccausal.assets.photo import demo_photo
-from dccausal.engine.masking.host import HostEasel
+from dccausal.engine.masking.host import HostBatch
 
 sys.path[:0] = [str(Path(__file__).parent)]
 from recording import RECORDS, Others, peak_mib, shown, write_record  # noqa: E402
@@ -172,13 +172,13 @@ def measure_folder(options: argparse.Namespace, ceiling: Ceiling) -> Iterator[Ro
                     kept.append(one)
                     yield index, one
 
-            from dccausal.cli.commands import folder as _cli_folder
+            from dccausal.runs import folder as runs_folder
 
-            _cli_folder.explain_many = keep  # type: ignore[assignment]
+            runs_folder.explain_many = keep  # type: ignore[assignment]
             out = str(Path(temporary, f"run{n_runs}"))
             with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
                 code = command(["explain", str(folder), "--model", options.model, "--out", out])
-            _cli_folder.explain_many = explain_many
+            runs_folder.explain_many = explain_many
             if code:
                 raise SystemExit(f"dccausal explain ended with {code}")
             return kept
@@ -261,14 +261,14 @@ def measure_host(options: argparse.Namespace) -> Iterator[Row]:
         scores[:, 1] = (images[:, 100, 90] != grey).any(1) & (images[:, 180, 40] != grey).any(1)
         return scores
 
-    draw = HostEasel.draw
-    HostEasel.draw = timed("drawing", draw)  # type: ignore[method-assign]
+    mask = HostBatch.mask
+    HostBatch.mask = timed("masking", mask)  # type: ignore[method-assign]
     try:
         for profile in ("default", "paper"):
             for batch in (4, 8, 32):
                 times = []
                 for _ in range(5 * options.repeats):
-                    spent.update(classifier=0.0, drawing=0.0)
+                    spent.update(classifier=0.0, masking=0.0)
                     start = time.perf_counter()
                     settings = {
                         "profile": profile,
@@ -285,17 +285,17 @@ def measure_host(options: argparse.Namespace) -> Iterator[Row]:
                     "model_calls": calls,
                     "us_per_question": min(times),
                     "us_median": statistics.median(times),
-                    "us_drawing": spent["drawing"] / calls * 1e6,
+                    "us_drawing": spent["masking"] / calls * 1e6,
                 }
     finally:
-        HostEasel.draw = draw  # type: ignore[method-assign]
+        HostBatch.mask = mask  # type: ignore[method-assign]
 
 
 def search_alone(side: int, partitions: int, world: str) -> tuple[float, int]:
     """Seconds in the core, and questions; the verdicts come from two spots."""
     start = time.perf_counter()
     search = _core.Search(
-        side, side, partitions=partitions, seed=0, world=world, weighting="shares", min_side=0.1,
+        _core.Evidence(side, side), partitions=partitions, seed=0, world=world, weighting="shares", min_side=0.1,
         refine_equal=False, concentration=1, wave=partitions,
     )  # fmt: skip
     spots = [(int(0.45 * side), int(0.40 * side)), (int(0.80 * side), int(0.18 * side))]

@@ -30,13 +30,14 @@ import numpy as np
 import dccausal
 from dccausal import _core
 from dccausal.assets.photo import demo_photo
-from dccausal.engine.masking.device import DeviceEasel, DeviceSubject, find_composer
+from dccausal.onnx.running.composing import ComposedBatch
 from dccausal.onnx.running.runner import BoundEngine
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
 import models as speed_models  # noqa: E402
-from make_planted import plant, write  # noqa: E402
 from recording import RECORDS, shown, write_record  # noqa: E402
+
+from make_planted import plant, write  # noqa: E402
 
 BATCHES = (1, 8, 16, 32, 64, 128, 256)
 PLANTED = (
@@ -54,14 +55,14 @@ PLANTED = (
 def load(model: Path | str, options: argparse.Namespace, **more: object) -> dccausal.OnnxClassifier:
     classifier = dccausal.OnnxClassifier(model, device=options.device, **more)
     if options.device == "cpu":
-        classifier._runner.place = ("cpu", 0)  # noqa: SLF001
+        classifier.runner.bound_device = ("cpu", 0)
     return classifier
 
 
 def composer_of(classifier: dccausal.OnnxClassifier) -> object:
-    composer = find_composer(classifier._runner)  # noqa: SLF001
+    composer = classifier.composer
     if composer is None:
-        raise SystemExit(f"the device does not draw what the host draws for {classifier}; see the log")
+        raise SystemExit(f"the device does not mask as the host does for {classifier}; see the log")
     return composer
 
 
@@ -106,8 +107,8 @@ def check_placement(composer: object, options: argparse.Namespace) -> None:
 
 def seconds_per_image(classifier: dccausal.OnnxClassifier, rows: int, seconds: float) -> tuple[float, float]:
     """Median and best of blocks of runs on an input that lies on the device."""
-    runner = classifier._runner  # noqa: SLF001
-    engine = BoundEngine(runner.opened, runner.reading, rows, runner.place)
+    runner = classifier.runner
+    engine = BoundEngine(runner.opened, runner.reading, rows, runner.bound_device)
     engine.fill(np.zeros(engine.shape, dtype=classifier.dtype))
     for _ in range(3):
         engine.compute(0, rows)
@@ -139,25 +140,25 @@ def calibrate(
     return batch, rates[batch]
 
 
-def measure_drawing(classifier: dccausal.OnnxClassifier, batch: int, rows: list[dict[str, object]]) -> None:
+def measure_masking(classifier: dccausal.OnnxClassifier, batch: int, rows: list[dict[str, object]]) -> None:
     composer = composer_of(classifier)
     x, _ = classifier.prepare(demo_photo())
-    subject, easel = DeviceSubject(composer, x, np.zeros_like(x)), DeviceEasel(composer)
-    easel.open(batch)
+    (image, baseline), made = composer.pair(x, np.zeros_like(x)), ComposedBatch(composer)
+    made.open(batch)
     search = _core.Search(
-        *classifier.size, partitions=256, seed=0, world="intact", weighting="shares", min_side=0.1,
+        _core.Evidence(*classifier.size), partitions=256, seed=0, world="intact", weighting="shares", min_side=0.1,
         refine_equal=False, concentration=1, wave=256,
     )  # fmt: skip
     questions = search.propose(batch)
-    packing, drawing = [], []
+    packing, masking = [], []
     for _ in range(30):
         start = time.perf_counter()
         bits = questions.bits()
         middle = time.perf_counter()
-        easel.compose(bits, subject.image, subject.baseline, 0)
+        made.compose(bits, image, baseline, 0)
         packing.append((middle - start) / len(bits))
-        drawing.append((time.perf_counter() - middle) / len(bits))
-    for what, times in (("packing bits", packing), ("sending and drawing", drawing)):
+        masking.append((time.perf_counter() - middle) / len(bits))
+    for what, times in (("packing bits", packing), ("sending and masking", masking)):
         rows.append(
             {
                 "what": what,
@@ -276,7 +277,7 @@ def main() -> None:
             first = len(rows)
             classifier = load(model, options)
             batch, ceiling = calibrate(classifier, options, rows)
-            measure_drawing(classifier, batch, rows)
+            measure_masking(classifier, batch, rows)
             del classifier
             measure(model, options, batch, ceiling, rows)
             for row in rows[first:]:

@@ -12,9 +12,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
-
 import onnx
+import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 N_CLASSES = 1000

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
 from planted_rules import RULES
 from planted_scenes import THRESHOLD, Planted
 from planted_scenes import plant as plant_scene

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from planted_rules import Rule
 
 RED = (255, 0, 0)

@@ -27,6 +27,15 @@ pub enum Error {
         /// Questions asked.
         needed: usize,
     },
+    /// Something is about an image of another size.
+    ImageSize {
+        /// What it is.
+        what: &'static str,
+        /// Its height and width.
+        given: (u32, u32),
+        /// The height and width needed.
+        needed: (u32, u32),
+    },
     /// A buffer has the wrong number of bytes.
     BufferSize {
         /// Which buffer.
@@ -45,6 +54,10 @@ impl fmt::Display for Error {
             Self::UnknownBatch { id } => write!(f, "batch {id} is not in flight; submit each proposed batch once"),
             Self::VerdictCount { given, needed } => {
                 write!(f, "got {given} verdicts; the batch asked {needed} questions")
+            }
+            Self::ImageSize { what, given, needed } => {
+                let ((height, width), (rows, columns)) = (given, needed);
+                write!(f, "{what} is about {height} x {width} pixels; it must be about {rows} x {columns}")
             }
             Self::BufferSize { buffer, given, needed } => {
                 write!(f, "{buffer} has {given} bytes; it must have {needed}")

@@ -1,23 +1,25 @@
 //! The core of dccausal: which parts of an image made a classifier say what it said.
 //!
 //! The method is DC-Causal (Chockler, Kroening and Sun, *Explanations for Occluded Images*, ICCV 2021). The core never calls
-//! a classifier: [`Search`] and [`Extraction`] are state machines that propose batches of questions (which pixels to mask)
-//! and take the verdicts (does the label stay?); [`Renderer`] draws the masked images. Given the same verdicts, the result
-//! is the same to the last bit, for any batch size, any number of batches in flight and any number of threads.
+//! a classifier: [`Search`], [`Extraction`] and [`Nested`] are state machines ([`Inquiry`]) that propose batches of questions (which
+//! pixels to mask) and take the verdicts (does the label stay?) into the [`Evidence`] about the image; [`Renderer`] draws the
+//! masked images. Given the same verdicts, the result is the same to the last bit, for any batch size, any number of batches
+//! in flight and any number of threads.
 //!
 //! ```
-//! use dccausal::{Evidence, Search, SearchOptions, Verdict};
+//! use dccausal::{Evidence, Inquiry, Search, SearchOptions, Verdict};
 //!
 //! // A classifier that needs to see the pixel in row 10, column 20.
-//! let mut search = Search::new(SearchOptions::paper(64, 64, 0), Evidence::new(None))?;
-//! while let Some(batch) = search.propose(16) {
+//! let mut evidence = Evidence::new(64, 64, None)?;
+//! let mut search = Search::new(SearchOptions::paper(0), &evidence)?;
+//! while let Some(batch) = search.propose(&mut evidence, 16) {
 //!     let sees = |region: &dccausal::Region| {
 //!         !(region.top <= 10 && 10 < region.bottom && region.left <= 20 && 20 < region.right)
 //!     };
 //!     let verdicts: Vec<_> = batch.questions.iter()
 //!         .map(|question| Verdict { is_passing: question.masked.iter().all(sees), score: f32::NAN })
 //!         .collect();
-//!     search.submit(batch.id, &verdicts)?;
+//!     search.submit(&mut evidence, batch.id, &verdicts)?;
 //! }
 //! let heatmap = search.heatmap();
 //! let hottest = (0..heatmap.len()).max_by(|&a, &b| heatmap[a].total_cmp(&heatmap[b])).unwrap();
@@ -25,40 +27,43 @@
 //! # Ok::<(), dccausal::Error>(())
 //! ```
 
+pub mod cause;
 pub mod error;
 pub mod evidence;
-pub mod explanation;
-pub mod fingerprint;
-pub mod heatmap;
-pub mod inference;
-pub mod region;
+pub mod extraction;
+pub mod pixels;
+pub mod question;
 pub mod render;
-pub mod responsibility;
 pub mod rng;
 pub mod scores;
 pub mod search;
-pub mod subset;
-pub mod sufficiency;
-pub mod survey;
-pub mod tree;
-pub mod truth_table;
 
 #[cfg(feature = "python")]
 mod py;
 
+pub use cause::responsibility::{Responsibility, responsibilities};
+pub use cause::subset::{SUPERPIXELS, Subset};
+pub use cause::sufficiency::Sufficiency;
+pub use cause::truth_table::TruthTable;
+pub use cause::verdict::Verdict;
 pub use error::Error;
-pub use evidence::{Batch, Evidence, Question, Verdict};
-pub use explanation::{Extraction, ExtractionOptions, Stage};
-pub use fingerprint::{Fingerprint, Fingerprinter};
-pub use heatmap::Accumulator;
-pub use inference::{Inference, InferenceCounts, InferenceOptions};
-pub use region::{Grid, Region};
+pub use evidence::evidence::Evidence;
+pub use evidence::inquiry::Inquiry;
+pub use evidence::round::Round;
+pub use evidence::sharing::{Sharing, SharingCounts, SharingOptions};
+pub use extraction::extraction::Extraction;
+pub use extraction::nested::Nested;
+pub use extraction::options::{ExtractionOptions, NestedOptions, Stage};
+pub use pixels::contours::contoured;
+pub use pixels::fingerprint::{Fingerprint, Fingerprinter};
+pub use pixels::heatmap::Accumulator;
+pub use pixels::region::{Grid, Region};
+pub use pixels::smoothing::{block_means, smoothed};
+pub use question::{Batch, Question};
 pub use render::{Canvas, Layout, Renderer};
-pub use responsibility::{Responsibility, responsibilities};
 pub use scores::{Activation, Scoring, score_and_rank};
-pub use search::{Search, SearchCounts, SearchOptions, Weighting, World};
-pub use subset::{SUPERPIXELS, Subset};
-pub use sufficiency::Sufficiency;
-pub use survey::Survey;
-pub use tree::{Tree, TreeNode};
-pub use truth_table::TruthTable;
+pub use search::options::{SearchOptions, Weighting, World};
+pub use search::remainder::Remainder;
+pub use search::search::{Search, SearchCounts};
+pub use search::survey::Survey;
+pub use search::tree::{Tree, TreeNode};

@@ -7,8 +7,8 @@
 use std::cmp::Ordering;
 
 use crate::error::{Error, require};
-use crate::evidence::Question;
-use crate::region::Region;
+use crate::pixels::region::Region;
+use crate::question::{Batch, Question};
 
 /// How the bytes of one image lie: `planes` of `height` rows of `width` pixels of `pixel_bytes` bytes each.
 ///
@@ -26,18 +26,18 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Bytes of one image.
+    /// Bytes of one image, or as many as can be counted.
     #[must_use]
     pub const fn image_bytes(&self) -> usize {
-        self.plane_bytes() * self.planes as usize
+        self.plane_bytes().saturating_mul(self.planes as usize)
     }
 
     const fn row_bytes(&self) -> usize {
-        self.width as usize * self.pixel_bytes as usize
+        (self.width as usize).saturating_mul(self.pixel_bytes as usize)
     }
 
     const fn plane_bytes(&self) -> usize {
-        self.height as usize * self.row_bytes()
+        self.row_bytes().saturating_mul(self.height as usize)
     }
 }
 
@@ -80,23 +80,33 @@ impl Renderer {
     /// Takes the image and what masked pixels are replaced by, both in the layout, and renders with up to `threads` threads.
     ///
     /// # Errors
-    /// If an image has not the layout's number of bytes, or `threads` is 0.
+    /// If an image has not the layout's number of bytes or none at all, or `threads` is 0.
     pub fn new(layout: Layout, image: Vec<u8>, baseline: Vec<u8>, threads: usize) -> Result<Self, Error> {
         require(threads >= 1, "threads", threads, "at least 1")?;
+        let Layout { height, width, planes, pixel_bytes } = layout;
+        for (side, given) in [("height", height), ("width", width), ("planes", planes), ("pixel_bytes", pixel_bytes)] {
+            require(given >= 1, side, given, "at least 1")?;
+        }
         check_size("image", image.len(), layout.image_bytes())?;
         check_size("baseline", baseline.len(), layout.image_bytes())?;
         Ok(Self { layout, image, baseline, threads })
     }
 
-    /// Draws one mutant a question into the first slots of a buffer.
+    /// Draws one mutant a question of a batch into the first slots of a buffer.
     ///
     /// Only this method may write to the buffer between two calls with the same canvas.
     ///
     /// # Errors
-    /// If the buffer is not the canvas's number of images, or there are more questions than slots.
-    pub fn render(&self, questions: &[Question], buffer: &mut [u8], canvas: &mut Canvas) -> Result<(), Error> {
+    /// If the batch is about an image of another size, the buffer is not the canvas's number of images, or there are more
+    /// questions than slots.
+    pub fn render(&self, batch: &Batch, buffer: &mut [u8], canvas: &mut Canvas) -> Result<(), Error> {
+        let questions = &batch.questions;
+        let (given, needed) = ((batch.height, batch.width), (self.layout.height, self.layout.width));
+        if given != needed {
+            return Err(Error::ImageSize { what: "batch", given, needed });
+        }
         let image_bytes = self.layout.image_bytes();
-        check_size("buffer", buffer.len(), canvas.capacity() * image_bytes)?;
+        check_size("buffer", buffer.len(), canvas.capacity().saturating_mul(image_bytes))?;
         require(questions.len() <= canvas.capacity(), "questions", questions.len(), "at most the canvas's capacity")?;
         let threads = self.threads.min(questions.len() * image_bytes / BYTES_PER_THREAD).max(1);
         let share = questions.len().div_ceil(threads).max(1);

@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from planted import plant, write
 
 from dccausal.assets.default_model import default_model
+from planted import plant, write
 
 # Nothing in the tests may depend on what was fastest: the batch size is the same everywhere.
 os.environ["DCCAUSAL_CALIBRATION"] = "off"

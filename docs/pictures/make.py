@@ -2,7 +2,7 @@
 Draw the pictures of the documentation: the idea step by step, and baselines side by side.
 
 ``python docs/pictures/make.py [--out FOLDER]`` asks the default model about the photograph that the package carries,
-some 15,000 images in all. Cuts and contingencies are those of the readable specification, ``tests/reference.py``.
+some 15,000 images in all. Cuts and contingencies are those of the readable specification, ``tests/spec/reference.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dccausal.assets.photo import demo_photo
 from dccausal.explanation.sheet import contact_sheet
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
+sys.path.insert(0, str(HERE.parents[1] / "tests" / "spec"))
 
 import reference  # noqa: E402  it is made importable above
 

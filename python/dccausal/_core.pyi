@@ -5,7 +5,22 @@ from typing import TypedDict, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batch", "Canvas", "Extraction", "Renderer", "Scoring", "Search", "__version__", "is_debug_build"]
+__all__ = [
+    "Batch",
+    "Canvas",
+    "Evidence",
+    "Extraction",
+    "Nested",
+    "Remainder",
+    "Renderer",
+    "Scoring",
+    "Search",
+    "__version__",
+    "block_means",
+    "contoured",
+    "is_debug_build",
+    "smoothed",
+]
 
 __version__: str
 is_debug_build: bool
@@ -46,13 +61,37 @@ class Batch:
     def bits(self) -> NDArray[np.uint8]: ...
 
 @final
-class Search:
-    """The search for responsibility over many random partitions."""
+class Evidence:
+    """What is known about one image, and what it has cost; searches and extractions share it."""
 
     def __new__(
         cls,
         height: int,
         width: int,
+        *,
+        intact: tuple[bool, float] | None = None,
+        blank: tuple[bool, float] | None = None,
+        max_calls: int | None = None,
+    ) -> Evidence: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def n_calls(self) -> int: ...
+    @property
+    def max_calls(self) -> int | None: ...
+    @max_calls.setter
+    def max_calls(self, max_calls: int | None) -> None: ...
+    def spend(self, n_calls: int) -> None: ...
+
+@final
+class Search:
+    """The search for responsibility over many random partitions."""
+
+    def __new__(
+        cls,
+        evidence: Evidence,
         *,
         partitions: int,
         seed: int,
@@ -65,9 +104,8 @@ class Search:
         reach: float | None = None,
         audit: float = 0.0,
         max_calls: int | None = None,
-        intact: tuple[bool, float] | None = None,
-        blank: tuple[bool, float] | None = None,
         survey: list[int] | None = None,
+        shown: list[int] | None = None,
         trees: int = 0,
     ) -> Search: ...
     @property
@@ -80,6 +118,8 @@ class Search:
     def propose(self, capacity: int) -> Batch | None: ...
     def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
     def heatmap(self) -> NDArray[np.float32]: ...
+    def surveyed(self) -> NDArray[np.float32] | None: ...
+    def partitions(self) -> NDArray[np.float32]: ...
     def trees(self) -> list[_Tree]: ...
 
 @final
@@ -88,12 +128,11 @@ class Extraction:
 
     def __new__(
         cls,
-        search: Search,
+        evidence: Evidence,
         heatmap: NDArray[np.float32],
         *,
         cells: int,
         min_score: float,
-        max_calls: int | None = None,
     ) -> Extraction: ...
     @property
     def is_done(self) -> bool: ...
@@ -107,7 +146,47 @@ class Extraction:
     def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
     def kept(self) -> NDArray[np.bool_]: ...
     def grown(self) -> NDArray[np.bool_] | None: ...
-    def places(self) -> NDArray[np.int64]: ...
+    def ranks(self) -> NDArray[np.int64]: ...
+
+@final
+class Nested:
+    """The extraction of sufficient sets without holes within each other: one a floor of the score, outermost first."""
+
+    def __new__(
+        cls,
+        evidence: Evidence,
+        heatmap: NDArray[np.float32],
+        *,
+        cells: int,
+        floors: list[float],
+    ) -> Nested: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def n_calls(self) -> int: ...
+    @property
+    def grid(self) -> tuple[int, int]: ...
+    @property
+    def level(self) -> int: ...
+    def propose(self, capacity: int) -> Batch | None: ...
+    def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
+    def levels(self) -> list[tuple[NDArray[np.bool_], bool]]: ...
+    def grown(self) -> NDArray[np.bool_] | None: ...
+
+@final
+class Remainder:
+    """What still matters once an explanation is masked: each cell of a lattice is masked besides."""
+
+    def __new__(cls, evidence: Evidence, kept: NDArray[np.bool_], *, side: int) -> Remainder: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def n_calls(self) -> int: ...
+    def propose(self, capacity: int) -> Batch | None: ...
+    def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
+    def heatmap(self) -> NDArray[np.float32]: ...
 
 @final
 class Canvas:
@@ -140,3 +219,14 @@ class Scoring:
     def score_and_rank(
         self, output: NDArray[np.float32], label: int
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32], int]: ...
+
+def contoured(
+    levels: list[NDArray[np.bool_]], inside: NDArray[np.float32], outside: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Draw a map that is at least `0.4 + 0.6 * j / len(levels)` exactly in set j of `levels`, outermost first."""
+
+def smoothed(heat: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Smooth a map by a Gaussian of `sigma` pixels; beyond its borders it goes on as its mirror image."""
+
+def block_means(heat: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """Return the mean of a map over each block of a lattice of `cells` a side, at each of the block's pixels."""

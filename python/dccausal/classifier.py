@@ -9,13 +9,15 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.text import said, shown
 from dccausal.errors import ClassifierError, DccausalError, OptionError
 
 _MIN_CLASSES = 2
 _MAX_LISTED = 5
-_SHOWN = 40
 # What libraries call the scores in what a model returns.
 _HOLDERS = ("logits", "probabilities", "probs", "scores", "predictions")
+_MAX_DIGITS = 18  # of an index that is given as text
+_MAX_INDEX = 1 << 63  # where the number of classes is not known
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -63,7 +65,7 @@ def classify(classifier: Callable[..., Any], images: NDArray[np.uint8]) -> NDArr
         raise
     except Exception as error:
         raise ClassifierError(
-            f"the classifier raised {type(error).__name__}: {error}; it was given {images.shape} "
+            f"the classifier raised {type(error).__name__}: {said(error)}; it was given {images.shape} "
             f"{images.dtype} and needs to return scores (N, classes) or integer labels (N,)"
         ) from error
     return check_answer(answer, len(images))
@@ -95,12 +97,14 @@ def check_answer(answer: Any, n: int) -> NDArray[Any]:
 
     """
     needed = f"scores ({n}, classes) or integer labels ({n},) are needed"
-    answer = _held(answer, needed)
     try:
+        answer = _held(answer, needed)
         array = np.asarray(answer)
+    except DccausalError:
+        raise
     except Exception as error:
         raise ClassifierError(
-            f"the classifier returned {type(answer).__name__}, which is no array ({error}); {needed}"
+            f"the classifier returned {type(answer).__name__}, which is no array ({said(error)}); {needed}"
         ) from error
     if array.dtype == np.bool_:
         array = array.astype(np.int64 if array.ndim == 1 else np.float32)
@@ -146,7 +150,7 @@ def _held(answer: Any, needed: str) -> Any:
         if found is None and len(answer) == 1:
             found = next(iter(answer.values()))
         if found is None:
-            keys = ", ".join(repr(key)[:_SHOWN] for key in list(answer)[:_MAX_LISTED])
+            keys = ", ".join(shown(key) for key in list(answer)[:_MAX_LISTED])
             raise ClassifierError(f"the classifier returned a dict with the keys {keys}; {needed}")
         return found
     if isinstance(answer, tuple):
@@ -192,22 +196,24 @@ def resolve_label(
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         return _check_index(int(target), n_classes)
     if not isinstance(target, str):
-        raise OptionError(f"target is {target!r}; the index or the name of a label is needed")
+        raise OptionError(f"target is {shown(target)}; the index or the name of a label is needed")
     wanted = target.strip().casefold()
     folded = [name.casefold() for name in names or ()]
     found = [i for i, name in enumerate(folded) if name == wanted]
     found = found or [i for i, name in enumerate(folded) if wanted in _synonyms(name)]
     if len(found) > 1:
         listed = ", ".join(f"{i} ({names[i]})" for i in found) if names else ""
-        raise OptionError(f"target {target!r} names {len(found)} labels: {listed}; an index is needed")
+        raise OptionError(f"target {shown(target)} names {len(found)} labels: {listed}; an index is needed")
     if found:
         return found[0]
-    if wanted.isdecimal():
+    if wanted.isdecimal() and len(wanted) <= _MAX_DIGITS:
         return _check_index(int(wanted), n_classes)
     if not names:
-        raise OptionError(f"target is {target!r}, but the classifier's names are unknown; an index is needed")
+        raise OptionError(
+            f"target is {shown(target)}, but the classifier's names are unknown; an index is needed"
+        )
     raise OptionError(
-        f"target {target!r} is not a label{_suggestion(wanted, names)}; a label's name or index is needed"
+        f"target {shown(target)} is not a label{_suggestion(wanted, names)}; a label's name or index is needed"
     )
 
 
@@ -216,9 +222,9 @@ def _synonyms(name: str) -> list[str]:
 
 
 def _check_index(index: int, n_classes: int | None) -> int:
-    if index < 0 or (n_classes is not None and index >= n_classes):
+    if not 0 <= index < (_MAX_INDEX if n_classes is None else n_classes):
         upper = f"0 to {n_classes - 1}" if n_classes is not None else "at least 0"
-        raise OptionError(f"target is {index}; a label from {upper} is needed")
+        raise OptionError(f"target is {shown(index)}; a label from {upper} is needed")
     return index
 
 

@@ -52,3 +52,10 @@ class ClassifierError(DccausalError, RuntimeError):
 
 class OutputError(DccausalError, OSError):
     """A result could not be written; no partial file is left behind."""
+
+
+# A better name for it: the package that is missing may be any.
+MissingPackageError = RuntimeMissingError
+
+# Failures that are not one photograph's: a run over many stops, and is to be continued once they are mended.
+STOPPING = (OutputError, DeviceError, RuntimeMissingError, BrokenPipeError, MemoryError)

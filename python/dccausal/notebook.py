@@ -13,7 +13,7 @@ from dccausal.errors import RuntimeMissingError
 
 if TYPE_CHECKING:
     from dccausal.classifier import Classifier
-    from dccausal.engine.plan import Photo
+    from dccausal.engine.options import Photo
     from dccausal.engine.progress import Progress
     from dccausal.errors import DccausalError
     from dccausal.explanation.explanation import Explanation

@@ -3,8 +3,8 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dccausal::{
-    Canvas, Evidence, Extraction, ExtractionOptions, Fingerprinter, Inference, InferenceOptions, Layout, Question,
-    Region, Renderer, Search, SearchOptions, Verdict, Weighting, World,
+    Batch, Canvas, Evidence, Extraction, ExtractionOptions, Fingerprinter, Inquiry, Layout, Question, Region, Renderer,
+    Search, SearchOptions, Sharing, SharingOptions, Verdict, Weighting, World,
 };
 use std::hint::black_box;
 
@@ -20,21 +20,26 @@ fn verdict(question: &Question) -> Verdict {
     Verdict { is_passing: visible > 9, score: 0.5 }
 }
 
-fn search(options: &SearchOptions) -> Search {
-    let mut search = Search::new(options.clone(), Evidence::new(None)).expect("options in range");
-    while let Some(batch) = search.propose(64) {
+fn answer(inquiry: &mut impl Inquiry, evidence: &mut Evidence) {
+    while let Some(batch) = inquiry.propose(evidence, 64) {
         let verdicts: Vec<_> = batch.questions.iter().map(verdict).collect();
-        search.submit(batch.id, &verdicts).expect("in flight");
+        inquiry.submit(evidence, batch.id, &verdicts).expect("in flight");
     }
-    search
+}
+
+fn search(side: u32, options: &SearchOptions) -> (Search, Evidence) {
+    let mut evidence = Evidence::new(side, side, None).expect("sides in range");
+    let mut search = Search::new(options.clone(), &evidence).expect("options in range");
+    answer(&mut search, &mut evidence);
+    (search, evidence)
 }
 
 fn searches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("search 224x224, 50 partitions");
     for (name, world) in [("intact", World::Intact), ("contingency", World::Contingency)] {
-        let options = SearchOptions { world, ..SearchOptions::paper(224, 224, 0) };
-        group.throughput(Throughput::Elements(search(&options).n_calls()));
-        group.bench_function(name, |bencher| bencher.iter(|| black_box(search(&options)).heatmap()));
+        let options = SearchOptions { world, ..SearchOptions::paper(0) };
+        group.throughput(Throughput::Elements(search(224, &options).0.n_calls()));
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(search(224, &options)).0.heatmap()));
     }
     group.finish();
     let options = SearchOptions {
@@ -45,33 +50,31 @@ fn searches(criterion: &mut Criterion) {
         refine_equal: true,
         concentration: 4,
         wave: 3,
-        inference: Some(InferenceOptions { reach: 0.5, audit: 0.03, seed: 0 }),
+        sharing: Some(SharingOptions { reach: 0.5, audit: 0.03, seed: 0 }),
         survey: vec![4, 5],
-        ..SearchOptions::paper(224, 224, 0)
+        shown: vec![4, 5],
+        ..SearchOptions::paper(0)
     };
     let mut group = criterion.benchmark_group("search 224x224, default");
-    group.throughput(Throughput::Elements(search(&options).n_calls()));
-    group.bench_function("both", |bencher| bencher.iter(|| black_box(search(&options)).heatmap()));
+    group.throughput(Throughput::Elements(search(224, &options).0.n_calls()));
+    group.bench_function("both", |bencher| bencher.iter(|| black_box(search(224, &options)).0.heatmap()));
     group.finish();
     let mut group = criterion.benchmark_group("search 2048x2048, 500 partitions");
     group.sample_size(10);
-    let options = SearchOptions { partitions: 500, ..SearchOptions::paper(2048, 2048, 0) };
-    group.bench_function("intact", |bencher| bencher.iter(|| black_box(search(&options)).heatmap()));
+    let options = SearchOptions { partitions: 500, ..SearchOptions::paper(0) };
+    group.bench_function("intact", |bencher| bencher.iter(|| black_box(search(2048, &options)).0.heatmap()));
     group.finish();
 }
 
 fn extraction(criterion: &mut Criterion) {
-    let options = ExtractionOptions { height: 224, width: 224, cells: 28, min_score: 0.0 };
+    let options = ExtractionOptions { cells: 28, min_score: 0.0 };
     criterion.bench_function("extraction 224x224, 28 blocks a side", |bencher| {
         bencher.iter_batched(
-            || search(&SearchOptions { partitions: 4, ..SearchOptions::paper(224, 224, 0) }),
-            |mut searched| {
-                let heatmap = searched.heatmap();
-                let mut extraction = Extraction::new(&options, &heatmap, searched.finish()).expect("options in range");
-                while let Some(batch) = extraction.propose(64) {
-                    let verdicts: Vec<_> = batch.questions.iter().map(verdict).collect();
-                    extraction.submit(batch.id, &verdicts).expect("in flight");
-                }
+            || search(224, &SearchOptions { partitions: 4, ..SearchOptions::paper(0) }),
+            |(searched, mut evidence)| {
+                let mut extraction =
+                    Extraction::new(&options, &searched.heatmap(), &evidence).expect("options in range");
+                answer(&mut extraction, &mut evidence);
                 extraction.kept().len()
             },
             BatchSize::SmallInput,
@@ -82,14 +85,12 @@ fn extraction(criterion: &mut Criterion) {
 fn rendering(criterion: &mut Criterion) {
     let layout = Layout { height: 224, width: 224, planes: 3, pixel_bytes: 4 };
     let n = 64;
-    let mut source = Search::new(SearchOptions::paper(224, 224, 0), Evidence::new(None)).expect("options in range");
-    let batch = source.propose(n).expect("a first round");
-    let other = source.propose(n).expect("a second batch of the first round");
-    let nothing: Vec<Question> = batch
-        .questions
-        .iter()
-        .map(|question| Question { masked: vec![Region::whole(224, 224)], ..question.clone() })
-        .collect();
+    let mut evidence = Evidence::new(224, 224, None).expect("sides in range");
+    let mut source = Search::new(SearchOptions::paper(0), &evidence).expect("options in range");
+    let batch = source.propose(&mut evidence, n).expect("a first round");
+    let other = source.propose(&mut evidence, n).expect("a second batch of the first round");
+    let blank = |question: &Question| Question { masked: vec![Region::whole(224, 224)], ..question.clone() };
+    let nothing = Batch { questions: batch.questions.iter().map(blank).collect(), ..batch.clone() };
     let image = vec![1_u8; layout.image_bytes()];
     let renderer = Renderer::new(layout, image.clone(), vec![2; layout.image_bytes()], 1).expect("sizes agree");
     let mut buffer = vec![0_u8; n * layout.image_bytes()];
@@ -109,8 +110,8 @@ fn rendering(criterion: &mut Criterion) {
     group.bench_function("render what changed", |bencher| {
         bencher.iter(|| {
             turn = !turn;
-            let questions = if turn { &batch.questions } else { &other.questions };
-            renderer.render(black_box(questions), &mut buffer, &mut canvas)
+            let batch = if turn { &batch } else { &other };
+            renderer.render(black_box(batch), &mut buffer, &mut canvas)
         });
     });
     group.finish();
@@ -118,23 +119,20 @@ fn rendering(criterion: &mut Criterion) {
 
 /// The questions of a search in the contingencies' worlds, as many as asked for, and the first of another's.
 fn questions(n: usize, seed: u64) -> Vec<Question> {
-    let options = SearchOptions {
-        partitions: 4096,
-        world: World::Contingency,
-        min_side: 0.2,
-        ..SearchOptions::paper(224, 224, seed)
-    };
-    let mut search = Search::new(options, Evidence::new(Some(n as u64))).expect("options in range");
+    let options =
+        SearchOptions { partitions: 4096, world: World::Contingency, min_side: 0.2, ..SearchOptions::paper(seed) };
+    let mut evidence = Evidence::new(224, 224, Some(n as u64)).expect("sides in range");
+    let mut search = Search::new(options, &evidence).expect("options in range");
     let mut asked = Vec::new();
-    while let Some(batch) = search.propose(64) {
+    while let Some(batch) = search.propose(&mut evidence, 64) {
         let verdicts: Vec<_> = batch.questions.iter().map(verdict).collect();
         asked.extend(batch.questions.iter().cloned());
-        search.submit(batch.id, &verdicts).expect("in flight");
+        search.submit(&mut evidence, batch.id, &verdicts).expect("in flight");
     }
     asked
 }
 
-fn inference(criterion: &mut Criterion) {
+fn sharing(criterion: &mut Criterion) {
     let known = questions(10_000, 0);
     let prints = Fingerprinter::new(224, 224);
     let mut asked = questions(10_000, 1);
@@ -143,18 +141,18 @@ fn inference(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("500 questions against 10,000 known masks");
     group.throughput(Throughput::Elements(asked.len() as u64));
     for reach in [0.2, 0.5, 1.0] {
-        let options = InferenceOptions { reach, audit: 0.0, seed: 0 };
-        let mut inference = Inference::new(options, 224, 224).expect("options in range");
-        known.iter().for_each(|question| inference.learn(question.clone(), verdict(question)));
-        inference.begin_round();
+        let options = SharingOptions { reach, audit: 0.0, seed: 0 };
+        let mut sharing = Sharing::new(options, 224, 224).expect("options in range");
+        known.iter().for_each(|question| sharing.learn(question.clone(), verdict(question)));
+        sharing.begin_round();
         group.bench_function(format!("reach {reach}"), |bencher| {
             bencher.iter(|| {
-                asked.iter().filter(|q| inference.infer(prints.regions(&q.masked), &q.masked).is_some()).count()
+                asked.iter().filter(|q| sharing.infer(prints.regions(&q.masked), &q.masked).is_some()).count()
             });
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, searches, extraction, inference, rendering);
+criterion_group!(benches, searches, extraction, sharing, rendering);
 criterion_main!(benches);

@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use dccausal::{
-    Accumulator, Canvas, Evidence, Fingerprinter, Grid, Inference, InferenceOptions, Layout, Question, Region,
-    Renderer, Verdict,
+    Accumulator, Batch, Canvas, Evidence, Fingerprinter, Grid, Layout, Question, Region, Renderer, Round, Sharing,
+    SharingOptions, Verdict,
 };
 use proptest::prelude::*;
 
@@ -86,7 +86,8 @@ proptest! {
             let questions: Vec<Question> = masks.iter()
                 .map(|masked| Question { fingerprint: prints.regions(masked), masked: masked.clone() })
                 .collect();
-            renderer.render(&questions, &mut buffer, &mut canvas).unwrap();
+            let batch = Batch { id: 0, height: HEIGHT, width: WIDTH, questions };
+            renderer.render(&batch, &mut buffer, &mut canvas).unwrap();
             for (masked, drawn) in masks.iter().zip(buffer.chunks_exact(bytes)) {
                 let masked = pixels(masked);
                 for (i, byte) in drawn.iter().enumerate() {
@@ -101,12 +102,12 @@ proptest! {
     fn a_queue_keeps_its_order_for_any_capacity(asked in proptest::collection::vec(disjoint(), 1..20), capacity in 1..9_usize) {
         let prints = Fingerprinter::new(HEIGHT, WIDTH);
         let drain = |capacity: usize| {
-            let mut evidence = Evidence::new(None);
+            let (mut evidence, mut round) = (Evidence::new(HEIGHT, WIDTH, None).unwrap(), Round::default());
             for masked in &asked {
-                evidence.ask(prints.regions(masked), || masked.clone());
+                round.ask(&evidence, prints.regions(masked), || masked.clone());
             }
             let mut order = Vec::new();
-            while let Some(batch) = evidence.propose(capacity) {
+            while let Some(batch) = round.propose(&mut evidence, capacity) {
                 order.extend(batch.questions);
             }
             order
@@ -131,13 +132,13 @@ proptest! {
         reach in 0.0..1.0_f64,
     ) {
         let prints = Fingerprinter::new(HEIGHT, WIDTH);
-        let mut inference = Inference::new(InferenceOptions { reach, audit: 0.0, seed: 0 }, HEIGHT, WIDTH).unwrap();
+        let mut sharing = Sharing::new(SharingOptions { reach, audit: 0.0, seed: 0 }, HEIGHT, WIDTH).unwrap();
         for (masked, is_passing) in &known {
             let question = Question { fingerprint: prints.regions(masked), masked: masked.clone() };
-            inference.learn(question, Verdict { is_passing: *is_passing, score: 0.0 });
+            sharing.learn(question, Verdict { is_passing: *is_passing, score: 0.0 });
         }
-        inference.begin_round();
-        let found = inference.infer(prints.regions(&asked), &asked).map(|verdict| verdict.is_passing);
+        sharing.begin_round();
+        let found = sharing.infer(prints.regions(&asked), &asked).map(|verdict| verdict.is_passing);
         let target = pixels(&asked);
         let area = |set: &[bool]| set.iter().filter(|masked| **masked).count();
         let lies_within = |inner: &[bool], outer: &[bool]| inner.iter().zip(outer).all(|(inner, outer)| !inner || *outer);

@@ -7,11 +7,11 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from PIL import Image
 
-import onnx
 from dccausal._shared.cache import cache_folder
 from dccausal.assets.default_model import MODEL_SHA256, class_names, default_model
 from dccausal.errors import ModelError, OutputError, RuntimeMissingError

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 
-import exports
 import numpy as np
 import onnxruntime
 import pytest
-from exports import NAMES, export, optimum
 from PIL import Image
-from small_models import SIZE, build, images, on_cpu
 
+import exports
 from dccausal._shared.text import score_text
 from dccausal.cli.app import main
 from dccausal.cli.commands.inspect import describe_preprocess
 from dccausal.inputs.preprocess import PRESETS, Preprocess
 from dccausal.onnx.card import check_photo, facts, measure_throughput, plausible
+from exports import NAMES, export, optimum
+from small_models import SIZE, build, images, on_cpu
 
 
 @pytest.fixture

@@ -1,147 +1,119 @@
-"""Photographs that come once, files that are passed over, and the options of preprocessing on the command line."""
+"""Standard output and error that are closed, or on a full disk: files are written all the same."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import threading
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from dccausal.cli.display import BarDisplay
+from dccausal.cli.streams import Streams
+from dccausal.cli.terminal import Terminal
 from small_models import build
 
-from dccausal.cli.app import main
-from dccausal.cli.loading import read_size
-from dccausal.errors import OptionError
+ROOT = Path(__file__).parents[2]
+_FULL = "standard output cannot be written (No space left on device)"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DCCAUSAL_CALIBRATION", "off")
-    (tmp_path / "model.onnx").write_bytes(build(size=(32, 32)))
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)).save("photo.png")
+def folder(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(build())
+    (tmp_path / "photos").mkdir()
+    for name in "ab":
+        pixels = np.random.default_rng(ord(name)).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{name}.png")
     return tmp_path
 
 
-def _explain(*arguments, stdin=None):
-    command = [sys.executable, "-m", "dccausal", "explain", *map(str, arguments), "--model", "model.onnx"]
-    command += ["--device", "cpu", "--preprocess", "unit", "--max-calls", "20"]
-    return subprocess.run(command, input=stdin, capture_output=True, check=False)
-
-
-def _result(folder):
-    return json.loads((folder / "result.json").read_text())
-
-
-@pytest.mark.parametrize("argument", ["-", "/dev/stdin"])
-def test_standard_input_is_a_photograph(folder, argument):
-    done = _explain(argument, "--out", "out", stdin=(folder / "photo.png").read_bytes())
-    assert done.returncode == 0, done.stderr
-    document = _result(folder / "out" / "stdin")
-    assert document["image"]["path"] == "stdin"
-    assert _explain("photo.png", "--out", "other").returncode == 0
-    assert _result(folder / "other" / "photo")["image"]["sha256"] == document["image"]["sha256"]
-
-
-def test_a_pipe_is_a_photograph(folder):
-    os.mkfifo("pipe")
-    writer = threading.Thread(
-        target=lambda: (folder / "pipe").write_bytes((folder / "photo.png").read_bytes())
-    )
-    writer.start()
-    done = _explain("pipe", "--out", "out")
-    writer.join()
-    assert done.returncode == 0, done.stderr
-    assert (folder / "out" / "pipe" / "result.json").is_file()
-
-
-@pytest.mark.usefixtures("folder")
-def test_what_comes_once_is_no_part_of_a_run():
-    done = _explain("-", "--resume", "--out", "out", stdin=b"")
-    assert done.returncode == 2
-    assert b"- is read once, and a run may be continued" in done.stderr
-
-
-def test_what_is_passed_over_is_counted_and_named(folder, capsys):
-    photos = folder / "photos"
-    photos.mkdir()
-    (folder / "photo.png").rename(photos / "photo.png")
-    for name in ("a.heic", "b.dcm", "c.jxl", "noext", ".hidden"):
-        (photos / name).write_bytes(b"x")
-    code = main(
-        [
-            "explain",
-            "photos",
-            "--model",
-            "model.onnx",
-            "--preprocess",
-            "unit",
-            "--max-calls",
-            "20",
-            "--out",
-            "run",
-        ]
-    )
-    assert code == 0
-    assert (
-        "passed over 4 files (a.heic, b.dcm, c.jxl, noext): no photographs by their suffix"
-        in capsys.readouterr().out
+def _run(folder, command):
+    script = 'dccausal() { "$PYTHON" -m dccausal "$@" --device cpu --threads 1; }; ' + command
+    environment = {**os.environ, "PYTHON": sys.executable, "NO_COLOR": "1", "TERM": "dumb"}
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
-@pytest.mark.usefixtures("folder")
-def test_preprocessing_by_options(capsys):
-    options = [
-        "--preprocess",
-        "unit",
-        "--geometry",
-        "crop",
-        "--crop-ratio",
-        "0.5",
-        "--size",
-        "32x32",
-        "--stretch",
-    ]
-    assert main(["inspect", "model.onnx", "--no-speed", "--json", "--device", "cpu", *options]) == 0
-    document = json.loads(capsys.readouterr().out)
-    settings = document["preprocess"]
-    assert (settings["geometry"], settings["crop_ratio"], settings["size"], settings["stretch"]) == (
-        "crop",
-        0.5,
-        [32, 32],
-        True,
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize(
+    ("streams", "code", "says"),
+    [
+        ("> /dev/full", 1, _FULL),
+        ("--json > /dev/full", 1, _FULL),
+        ("2> /dev/full", 0, ""),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        ("> /dev/full 2> /dev/full", 1, ""),
+        ("> /dev/full 2>&-", 1, ""),
+    ],
+)
+@pytest.mark.parametrize("photos", ["photos", "photos/a.png photos/b.png"])
+def test_results_are_written_all_the_same(folder, streams, code, says, photos):
+    done = _run(folder, f"dccausal explain {photos} -m model.onnx --max-calls 25 --out out {streams}")
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "bug" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert sorted(path.parent.name for path in folder.glob("out/**/result.json")) == ["a", "b"]
+    assert not list(folder.rglob("*.tmp"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("command", ["--help", "--version", "inspect model.onnx"])
+def test_commands_that_only_show_something_fail_when_they_cannot(folder, command):
+    script = f'"$PYTHON" -m dccausal {command}'
+    assert _run(folder, f"{script} > /dev/full").returncode == 1
+    assert _run(folder, f"{script} >&- 2>&-").returncode == 0
+    assert _run(folder, f"{script} 2> /dev/full").returncode == 0
+
+
+def test_a_file_does_not_get_the_number_of_a_closed_stream(folder):
+    """What C code writes to standard error would end up in the first file that was opened."""
+    (folder / "x.py").write_text(
+        "import os\nfrom dccausal.cli.streams import Streams\n"
+        "with Streams(), open('n', 'w') as file:\n    file.write(str(os.open('x.py', os.O_RDONLY)))\n"
     )
-    assert document["preprocess_reason"] == "given; geometry, size, crop_ratio, stretch given"
+    _run(folder, '"$PYTHON" x.py <&- >&- 2>&-')
+    assert int((folder / "n").read_text()) > 2
 
 
-def test_feeds_and_a_threshold_by_options_and_file(folder, capsys):
-    binary = build(size=(32, 32), classes=1, end=["Sigmoid"])
-    (folder / "model.onnx").write_bytes(binary)
-    (folder / "run.toml").write_text("threshold = 0.25\n")
-    assert main(["inspect", "model.onnx", "--no-speed", "--config", "run.toml", "--device", "cpu"]) == 0
-    assert "a label counts as given from 0.25 on" in capsys.readouterr().out
-    assert (
-        main(["inspect", "model.onnx", "--no-speed", "--feed", "a=1", "--feed", "b=2", "--device", "cpu"])
-        == 2
-    )
-    assert "--feed names 'a'; inputs of the model beside the image are: none" in capsys.readouterr().err
+def test_streams_are_given_back():
+    before = sys.stdout, sys.stderr
+    with Streams() as streams:
+        sys.stdout.write("")
+    assert (sys.stdout, sys.stderr) == before
+    assert streams.exit_code(0) == 0
 
 
-def test_sizes_are_a_side_or_two():
-    assert read_size(None) is None
-    assert read_size("224") == (224, 224)
-    assert read_size("192x256") == (192, 256)
-    for wrong in ("x", "1x2x3", "-1", "1e3", "9999999"):
-        with pytest.raises(OptionError, match=r"size is .*; a side, or HEIGHTxWIDTH, is needed"):
-            read_size(wrong)
+def test_progress_off_a_terminal_says_only_what_is_new(capsys):
+    display = BarDisplay(Terminal())
+    for text in ("0 of 9", "0 of 9", "0 of 9", "1 of 9", "1 of 9"):
+        display._last_line -= 100
+        display._note_now_and_then(text)
+    assert capsys.readouterr().err.split("\n") == ["0 of 9", "1 of 9", ""]
 
 
-@pytest.mark.usefixtures("folder")
-def test_inspect_says_that_indices_are_no_names(capsys):
-    assert main(["inspect", "model.onnx", "--no-speed", "--check", "photo.png", "--device", "cpu"]) == 0
-    out = " ".join(capsys.readouterr().out.split())
-    assert "The classes have no names, so these are their indices: --labels FILE gives names." in out
+def test_the_demo_has_what_a_table_needs():
+    """``dccausal table RUN`` writes Parquet unless told otherwise."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert "parquet" in extras["demo"][0]
+
+
+@pytest.mark.parametrize("width", [60, 100, 150])
+def test_help_is_as_wide_as_the_terminal(folder, width):
+    done = _run(folder, f'COLUMNS={width} "$PYTHON" -m dccausal explain --help')
+    assert max(map(len, done.stdout.splitlines())) == width
+    assert "Method (experts)" in done.stdout

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
-from asking import answer, search
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import classifiers, options
 
+import reference
+from asking import answer, evidence, search
 from dccausal import _core
+from strategies import classifiers, options
 
 
 def extract(verdict, heat, cells, min_score=0.0, **how):
-    height, width = heat.shape
-    begun = search(reference.Options(height=height, width=width, partitions=1))
-    extraction = _core.Extraction(begun, heat, cells=cells, min_score=min_score)
+    known = _core.Evidence(*heat.shape, intact=(True, 1.0))
+    extraction = _core.Extraction(known, heat, cells=cells, min_score=min_score)
     answer(extraction, verdict, **how)
     return extraction
 
@@ -46,8 +45,8 @@ def test_equals_the_reference(case):
     extraction = extract(verdict, heat, cells, min_score)
     np.testing.assert_array_equal(extraction.grown(), grown)
     np.testing.assert_array_equal(extraction.kept(), kept)
-    places = extraction.places()
-    assert [places[block] for block in ranked] == list(range(len(ranked)))
+    ranks = extraction.ranks()
+    assert [ranks[block] for block in ranked] == list(range(len(ranked)))
 
 
 @settings(max_examples=100, deadline=None)
@@ -63,7 +62,8 @@ def test_equals_the_reference_after_a_search(data, opts, cells, min_score):
         seen.append((masked.copy(), (passing, float(np.float32(score)))))
         return passing, score
 
-    begun = search(opts)
+    shared = evidence(opts)
+    begun = search(opts, shared)
     answer(begun, once)
     known = {masked.tobytes(): found for masked, found in seen}
     known[np.zeros((opts.height, opts.width), dtype=bool).tobytes()] = (True, 1.0)
@@ -75,7 +75,7 @@ def test_equals_the_reference_after_a_search(data, opts, cells, min_score):
 
     heat = begun.heatmap()
     grown, kept, _ = reference.explanation(remembered, heat, cells, float(np.float32(min_score)), searched)
-    extraction = _core.Extraction(begun, heat, cells=cells, min_score=min_score)
+    extraction = _core.Extraction(shared, heat, cells=cells, min_score=min_score)
     answer(extraction, verdict)
     assume(extraction.stage == "minimal")
     np.testing.assert_array_equal(extraction.grown(), grown)
@@ -87,10 +87,10 @@ def test_equals_the_reference_after_a_search(data, opts, cells, min_score):
 def test_every_set_on_the_way_is_a_prefix_of_the_ranking(case):
     verdict, heat, cells, _ = case
     extraction = extract(verdict, heat, cells)
-    blocks, places = reference.Blocks.of(*heat.shape, cells), extraction.places()
+    blocks, ranks = reference.Blocks.of(*heat.shape, cells), extraction.ranks()
 
     def prefix(n):
-        return blocks.pixels(frozenset(block for block in blocks.all() if places[block] < n))
+        return blocks.pixels(frozenset(block for block in blocks.all() if ranks[block] < n))
 
     n_kept = sum(1 for block in blocks.all() if extraction.kept()[blocks.pixels(frozenset([block]))].all())
     np.testing.assert_array_equal(prefix(n_kept), extraction.kept())
@@ -148,12 +148,13 @@ def test_what_the_search_knows_is_not_asked_again():
         asked.append(masked.tobytes())
         return not masked[2:6, 2:6].any(), 0.5
 
-    begun = search(opts, blank=(False, 0.1))
+    known = evidence(opts, blank=(False, 0.1))
+    begun = search(opts, known)
     answer(begun, verdict)
-    extraction = _core.Extraction(begun, begun.heatmap(), cells=8, min_score=0.0)
+    extraction = _core.Extraction(known, begun.heatmap(), cells=8, min_score=0.0)
     answer(extraction, verdict)
     assert begun.is_done
-    assert len(asked) == len(set(asked)) == extraction.n_calls
+    assert len(asked) == len(set(asked)) == begun.n_calls + extraction.n_calls == known.n_calls
     assert np.ones((16, 16), dtype=bool).tobytes() not in asked
     assert np.zeros((16, 16), dtype=bool).tobytes() not in asked
 
@@ -162,10 +163,11 @@ def test_growth_asks_about_the_smallest_set_seen_and_a_prefix_of_half_its_length
     def verdict(masked):
         return not masked[2:6, 2:6].any(), 0.5
 
-    begun = search(reference.Options(height=32, width=32, partitions=3, world="sufficient"))
-    answer(begun, verdict)
+    opts = reference.Options(height=32, width=32, partitions=3, world="sufficient")
+    known = evidence(opts)
+    answer(search(opts, known), verdict)
     heat = np.arange(32 * 32, dtype=np.float32).reshape(32, 32)  # hottest where nothing is needed
-    extraction = _core.Extraction(begun, heat, cells=16, min_score=0.0)
+    extraction = _core.Extraction(known, heat, cells=16, min_score=0.0)
     shown = []
     while extraction.stage == "growth":
         batch = extraction.propose(64)
@@ -184,9 +186,10 @@ def test_a_budget_that_ends_in_growth_leaves_the_smallest_set_seen():
     def verdict(masked):
         return not masked[2:6, 2:6].any(), 0.5
 
-    begun = search(opts)
-    n = answer(begun, verdict)
-    extraction = _core.Extraction(begun, begun.heatmap(), cells=16, min_score=0.0, max_calls=n + 1)
+    known = evidence(opts)
+    begun = search(opts, known)
+    known.max_calls = answer(begun, verdict) + 1
+    extraction = _core.Extraction(known, begun.heatmap(), cells=16, min_score=0.0)
     answer(extraction, verdict)
     assert extraction.stage == "stopped"
     assert verdict(~extraction.kept())[0]
@@ -195,11 +198,12 @@ def test_a_budget_that_ends_in_growth_leaves_the_smallest_set_seen():
 
 def test_the_budget_counts_the_search_too():
     opts = reference.Options(height=16, width=16, partitions=3)
-    begun = search(opts, max_calls=20)
+    known = evidence(opts, max_calls=30)
+    begun = search(opts, known, max_calls=20)
     answer(begun, lambda masked: (not masked[2:6, 2:6].any(), 0.5))
-    extraction = _core.Extraction(begun, begun.heatmap(), cells=8, min_score=0.0, max_calls=30)
+    extraction = _core.Extraction(known, begun.heatmap(), cells=8, min_score=0.0)
     answer(extraction, lambda masked: (not masked[2:6, 2:6].any(), 0.5))
-    assert extraction.n_calls == 30
+    assert (begun.n_calls, extraction.n_calls, known.n_calls) == (20, 10, 30)
     assert extraction.stage == "stopped"
     assert extraction.kept()[2:6, 2:6].all()
 
@@ -209,11 +213,11 @@ def test_the_budget_counts_the_search_too():
     [
         (0, 0.0, (16, 16), "grid is 0; it must be from 1 to 256 blocks a side"),
         (8, -1.0, (16, 16), "min_score is -1; it must be at least 0"),
-        (8, 0.0, (16, 15), "heatmap is 240; it must be one value a pixel"),
+        (8, 0.0, (16, 15), "heatmap is 16 x 15; it must be one value a pixel"),
     ],
 )
 def test_options_out_of_range(cells, min_score, shape, text):
-    begun = search(reference.Options(height=16, width=16, partitions=1))
+    known = _core.Evidence(16, 16)
     with pytest.raises(ValueError, match=r"^") as caught:
-        _core.Extraction(begun, np.zeros(shape, np.float32), cells=cells, min_score=min_score)
+        _core.Extraction(known, np.zeros(shape, np.float32), cells=cells, min_score=min_score)
     assert str(caught.value) == text

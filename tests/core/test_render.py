@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
-from asking import search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
+from asking import search
 from dccausal import _core
 
 
@@ -104,3 +104,33 @@ def test_sizes_are_checked():
     batch = search(reference.Options(height=4, width=5, partitions=2)).propose(8)
     with pytest.raises(ValueError, match="questions is 8; it must be at most the canvas's capacity"):
         renderer.render(batch, renderer.canvas(np.zeros(60, np.uint8)))
+
+
+def renderer_of(height, width):
+    image = np.zeros(height * width, np.uint8)
+    return _core.Renderer(image, image, height=height, width=width, planes=1, pixel_bytes=1, threads=2)
+
+
+@pytest.mark.parametrize("size", [(4, 5), (64, 64), (5, 4)])
+def test_a_batch_is_drawn_on_images_of_its_size_alone(size):
+    renderer = renderer_of(5, 8)
+    batch = search(reference.Options(height=size[0], width=size[1], partitions=2)).propose(4)
+    canvas = renderer.canvas(np.zeros(4 * 40, np.uint8))
+    text = f"batch is about {size[0]} x {size[1]} pixels; it must be about 5 x 8"
+    with pytest.raises(ValueError, match=text):
+        renderer.render(batch, canvas)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "text"),
+    [
+        ((65536, 65536, 65536, 65536), "image has 0 bytes; it must have"),
+        ((0, 5, 1, 1), "height is 0; it must be at least 1"),
+        ((4, 5, 1, 0), "pixel_bytes is 0; it must be at least 1"),
+    ],
+)
+def test_layouts_of_no_bytes_or_of_more_than_can_be_counted_are_refused(sizes, text):
+    names = dict(zip(("height", "width", "planes", "pixel_bytes"), sizes, strict=True))
+    nothing = np.zeros(0, np.uint8)
+    with pytest.raises(ValueError, match=text):
+        _core.Renderer(nothing, nothing, **names, threads=1)

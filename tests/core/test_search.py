@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
-from asking import answer, search
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import classifiers, options
 
+import reference
+from asking import answer, evidence, search
 from dccausal import _core
+from strategies import classifiers, options
 
 PAPER = reference.Options(height=64, width=48, partitions=8)
 
@@ -69,11 +69,12 @@ def test_shared_evidence_equals_the_reference(data, opts, reach, audit, wave):
 @given(
     data=st.data(),
     opts=options(max_side=16),
-    sides=st.lists(st.integers(2, 5), min_size=1, max_size=3),
+    masked=st.lists(st.integers(2, 5), max_size=3),
+    shown=st.lists(st.integers(2, 5), max_size=2),
     has_scores=st.booleans(),
     capacity=st.sampled_from([1, 64]),
 )
-def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, sides, has_scores, capacity):
+def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, masked, shown, has_scores, capacity):
     scored = data.draw(classifiers(opts.height, opts.width))
 
     def verdict(masked):
@@ -82,13 +83,18 @@ def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, sides, has_
 
     blank = rounded(verdict)(np.ones((opts.height, opts.width), dtype=bool))
     intact = (True, 1.0 if has_scores else float("nan"))
-    plain = search(opts, blank=blank, intact=intact)
-    found = search(opts, blank=blank, intact=intact, survey=sides)
+    plain = search(opts, evidence(opts, blank=blank, intact=intact))
+    found = search(opts, evidence(opts, blank=blank, intact=intact), survey=masked, shown=shown)
     n_plain, n = answer(plain, verdict), answer(found, verdict, capacity=capacity, in_flight=2)
-    surveyed = reference.survey(rounded(verdict), opts.height, opts.width, sides, blank[1])
-    expected = (plain.heatmap() / (plain.heatmap().max() or 1) + surveyed) / 2
+    assert found.partitions().tobytes() == plain.partitions().tobytes() == plain.heatmap().tobytes()
+    assert plain.surveyed() is None
+    expected = plain.heatmap()
+    if masked or shown:
+        surveyed = reference.survey(rounded(verdict), opts.height, opts.width, masked, shown, blank[1])
+        np.testing.assert_allclose(found.surveyed(), surveyed, atol=1e-6)
+        expected = (plain.heatmap() / (plain.heatmap().max() or 1) + surveyed) / 2
     np.testing.assert_allclose(found.heatmap(), expected, atol=1e-6)
-    most = sum(2 * len(reference.Blocks.of(opts.height, opts.width, side).all()) for side in sides)
+    most = sum(len(reference.Blocks.of(opts.height, opts.width, side).all()) for side in masked + shown)
     assert n_plain <= n <= n_plain + most
     counts, plain_counts = found.counts(), plain.counts()
     assert counts["exhaustive"] == plain_counts["exhaustive"] + most
@@ -97,18 +103,33 @@ def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, sides, has_
 
 
 @pytest.mark.parametrize(
-    ("budget", "lattices"), [(63, 0), (64, 1), (163, 1), (164, 2), (10_000, 2), (None, 2)]
+    ("budget", "lattices"), [(31, 0), (32, 1), (81, 1), (82, 2), (113, 2), (114, 3), (10_000, 3), (None, 3)]
 )
 def test_of_a_budget_whole_lattices_take_half(budget, lattices):
     opts = reference.Options(height=48, width=48, partitions=20)
-    asked = search(opts, survey=(4, 5), max_calls=budget)
-    expected = search(opts, survey=(4, 5)[:lattices], max_calls=budget)
-    assert answer(asked, both_corners) == answer(expected, both_corners)
-    assert asked.heatmap().tobytes() == expected.heatmap().tobytes()
+
+    def surveyed(n):
+        how = {"survey": (4, 5)[:n], "shown": (4,)[: max(n - 2, 0)]}
+        found = search(opts, evidence(opts, blank=(False, 0.0)), **how, max_calls=budget)
+        return answer(found, graded), found.heatmap().tobytes()
+
+    def graded(masked):
+        return both_corners(masked)[0], 1 - float(masked.mean())
+
+    assert surveyed(3) == surveyed(lattices)
     if lattices:
-        other = search(opts, survey=(4, 5)[: lattices - 1], max_calls=budget)
-        answer(other, both_corners)
-        assert asked.heatmap().tobytes() != other.heatmap().tobytes()
+        assert surveyed(3) != surveyed(lattices - 1)
+
+
+def test_a_survey_is_not_told_before_it_is_over():
+    begun = search(PAPER, survey=[4], shown=[3])
+    batch = begun.propose(24)
+    passing, scores = np.ones(24, dtype=bool), np.full(24, 0.5, dtype=np.float32)
+    assert begun.surveyed() is None
+    begun.submit(batch.id, passing, scores)
+    assert begun.surveyed() is None
+    answer(begun, both_corners)
+    assert begun.surveyed().max() == 1
 
 
 @settings(max_examples=50, deadline=None)
@@ -267,6 +288,7 @@ def test_an_unfinished_search_has_a_heatmap():
         ({"min_side": float("nan")}, "min_side is NaN; it must be above 0 and at most 1"),
         ({"concentration": 0}, "concentration is 0; it must be from 1 to 64"),
         ({"survey": [4, 1]}, "survey is 1; it must be from 2 to 32 superpixels a side"),
+        ({"shown": [4, 1]}, "shown is 1; it must be from 2 to 32 superpixels a side"),
         ({"survey": [33]}, "survey is 33; it must be from 2 to 32 superpixels a side"),
         ({"world": "flat"}, 'world is "flat"; it must be "intact", "contingency", "sufficient" or "both"'),
         ({"weighting": "none"}, 'weighting is "none"; it must be "shares", "leaf" or "score"'),

@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 import pytest
-import reference
-from asking import answer, search
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import classifiers, options
 
+import reference
+from asking import answer, search
 from dccausal import OptionError, explain
 from dccausal.engine.many import explain_many
 from dccausal.methods import explain_with
+from strategies import classifiers, options
 
 _RESPONSIBILITIES = [0, 1 / 4, 1 / 3, 1 / 2, 1]
 _ONE = 1 << 50  # the core adds values up in fixed point, with 50 bits behind the point

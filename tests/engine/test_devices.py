@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 import pytest
-from planted import plant
-from several import OPTIONS, content, variations
 
 from dccausal import ClassifierError, OnnxClassifier, OptionError, explain, explain_many
 from dccausal.cli.app import main
+from planted import plant
+from several import OPTIONS, content, variations
 
 
 def sessions(path, n, **options):
@@ -39,7 +39,7 @@ class Counting:
 
 
 def watch(classifier, **options):
-    engine = classifier._runner._engine
+    engine = classifier.runner._engine
     engine._session = Counting(engine._session, **options)
     return engine._session
 

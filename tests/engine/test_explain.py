@@ -9,10 +9,10 @@ import threading
 
 import numpy as np
 import pytest
-import reference
-from make_planted import plant
 
+import reference
 from dccausal import ClassifierError, ImageError, OnnxClassifier, OptionError, Profile, explain
+from make_planted import plant
 
 MONOTONE = [
     "needs_a",
@@ -229,6 +229,7 @@ def test_progress_tells_every_phase():
         "search",
         "growth",
         "shrinking",
+        "remainder",
         "verification",
     ]
     calls = [p.n_calls for p in seen]

@@ -10,8 +10,6 @@ import tracemalloc
 import numpy as np
 import pytest
 from PIL import Image
-from planted import plant
-from several import OPTIONS, content, variations
 
 from dccausal import (
     ClassifierError,
@@ -23,6 +21,8 @@ from dccausal import (
     explain,
     explain_many,
 )
+from planted import plant
+from several import OPTIONS, content, variations
 
 
 @pytest.mark.parametrize("name", ["needs_a_and_b", "a_or_b", "non_monotone", "nhwc", "float16", "uint8_nhwc"])

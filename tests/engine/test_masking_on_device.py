@@ -12,24 +12,24 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
-from asking import search
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import Options
-from small_models import build, images, on_cpu
 
-import onnx
+from asking import search
 from dccausal import ClassifierError, OnnxClassifier, explain, explain_many
-from dccausal.engine.masking.batch import Share
-from dccausal.engine.masking.device import Composer, DeviceEasel, DeviceSubject, find_composer
-from dccausal.engine.masking.host import HostEasel, HostSubject
-from dccausal.engine.whole_images import Pictures
+from dccausal.engine.backend import backend_of
+from dccausal.engine.masking.batch import Rows
+from dccausal.engine.whole_images import WholeImages
 from dccausal.onnx.graph.compose import compose_graph, head_graph
 from dccausal.onnx.reading.scores import ScoreKind
+from dccausal.onnx.running.composing import Composer
 from dccausal.onnx.running.runner import BoundEngine
 from dccausal.targets import Target, rank_of
+from reference import Options
+from small_models import build, images, on_cpu
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 CPU = ["CPUExecutionProvider"]
@@ -38,7 +38,7 @@ CPU = ["CPUExecutionProvider"]
 def composed(model, **options):
     """A classifier on the CPU whose masked images are made by the graphs."""
     classifier = OnnxClassifier(model, device="cpu", threads=1, **options)
-    classifier._runner.place = ("cpu", 0)
+    classifier.runner.bound_device = ("cpu", 0)
     return classifier
 
 
@@ -125,32 +125,32 @@ def test_the_graphs_are_valid(graph):
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-def test_both_easels_draw_and_read_the_same(dtype, layout):
+def test_both_kinds_of_batches_are_made_and_read_the_same(dtype, layout):
     model = build(dtype=dtype, layout=layout, gain=1 / 255 if dtype == "uint8" else 1)
     classifier = on_cpu(model, preprocess="raw" if dtype == "uint8" else "unit", batch_size=3)
-    classifier._runner.place = ("cpu", 0)
-    composer = find_composer(classifier._runner)
+    on_host = backend_of(classifier)
+    on_device = backend_of(composed(model, preprocess="raw" if dtype == "uint8" else "unit", batch_size=3))
     pictures = images(4, seed=2)
-    host, device = HostEasel(classifier), DeviceEasel(composer)
-    first = [HostSubject(classifier, *pictures[:2], 1), DeviceSubject(composer, *pictures[:2])]
-    second = [HostSubject(classifier, *pictures[2:], 1), DeviceSubject(composer, *pictures[2:])]
+    host, device = on_host.batch(), on_device.batch()
+    first = [backend.pair(*pictures[:2], 1) for backend in (on_host, on_device)]
+    second = [backend.pair(*pictures[2:], 1) for backend in (on_host, on_device)]
     size = pictures.shape[1:3]
     asked = [search(Options(height=size[0], width=size[1], partitions=9, seed=s)) for s in range(2)]
     for _ in range(3):
         parts = [
             (first, asked[0].propose(3)),
-            (first, Pictures(pictures[:1], 0)),
+            (first, WholeImages(pictures[:1], 0)),
             (second, asked[1].propose(4)),
         ]
         answers = []
-        for i, easel in enumerate((host, device)):
-            shares, start = [], 0  # each about another label, three images a run
-            for subject, questions in parts:
-                shares.append(Share(subject[i], questions, start, Target(len(shares), 2, 0.5)))
+        for i, batch in enumerate((host, device)):
+            rows, start = [], 0  # each about another label, three images a run
+            for pair, questions in parts:
+                rows.append(Rows(pair[i], questions, start, Target(len(rows), 2, 0.5)))
                 start += len(questions)
-            easel.draw(shares, 8)
-            answers.append([*easel.answer(shares), *easel.answer(shares[1:2])])
-        assert device._engine.buffer.numpy().tobytes() == host._tensor.tobytes()
+            batch.mask(rows, 8)
+            answers.append([*batch.answer(rows), *batch.answer(rows[1:2])])
+        assert device._composed._engine.buffer.numpy().tobytes() == host._tensor.tobytes()
         for ours, theirs in zip(*answers, strict=True):
             for one, other in zip(np.atleast_2d(ours), np.atleast_2d(theirs), strict=True):
                 np.testing.assert_allclose(one, other, atol=1e-6)
@@ -169,25 +169,24 @@ def test_both_easels_draw_and_read_the_same(dtype, layout):
 )
 def test_few_questions_make_a_short_run(rows, options, lengths, monkeypatch):
     classifier = on_cpu(build(), preprocess="unit", batch_size=rows, **options)
-    classifier._runner.place = ("cpu", 0)
-    composer = find_composer(classifier._runner)
+    on_device = backend_of(composed(build(), preprocess="unit", batch_size=rows, **options))
+    on_host = backend_of(classifier)
     pictures = images(2, seed=4)
-    subject, host = DeviceSubject(composer, *pictures), HostSubject(classifier, *pictures, 1)
     size = pictures.shape[1:3]
     seen = []
     compute = BoundEngine.compute
     monkeypatch.setattr(
         BoundEngine, "compute", lambda self, start, n, where: seen.append(n) or compute(self, start, n, where)
     )
-    easel, theirs = DeviceEasel(composer), HostEasel(classifier)
+    made = [(backend.batch(), backend.pair(*pictures, 1)) for backend in (on_device, on_host)]
     for n, length in lengths.items():
         asked = search(Options(height=size[0], width=size[1], partitions=30, seed=n)).propose(n)
         assert len(asked) == n
         answers = []
-        for one, drawn in ((easel, subject), (theirs, host)):
-            shares = [Share(drawn, asked, 0, Target(1, 2, 0.5))]
-            one.draw(shares, rows)
-            answers.append(one.answer(shares)[0])
+        for batch, pair in made:
+            parts = [Rows(pair, asked, 0, Target(1, 2, 0.5))]
+            batch.mask(parts, rows)
+            answers.append(batch.answer(parts)[0])
         assert seen.pop() == length
         assert not seen
         np.testing.assert_array_equal(answers[0][0], answers[1][0])
@@ -227,7 +226,7 @@ def test_explanations_are_the_hosts(name, planted):
     for options in ({}, {"batch_size": 5}, {"batch_size": 64, "in_flight": 3}):
         classifier = composed(written.path)
         assert content(explain(written.image, classifier, **OPTIONS, **options)) == expected
-        assert classifier._runner.composer is not None
+        assert classifier.composer is not None
 
 
 def test_many_images_share_the_devices_batches(planted):
@@ -254,16 +253,16 @@ def test_a_device_that_fails_is_not_used(caplog, planted):
     """This build of ONNX Runtime may have no such device; the search then goes through the host's memory."""
     written = planted("needs_a")
     classifier = OnnxClassifier(written.path, device="cpu")
-    classifier._runner.place = ("cuda", 99)
+    classifier.runner.bound_device = ("cuda", 99)
     with caplog.at_level(logging.WARNING, "dccausal"):
         found = explain(written.image, classifier, **OPTIONS)
     assert found.outcome == "minimal"
-    assert classifier._runner.place is None
+    assert classifier.runner.bound_device is None
     assert "masked images are made on the host" in caplog.text
 
 
 def test_a_question_is_one_bit_a_pixel(planted):
-    composer = Composer(composed(planted("needs_a").path)._runner)
+    composer = Composer(composed(planted("needs_a").path).runner)
     assert composer.n_mask_bytes == 64 * 64 / 8
     assert composer.agrees()
 
@@ -275,7 +274,7 @@ import numpy as np
 import onnxruntime as ort
 from dccausal import ClassifierError, OnnxClassifier, explain
 
-place = ("cpu", 0) if sys.argv[4] == "composed" else None
+device = ("cpu", 0) if sys.argv[4] == "composed" else None
 expected = explain(sys.argv[5], OnnxClassifier(sys.argv[3], device="cpu"), partitions=8, grid=8)
 memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
 ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"max_mem": int(sys.argv[6]), "arena_extend_strategy": 1}))
@@ -285,16 +284,16 @@ options.log_severity_level = 4
 runs = 2 if sys.argv[4] == "at once" else 1
 classifier = OnnxClassifier(sys.argv[3], device="cpu", batch_size=37, threads=runs, many=True)
 assert classifier.runs_at_once == runs
-runner = classifier._runner
+runner = classifier.runner
 narrow = ort.InferenceSession(sys.argv[3], options, providers=["CPUExecutionProvider"])
 runner.opened = dataclasses.replace(runner.opened, session=narrow)
-runner.place = place
+runner.bound_device = device
 runner._engine = None
 try:
     found = explain(sys.argv[5], classifier, partitions=8, grid=8)
 except ClassifierError as error:
     sys.exit(str(error))
-assert (runner.composer is not None) == (place is not None)
+assert (classifier.composer is not None) == (device is not None)
 # Several runs at once share the memory, and find out only by trying how much the others take.
 assert runner.rows == 4 if runs == 1 else runner.rows <= 4, runner.rows
 assert found.heatmap.tobytes() == expected.heatmap.tobytes()

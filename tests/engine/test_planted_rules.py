@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from PIL import Image
-from planted import RULES, VARIANTS, build, plant
 
-import onnx
+from planted import RULES, VARIANTS, build, plant
 
 REFUSED = ("two_inputs", "vector")
 SOFTMAX, SIGMOID, ONE_COLUMN = "softmax", "sigmoid", 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from exports import dressed, export, optimum, vit
 from PIL import Image
-from small_models import build, images, on_cpu
 
 from dccausal import explain
 from dccausal.classifier import check_answer
 from dccausal.errors import ClassifierError, OptionError
 from dccausal.targets import choose_target
+from exports import dressed, export, optimum, vit
+from small_models import build, images, on_cpu
 
 OPTIONS = {"multi_label": False, "needs_scores": False}
 

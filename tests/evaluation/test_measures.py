@@ -9,8 +9,6 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from planted import plant
-from small_models import on_cpu
 
 from dccausal import explain
 from dccausal.errors import InputError, OptionError
@@ -32,6 +30,8 @@ from dccausal.evaluation.table import (
 )
 from dccausal.evaluation.truth import Truth, ellipse, read_truth, seen_pixels
 from dccausal.inputs.placement import Placement
+from planted import plant
+from small_models import on_cpu
 
 # What the options say
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted import plant
 
 from dccausal import OptionError, metrics
+from planted import plant
 
 KEPT = np.zeros((4, 4), dtype=bool)
 KEPT[:2, :2] = True

@@ -15,13 +15,13 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from small_models import on_cpu
 
 from dccausal.cli.app import main
 from dccausal.errors import DeviceError
 from dccausal.evaluation import run as evaluation_run
 from dccausal.evaluation.sheets import partitions_sheet
 from dccausal.runs.table import ResultTable
+from small_models import on_cpu
 
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
 _FAST = ("--device", "cpu", "--threads", "1", "--model", "model.onnx")

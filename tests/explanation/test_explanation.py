@@ -140,7 +140,9 @@ def test_summary_says_all_that_matters_on_one_screen():
     lines = text.splitlines()
     assert lines[0] == "photos/panda.jpg"
     assert lines[1] == "  label     red panda (3), score 0.750"
-    kept = "  kept      16.7% of the pixels (128 of 768), score 0.500 with the rest masked (photograph: 0.750)"
+    kept = (
+        "  kept      16.7% of the pixels (128 of 768), score 0.500 with the rest masked (photograph: 0.750)"
+    )
     assert lines[2] == kept
     assert "minimal: none of its blocks on the 28 x 28 grid" in text
     assert "1,234 model calls in 2.5 s" in text

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from dccausal import OptionError, Placement, Preprocess
+from dccausal.explanation import drawing
 from dccausal.explanation.colormaps import COLORMAPS, colours
-from dccausal.explanation.pictures import _dilate, cutout, masked_picture, overlay, picture
+from dccausal.explanation.drawing import Frame
+from dccausal.explanation.pictures import cutout, masked_picture, overlay, picture
 from dccausal.explanation.sheet import contact_sheet, fit_width
 
 _WHITE = (255, 255, 255)
@@ -64,7 +69,7 @@ def test_kept_pixels_are_shown_as_they_are_and_the_rest_is_grey_and_dark():
     shown, original = np.asarray(picture(photo, placement, kept)), np.asarray(photo)
     inside = placement.to_photo(kept, smooth=False, fill=False)
     np.testing.assert_array_equal(shown[inside], original[inside])
-    rest = ~_dilate(inside, 10)
+    rest = ~_dilated(inside, 10)
     assert (np.ptp(shown[rest].astype(int), axis=1) == 0).all()
     assert shown[rest].mean() < 0.4 * original[rest].mean()
 
@@ -222,13 +227,94 @@ def test_a_dashed_line_is_half_of_the_line_and_none_is_none():
     assert overlay(photo, placement, _heat(), kept, contour="none").tobytes() == plain.tobytes()
 
 
-@pytest.mark.parametrize("radius", [0, 1, 2, 3, 4, 5, 9, 40])
-def test_dilation_equals_the_obvious_one(radius):
-    mask = np.random.default_rng(radius).random((30, 20)) < 0.01
-    obvious = np.zeros_like(mask)
+PLACEMENTS = {
+    "whole": Placement((300, 200), (0, 0, 300, 200)),
+    "crop": Placement((301, 200), (50.5, 0, 250.5, 200)),
+    "padded": Placement((300, 200), (0, -50, 300, 250)),
+    "small": Placement((20, 13), (0, 0, 20, 13)),
+    "inside": Placement((90, 70), (10.2, 11.7, 33.3, 44.4)),
+}
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS.values(), ids=PLACEMENTS)
+def test_masks_and_rectangles_are_those_of_the_placement(placement):
+    for seed, share in enumerate((0, 0.02, 0.5, 1)):
+        mask = np.random.default_rng(seed).random((56, 48)) < share
+        frame = Frame(placement, mask.shape)
+        expected = placement.to_photo(mask, smooth=False, fill=False)
+        by_bands, by_boxes = np.zeros_like(expected), np.zeros_like(expected)
+        for (left, top, right, bottom), inside in frame.masks(mask):
+            by_bands[top:bottom, left:right] = inside
+        for left, top, right, bottom in frame.rectangles(mask):
+            by_boxes[top:bottom, left:right] = True
+        np.testing.assert_array_equal(by_bands, expected)
+        np.testing.assert_array_equal(by_boxes, expected)
+
+
+@pytest.mark.parametrize("name", ["whole", "crop", "padded", "inside"])
+def test_smooth_heat_is_linear_between_pixels(name, monkeypatch):
+    monkeypatch.setattr(drawing, "_BAND_PIXELS", 4000)
+    placement = PLACEMENTS[name]
+    levels = np.rint(127 * (1 + np.sin(np.arange(120) / 3))).astype(np.uint8).reshape(12, 10)
+    expected = placement.to_photo(levels, smooth=True, fill=0).astype(int)
+    found = np.zeros_like(expected)
+    for (left, top, right, bottom), heat in Frame(placement, levels.shape).smooth(levels):
+        found[top:bottom, left:right] = np.asarray(heat)
+    assert np.abs(found - expected).max() <= 6
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS.values(), ids=PLACEMENTS)
+@pytest.mark.parametrize("contour", ["solid", "dashed"])
+def test_the_outline_is_what_the_dilated_mask_says(placement, contour, monkeypatch):
+    monkeypatch.setattr(drawing, "_BAND_PIXELS", 4000)
+    monkeypatch.setattr(drawing, "_TILE", 64)
+    kept = np.random.default_rng(1).random((14, 12)) < 0.2
+    photo = Image.new("RGB", placement.photo_size, (90, 60, 30))
+    plain, lined = (np.asarray(picture(photo, placement, kept, contour=how)) for how in ("none", contour))
+    inside = placement.to_photo(kept, smooth=False, fill=False)
+    hair = 1 if min(inside.shape) >= 112 else 0
+    dark, white = _dilated(inside, 2 * hair + 1), _dilated(inside, hair + 1) & ~_dilated(inside, hair)
+    expected = np.where(dark[..., None], np.uint8(16), plain)
+    expected[white] = 255
+    rows, columns = np.indices(inside.shape)
+    untouched = inside | ((rows + columns) // 6 % 2 == 1 if contour == "dashed" else False)
+    expected[untouched] = plain[untouched]
+    np.testing.assert_array_equal(lined, expected)
+
+
+def _dilated(mask, radius):
+    """True wherever a True lies within a square of this radius around, by looking."""
+    result = np.zeros_like(mask)
     for y, x in np.argwhere(mask):
-        obvious[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1] = True
-    np.testing.assert_array_equal(_dilate(mask, radius), obvious)
+        result[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1] = True
+    return result
+
+
+_LARGE = """
+import resource, time
+import numpy as np
+from PIL import Image
+from dccausal.explanation.pictures import overlay, picture
+from dccausal.inputs.placement import Placement
+
+photo = Image.new("RGB", (4000, 3000), (90, 60, 30))
+placement = Placement(photo.size, (0, 0, 4000, 3000))
+heat = np.random.default_rng(0).random((64, 64)).astype(np.float32)
+overlay(photo.resize((64, 64)), Placement((64, 64), (0, 0, 64, 64)), heat, heat > 0.9)
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+for drawn in (overlay, picture):
+    drawn(photo, placement, *((heat, heat > 0.9) if drawn is overlay else (heat > 0.9,)))
+seconds = time.process_time() - start
+print(seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_large_photographs_are_drawn_quickly_and_in_little_memory():
+    """12 megapixels are 48 MB in Pillow; the exact times are in bench/drawing.py, here only their order counts."""
+    done = subprocess.run([sys.executable, "-c", _LARGE], capture_output=True, text=True, check=True)
+    seconds, mib = map(float, done.stdout.split())
+    assert seconds < 1.5
+    assert mib < 2 * 46
 
 
 def test_a_contact_sheet_holds_every_picture():

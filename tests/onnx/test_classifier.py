@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pytest
-from PIL import Image
-from small_models import SIZE, TYPES, build, expected, images, on_cpu, replace_end, sigmoid, softmax
-
 import onnx
+import pytest
+from onnx import helper, numpy_helper
+from PIL import Image
+
 from dccausal.errors import ClassifierError, ModelError, OptionError
 from dccausal.inputs.preprocess import Preprocess
-from onnx import helper, numpy_helper
+from small_models import SIZE, TYPES, build, expected, images, on_cpu, replace_end, sigmoid, softmax
 
 SHARED = Path(__file__).parents[3] / "shared" / "models"
 X = images(11)

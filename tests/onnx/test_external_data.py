@@ -7,12 +7,12 @@ import json
 import os
 
 import numpy as np
-import pytest
-
 import onnx
+import pytest
+from onnx import TensorProto, helper
+
 from dccausal import ModelError, OnnxClassifier
 from dccausal.cli.app import main
-from onnx import TensorProto, helper
 
 GIB = 1 << 30
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_models import SIZE, expected, images, on_cpu, softmax, weights
+from onnx import TensorProto, helper, numpy_helper
 
 from dccausal import explain
 from dccausal.errors import ModelError, OptionError
 from dccausal.onnx.reading.feed import read_feed
-from onnx import TensorProto, helper, numpy_helper
+from small_models import SIZE, expected, images, on_cpu, softmax, weights
 
 X = images(5)
 F, BOOL = TensorProto.FLOAT, TensorProto.BOOL

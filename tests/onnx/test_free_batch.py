@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import TYPES, build, expected, images, on_cpu, replace_end, softmax
+from onnx import TensorProto, helper, numpy_helper
 
-import onnx
 from dccausal.onnx.graph.free_batch import agrees, free_batch
 from dccausal.onnx.graph.graph import Graph, read_int64s
 from dccausal.onnx.graph.protobuf import read_fields, read_ints, rewrite, write_bytes, write_int
-from onnx import TensorProto, helper, numpy_helper
+from small_models import TYPES, build, expected, images, on_cpu, replace_end, softmax
 
 X = images(9)
 FREED = "the model's fixed batch of {} was freed"

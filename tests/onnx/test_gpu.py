@@ -1,14 +1,13 @@
-"""What needs a CUDA device: that it draws and reads what the host does. Skipped where there is none."""
+"""What needs a CUDA device: that it masks and reads what the host does. Skipped where there is none."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnxruntime as ort
 import pytest
-from small_models import build
 
 from dccausal import DeviceError, OnnxClassifier, explain, explain_many
-from dccausal.engine.masking.device import find_composer
+from small_models import build
 
 CUDA = "CUDAExecutionProvider"
 
@@ -43,8 +42,8 @@ def content(explanation):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_device_draws_bit_for_bit_what_the_host_does(name, planted):
-    composer = find_composer(OnnxClassifier(planted(name).path, device="cuda")._runner)
+def test_the_device_masks_bit_for_bit_what_the_host_does(name, planted):
+    composer = OnnxClassifier(planted(name).path, device="cuda").composer
     assert composer is not None
     assert composer.agrees()
 
@@ -56,14 +55,14 @@ def test_explanations_are_the_cpus(name, planted):
     expected = content(explain(written.image, OnnxClassifier(written.path, device="cpu"), **OPTIONS))
     classifier = OnnxClassifier(written.path, device="cuda")
     assert content(explain(written.image, classifier, **OPTIONS)) == expected
-    assert classifier._runner.composer is not None
+    assert classifier.composer is not None
     found = dict(explain_many([written.image] * 5, classifier, **OPTIONS))
     assert [content(found[i]) for i in range(5)] == [expected] * 5
 
 
 def test_the_small_graphs_run_on_the_device_alone(planted):
-    composer = find_composer(OnnxClassifier(planted("classes_1001").path, device="cuda")._runner)
-    for session in (composer.drawing, composer.head("tensor(float)", 2)):
+    composer = OnnxClassifier(planted("classes_1001").path, device="cuda").composer
+    for session in (composer.masking, composer.head("tensor(float)", 2)):
         assert session.get_providers()[0] == CUDA
 
 
@@ -74,5 +73,5 @@ def test_too_little_memory_halves_the_batch(planted):
     narrow = OnnxClassifier(written.path, providers=[(CUDA, options)], batch_size=256)
     expected = content(explain(written.image, OnnxClassifier(written.path, device="cpu"), **OPTIONS))
     assert content(explain(written.image, narrow, **OPTIONS)) == expected
-    assert narrow._runner.rows < 256
+    assert narrow.runner.rows < 256
     assert np.isfinite(narrow(written.image[None])).all()

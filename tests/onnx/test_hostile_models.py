@@ -10,15 +10,15 @@ import time
 import zipfile
 
 import numpy as np
-import pytest
-from small_models import build, on_cpu
-
 import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from dccausal.errors import DccausalError, ModelError
 from dccausal.onnx.failures import brief
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.normalisation import range_in_graph
-from onnx import TensorProto, helper, numpy_helper
+from small_models import build, on_cpu
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 98\n"
 

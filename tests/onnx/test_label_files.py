@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from small_models import build, on_cpu
 
 from dccausal.errors import OptionError
 from dccausal.onnx.reading.label_files import OneBased
 from dccausal.onnx.reading.names import Known, read_labels
+from small_models import build, on_cpu
 
 NAMES = ("red", "green", "blue, dark", "none")
 PBTXT = "".join(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 
-import exports
 import numpy as np
-import pytest
-from exports import IMAGENET, NAMES
-from PIL import Image
-from small_models import build, expected, images, on_cpu, softmax, weights
-
 import onnx
+import pytest
+from PIL import Image
+
+import exports
 from dccausal import ModelError
 from dccausal.cli.app import main
 from dccausal.inputs.preprocess import PRESETS
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.normalisation import range_in_graph
+from exports import IMAGENET, NAMES
+from small_models import build, expected, images, on_cpu, softmax, weights
 
 MEAN, STD = (np.array(values) for values in IMAGENET)
 PHOTOS = images(3, (32, 32), seed=4)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from small_models import SIZE, expected, images, on_cpu, softmax, weights
-
 import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from dccausal import explain
 from dccausal.errors import ModelError, OptionError
 from dccausal.onnx.reading.outputs import choose_output
-from onnx import TensorProto, helper, numpy_helper
+from small_models import SIZE, expected, images, on_cpu, softmax, weights
 
 X = images(6)
 F, I64 = TensorProto.FLOAT, TensorProto.INT64

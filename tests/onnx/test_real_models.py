@@ -13,6 +13,8 @@ from PIL import Image
 from dccausal import OnnxClassifier, Preprocess, explain, metrics
 from dccausal.assets.photo import demo_occluded, demo_photo
 
+pytestmark = pytest.mark.slow
+
 # Where the panda is in the packaged photograph: left, top, right, bottom in pixels.
 PANDA = (120, 30, 500, 360)
 SETTINGS = {

@@ -11,12 +11,12 @@ import time
 
 import numpy as np
 import pytest
-from small_models import build, images, on_cpu
 
 from dccausal import ClassifierError, OnnxClassifier, OptionError, explain
 from dccausal.onnx.running.batch_size import FOLDER, calibrate, choose, measure
 from dccausal.onnx.running.device import CPU, CUDA, choose_device
 from dccausal.onnx.running.runtime import Arrangement, arrange
+from small_models import build, images, on_cpu
 
 OPTIONS = {"profile": "paper", "partitions": 8, "grid": 8, "world": "contingency"}
 
@@ -52,7 +52,7 @@ def test_runs_at_once_answer_in_the_order_of_the_images(threads, rows, n):
     assert classifier.runs_at_once == threads
     given = images(n)
     np.testing.assert_allclose(classifier(given), alone(given), atol=1e-6)
-    cut = classifier._runner._cut(n)
+    cut = classifier.runner._cut(n)
     assert [at for start, stop in cut for at in range(start, stop)] == list(range(n))
     sizes = [stop - start for start, stop in cut]
     assert max(sizes, default=0) <= rows
@@ -74,7 +74,7 @@ class Gathering:
 def test_a_batch_is_cut_among_the_cores():
     classifier = on_cpu(build(), preprocess="unit", threads=2, batch_size=4, many=True)
     expected = classifier(images(6))
-    engine = classifier._runner._engine
+    engine = classifier.runner._engine
     engine._session = Gathering(engine._session)
     np.testing.assert_allclose(classifier(images(6)), expected, atol=1e-6)
 
@@ -112,7 +112,7 @@ class Faulty:
 def test_an_error_of_runs_at_once_is_raised_when_all_have_ended():
     """Since the caller writes to the tensor again afterwards."""
     classifier = on_cpu(build(), preprocess="unit", threads=2, batch_size=1, many=True)
-    engine = classifier._runner._engine
+    engine = classifier.runner._engine
     engine._session = Faulty(engine._session)
     tensor = np.zeros((2, 3, *classifier.size), np.float32)
     tensor[0] = 1
@@ -137,7 +137,7 @@ def test_an_explanation_is_the_same_bytes_for_any_arrangement(name, planted):
 def test_time_in_the_model_counts_once_where_runs_overlap(planted):
     written = planted("needs_a_and_b")
     classifier = OnnxClassifier(written.path, device="cpu", threads=4, batch_size=1)
-    engine = classifier._runner._engine
+    engine = classifier.runner._engine
     engine._session = Slow(engine._session, 0.003)
     start = time.perf_counter()
     found = explain(written.image, classifier, in_flight=4, **OPTIONS)
@@ -152,7 +152,7 @@ def test_reproducible_scores_do_not_depend_on_what_else_is_asked():
     given = images(23, (16, 16))
     expected = classifier(given)
     shapes = set()
-    engine = classifier._runner._engine
+    engine = classifier.runner._engine
     run = engine._session.run
 
     class Watched:
@@ -227,7 +227,7 @@ def test_the_size_is_measured_once_and_remembered(monkeypatch, tmp_path):
     file.write_text(json.dumps({**known, "batch_size": other}))
     again = calibrated(monkeypatch, tmp_path)
     assert (again.batch_size, again.batch_size_reason) == (other, "remembered")
-    assert again._runner.rows == other
+    assert again.runner.rows == other
     assert calibrated(monkeypatch, tmp_path, build(classes=7)).batch_size_reason == "measured"
     assert len(list((tmp_path / FOLDER).iterdir())) == 2
 
@@ -271,11 +271,11 @@ def test_a_number_or_the_switch_leaves_it_alone(monkeypatch, tmp_path):
 
 def test_a_slow_model_is_left_as_it_is(tmp_path):
     classifier = on_cpu(build(), preprocess="unit", threads=1)
-    engine = classifier._runner._engine
+    engine = classifier.runner._engine
     engine._session = Slow(engine._session, 0.1)
-    assert measure(classifier._runner) == {}
-    assert calibrate(classifier._runner, classifier.sha256, "1", {"DCCAUSAL_CACHE": str(tmp_path)}) is None
-    assert classifier._runner.rows == 4
+    assert measure(classifier.runner) == {}
+    assert calibrate(classifier.runner, classifier.sha256, "1", {"DCCAUSAL_CACHE": str(tmp_path)}) is None
+    assert classifier.runner.rows == 4
     assert not list(tmp_path.iterdir())
 
 

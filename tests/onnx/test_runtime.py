@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
-from small_models import build, expected, images, softmax
 
 import dccausal
 from dccausal._shared.cores import count_cores
@@ -28,6 +27,7 @@ from dccausal.onnx.running.device import CPU, CUDA, Device, choose_device, open_
 from dccausal.onnx.running.runner import BoundEngine, HostEngine
 from dccausal.onnx.running.runtime import find_runtime
 from dccausal.onnx.running.session import open_model
+from small_models import build, expected, images, softmax
 
 X = images(7)
 HAS_CUDA = CUDA in ort.get_available_providers()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 
-import exports
 import numpy as np
 import pytest
-from exports import CLIP, HALF, IMAGENET, NAMES, export, optimum
 from PIL import Image
-from small_models import on_cpu
 
+import exports
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.reading.sidecar import read_sidecar
 from dccausal.onnx.reading.sidecar_geometry import crop_ratio, interpolation
+from exports import CLIP, HALF, IMAGENET, NAMES, export, optimum
+from small_models import on_cpu
 
 OPEN = {"shape": ["batch", 3, "height", "width"]}
 SQUARED = tuple(std**2 for std in (0.47853944, 0.4732864, 0.47434163))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from small_models import build
 
 # Loads a model and runs it, with every outgoing connection refused and told.

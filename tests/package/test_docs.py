@@ -14,13 +14,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import onnx
 import pytest
 from PIL import Image
 
-import onnx
 from dccausal import OnnxClassifier
 from dccausal.assets.default_model import class_names
 from dccausal.assets.photo import demo_photo
+from document_model import document_model
 
 ROOT = Path(__file__).parents[2]
 # The pages of evaluate and of quality name data sets of others; tests/test_evaluate_run.py has their commands.
@@ -49,7 +50,20 @@ def _examples():
 
 def _of(language):
     found = [example for example in _examples() if example.language == language]
-    return [pytest.param(example, id=f"{example.page.name}:{example.line}") for example in found]
+    return [
+        pytest.param(
+            example,
+            id=f"{example.page.name}:{example.line}",
+            marks=[pytest.mark.slow] if _is_slow(example) else [],
+        )
+        for example in found
+    ]
+
+
+def _is_slow(example):
+    """Whether an example runs a real network through a whole search: its own model is none of the documents'."""
+    runs_demo = "dccausal demo" in example.text or "default_model" in example.text
+    return runs_demo or "squeezenet" in example.text
 
 
 def _commands(example):
@@ -75,10 +89,7 @@ def things(tmp_path_factory, default_model_path):
     folder = tmp_path_factory.mktemp("docs")
     (folder / "cache").mkdir()
     shutil.copy(default_model_path, folder / "cache")
-    model = onnx.load(default_model_path)
-    fed = '{"geometry": "squash", "interpolation": "bilinear", "scale": 0.00784313725490196, "mean": 1, "std": 1}'
-    onnx.helper.set_model_props(model, {p.key: p.value for p in model.metadata_props} | {"preprocess": fed})
-    onnx.save(model, folder / "model.onnx")
+    onnx.save(document_model(), folder / "model.onnx")
     (folder / "exported").mkdir()
     shutil.copy(folder / "model.onnx", folder / "exported")
     demo_photo().save(folder / "photo.jpg", quality=92)

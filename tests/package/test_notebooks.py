@@ -42,6 +42,7 @@ def _texts(notebook):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", notebooks.NOTEBOOKS)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_examples_give_what_they_show(name):

@@ -17,11 +17,10 @@ import pytest
 from PIL import Image
 
 from dccausal.cli.app import main
-from dccausal.cli.commands.folder import _Run
-from dccausal.cli.run_display import RunDisplay, describe_run
-from dccausal.cli.terminal import Terminal
+from dccausal.cli.run_display import describe_run
 from dccausal.errors import ClassifierError, DeviceError, ImageError, InputError, OutputError
 from dccausal.explanation.explanation import Explanation
+from dccausal.runs.folder import FolderRun
 from dccausal.runs.images import collect, is_many
 from dccausal.runs.table import COLUMNS, ResultTable, row_of
 
@@ -350,17 +349,18 @@ def test_a_disk_that_cannot_be_written_stops_the_run_and_is_no_photographs_failu
 
 
 def test_a_device_that_is_gone_is_no_photographs_failure(tmp_path):
-    with ResultTable(tmp_path / "results.jsonl") as table:
-        run = _Run(tmp_path, [{"path": "p.png", "folder": "images/p"}], table, Terminal(), {})
-        run._left = [0]
-        with ThreadPoolExecutor(1) as writer, RunDisplay(Terminal(), 1, 0) as display:
+    entries = [{"path": "p.png", "folder": "images/p"}]
+    with FolderRun(tmp_path, [], entries, ResultTable(tmp_path / "results.jsonl"), [0], {}, {}, []) as run:
+        with ThreadPoolExecutor(1) as writer:
             with pytest.raises(DeviceError):
                 run._begin(0, DeviceError("it is gone"), writer)
-            run._record(display)
-            assert table.rows == []
+            assert list(run._record()) == []
+            assert run.rows == []
             run._begin(0, ClassifierError("NaN"), writer)
-            run._record(display)
-        assert [row["error"] for row in table.rows] == ["ClassifierError"]
+            ((row, error),) = run._record()
+        assert (row["error"], str(error)) == ("ClassifierError", "NaN")
+        assert run.rows == [row]
+        assert run.todo == []
 
 
 def test_what_a_killed_process_left_of_a_photograph_goes(few, monkeypatch):

@@ -289,9 +289,14 @@ def heatmap(verdict: Callable[[Masked], Verdict], options: Options) -> NDArray[n
 
 
 def survey(
-    verdict: Callable[[Masked], Verdict], height: int, width: int, sides: Sequence[int], blank: float
+    verdict: Callable[[Masked], Verdict],
+    height: int,
+    width: int,
+    masked: Sequence[int],
+    shown: Sequence[int],
+    blank: float,
 ) -> NDArray[np.float64]:
-    """What every superpixel of some lattices does, masked alone and shown alone: from 0 to 1, (H, W).
+    """What every superpixel of some lattices does, masked alone or shown alone: (H, W), as a share of the peak.
 
     The intact image has the score 1, the blank one ``blank``; not a number where there are labels only.
     """
@@ -299,18 +304,35 @@ def survey(
     def change(by: float, *, has_label_changed: bool) -> float:
         return float(has_label_changed) if np.isnan(by) else max(float(np.float32(by)), 0.0)
 
+    def lost(superpixel: Masked) -> float:
+        passes, score = verdict(superpixel)
+        return change(1.0 - score, has_label_changed=not passes)
+
+    def gained(superpixel: Masked) -> float:
+        passes, score = verdict(~superpixel)
+        return change(score - blank, has_label_changed=passes)
+
     total = np.zeros((height, width))
-    for side in sides:
-        blocks = Blocks.of(height, width, side)
-        superpixels = [blocks.pixels(frozenset([block])) for block in blocks.all()]
-        losses, gains = [], []
-        for superpixel in superpixels:
-            passes, score = verdict(superpixel)
-            losses.append(change(1.0 - score, has_label_changed=not passes))
-            passes, score = verdict(~superpixel)
-            gains.append(change(score - blank, has_label_changed=passes))
-        for superpixel, loss, gain in zip(superpixels, losses, gains, strict=True):
-            total[superpixel] += (loss / (max(losses) or 1) + gain / (max(gains) or 1)) / 2 / len(sides)
+    for sides, found, weight in [(masked, lost, 1.0), (shown, gained, 0.5)]:
+        for side in sides:
+            blocks = Blocks.of(height, width, side)
+            superpixels = [blocks.pixels(frozenset([block])) for block in blocks.all()]
+            values = [found(superpixel) for superpixel in superpixels]
+            for superpixel, value in zip(superpixels, values, strict=True):
+                total[superpixel] += weight * value / (max(values) or 1) / len(sides)
+    return total / (total.max() or 1)
+
+
+def remainder(
+    verdict: Callable[[Masked], Verdict], kept: Masked, side: int, intact: float
+) -> NDArray[np.float64]:
+    """What every cell of a lattice still does once an explanation is masked: (H, W), as a share of the intact score."""
+    passed, before = verdict(kept)
+    blocks, total = Blocks.of(*kept.shape, side), np.zeros(kept.shape)
+    for cell in (blocks.pixels(frozenset([block])) for block in blocks.all()):
+        passes, after = verdict(kept | cell)
+        loss = (before - after) / intact if intact > 0 else before - after
+        total[cell & ~kept] = float(passed and not passes) if np.isnan(loss) else max(loss, 0.0)
     return total
 
 

@@ -33,11 +33,15 @@ def answer(
         inquiry.submit(batch.id, is_passing, scores)
 
 
-def search(options: Any, **changes: Any) -> _core.Search:
-    """Start a search with the options of the reference."""
+def evidence(options: Any, **changes: Any) -> _core.Evidence:
+    """Begin with the intact image, which passes with a score of 1."""
+    return _core.Evidence(options.height, options.width, **{"intact": (True, 1.0), **changes})
+
+
+def search(options: Any, on: _core.Evidence | None = None, **changes: Any) -> _core.Search:
+    """Start a search with the options of the reference, on evidence of its own if none is given."""
     return _core.Search(
-        options.height,
-        options.width,
+        evidence(options) if on is None else on,
         **{
             "partitions": options.partitions,
             "seed": options.seed,
@@ -47,7 +51,6 @@ def search(options: Any, **changes: Any) -> _core.Search:
             "refine_equal": options.refine_equal,
             "concentration": options.concentration,
             "wave": options.partitions,
-            "intact": (True, 1.0),
             **changes,
         },
     )

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from small_models import build
-
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from small_models import build
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 HALF = ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])

@@ -7,10 +7,10 @@ What they compute is known: the average colour of the image, times ``WEIGHTS``.
 from __future__ import annotations
 
 import numpy as np
-
 import onnx
-from dccausal.onnx.classifier import OnnxClassifier
 from onnx import TensorProto, helper, numpy_helper
+
+from dccausal.onnx.classifier import OnnxClassifier
 
 TYPES = {
     "float32": TensorProto.FLOAT,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import reference
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+import reference
 
 
 @st.composite

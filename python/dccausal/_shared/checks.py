@@ -6,6 +6,7 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 
 
@@ -20,9 +21,12 @@ def finite_number(what: str, given: Any) -> float:
 
     """
     is_number = isinstance(given, Real) and not isinstance(given, bool)  # NumPy's numbers are registered
-    if not is_number or not math.isfinite(given):
-        raise OptionError(f"{what} is {given!r}; a finite number is needed")
-    return float(given)
+    try:
+        if is_number and math.isfinite(number := float(given)):
+            return number
+    except OverflowError:  # a whole number of hundreds of digits
+        pass
+    raise OptionError(f"{what} is {shown(given)}; a finite number is needed")
 
 
 def whole_number(what: str, given: Any, low: int, high: int | None = None) -> int:
@@ -37,7 +41,7 @@ def whole_number(what: str, given: Any, low: int, high: int | None = None) -> in
     """
     if not _is_whole(given) or given < low or (high is not None and given > high):
         bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise OptionError(f"{what} is {given!r}; a whole number {bounds} is needed")
+        raise OptionError(f"{what} is {shown(given)}; a whole number {bounds} is needed")
     return int(given)
 
 
@@ -55,7 +59,7 @@ def whole_numbers(what: str, given: Any, n: int, low: int, high: int) -> tuple[i
 
     is_row = isinstance(given, list | tuple | np.ndarray) and len(given) == n
     if not is_row or not all(_is_whole(value) and low <= value <= high for value in given):
-        raise OptionError(f"{what} is {given!r}; {n} whole numbers from {low} to {high} are needed")
+        raise OptionError(f"{what} is {shown(given)}; {n} whole numbers from {low} to {high} are needed")
     return tuple(int(value) for value in given)
 
 
@@ -73,5 +77,5 @@ def one_of(what: str, given: object, choices: tuple[str, ...]) -> None:
         If it is none.
 
     """
-    if given not in choices:
-        raise OptionError(f"{what} is {given!r}; one of {', '.join(choices)} is needed")
+    if not isinstance(given, str) or given not in choices:
+        raise OptionError(f"{what} is {shown(given)}; one of {', '.join(choices)} is needed")

@@ -1,12 +1,19 @@
-"""Files that are there whole or not at all, and the question whether a folder can be written, asked early."""
+"""
+Files: read only where they are regular ones, written whole or not at all, folders tried before the work.
+
+A named pipe would have its reader wait for ever, and a device never ends; either may bear the name of a photograph.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
+import hashlib
 import io
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +28,111 @@ if TYPE_CHECKING:
 
 # A third of the time of zlib's default, and 4 % more bytes, for the pictures of an explanation.
 _PNG_LEVEL = 3
+# What is read at once, unless the caller expects more; photographs and models have limits of their own.
+_MOST_BYTES = 256 << 20
+_KINDS = (
+    (stat.S_ISFIFO, "a named pipe (FIFO)"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+class UnsuitableFileError(OSError):
+    """A path leads to something that cannot be read like a file, or holds too much."""
+
+    def __str__(self) -> str:
+        """Return the reason alone."""
+        return str(self.strerror)
+
+
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """
+    Check, without opening it, that a path leads to a regular file or a folder.
+
+    Raises
+    ------
+    UnsuitableFileError
+        If it is a named pipe, a device or a socket; the reason names it.
+    OSError
+        If it is not there.
+
+    """
+    _check_kind(Path(path).stat().st_mode, path)
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path leads to a regular file; no for what cannot be a path."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # a name too long, say
+        return False
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path leads to a folder; no for what cannot be a path."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
+    """
+    Open a regular file for reading; a named pipe is not waited for.
+
+    Raises
+    ------
+    OSError
+        If it is none, or cannot be opened.
+
+    """
+    check_regular(path)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = os.open(path, flags)  # not waiting: it may have become a pipe since
+    try:
+        _check_kind(os.fstat(file).st_mode, path)
+        return os.fdopen(file, "rb")
+    except BaseException:
+        os.close(file)
+        raise
+
+
+def read_bytes(path: str | os.PathLike[str], most: int = _MOST_BYTES) -> bytes:
+    """
+    Return what a regular file holds.
+
+    Raises
+    ------
+    UnsuitableFileError
+        If it is none, or has more than ``most`` bytes.
+    OSError
+        If it cannot be read.
+
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise UnsuitableFileError(errno.EFBIG, f"it has more than {most:,} bytes", os.fspath(path))
+        return file.read()
+
+
+def read_text(
+    path: str | os.PathLike[str], encoding: str = "utf-8-sig", *, newline: str | None = None
+) -> str:
+    """Return the text of a regular file, as ``open`` would; raises what ``read_bytes`` raises, and ValueError."""
+    return io.TextIOWrapper(io.BytesIO(read_bytes(path)), encoding=encoding, newline=newline).read()
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the hash of a regular file as hexadecimal digits; raises what ``open_regular`` raises."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_kind(mode: int, path: str | os.PathLike[str]) -> None:
+    for is_kind, name in _KINDS:
+        if is_kind(mode):
+            raise UnsuitableFileError(errno.EINVAL, f"it is {name}", os.fspath(path))
 
 
 def check_writable(folder: str | os.PathLike[str], names: Iterable[str] = ()) -> None:
@@ -59,6 +171,14 @@ def _probe(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         if (folder / name).is_dir():
             raise OutputError(f"{folder / name} is a folder; a file of that name is to be written")
+        try:
+            check_regular(folder / name)
+        except UnsuitableFileError as error:  # a device would be replaced by the file
+            raise OutputError(
+                f"{folder / name} cannot be written ({error}); the name of a file is needed"
+            ) from error
+        except OSError:
+            continue
     file = existing / _temporary("probe")
     with file.open("xb"):
         pass
@@ -107,7 +227,7 @@ def write_files(
         for path, written in temporary.items():
             written.replace(path)
         sync_folder(folder)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _not_written(folder, error) from error
     finally:
         for written in temporary.values():
@@ -129,12 +249,17 @@ def remove_files(folder: str | os.PathLike[str], names: Sequence[str]) -> None:
     try:
         for name in reversed(names):
             (folder / name).unlink(missing_ok=True)
-            for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
-                left.unlink(missing_ok=True)
+            remove_unfinished(folder, name)
     except OSError as error:
         raise _not_written(folder, error) from error
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def remove_unfinished(folder: Path, name: str) -> None:
+    """Remove what a killed process has left of a file that it was writing."""
+    for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def png_bytes(image: Image.Image) -> bytes:

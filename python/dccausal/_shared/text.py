@@ -8,6 +8,33 @@ def score_text(score: float) -> str:
     return f"{score:#.3g}" if abs(score) < 1 else f"{score:.3f}"
 
 
+_SHOWN, _SAID = 200, 1000
+
+
+def shown(value: object) -> str:
+    """Return what a user gave as errors show it: like ``repr``, but never long, and never an error of its own."""
+    try:
+        return shortened(repr(value), _SHOWN)
+    except Exception:  # noqa: BLE001  what classes of others do, and numbers of more digits than Python prints
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def said(error: BaseException) -> str:
+    """Return what an error says, whatever its class does when it is asked, and not more than can be read."""
+    try:
+        return shortened(str(error), _SAID)
+    except Exception:  # noqa: BLE001  as above
+        return "it does not say why"
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text; of a longer one the beginning and the end, which often has the cause."""
+    if len(text) <= most:
+        return text
+    half = (most - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
 def printable(text: str) -> str:
     """Return a text without what could steer a terminal; bytes that are no text become "?"."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -3,11 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dccausal.assets.default_model import class_names, default_model
+    from dccausal.assets.default_model import class_names
     from dccausal.assets.photo import demo_occluded, demo_photo
 
 _HOMES = {
-    "default_model": "default_model",
     "class_names": "default_model",
     "demo_photo": "photo",
     "demo_occluded": "photo",
@@ -15,7 +14,6 @@ _HOMES = {
 
 __all__ = [
     "class_names",
-    "default_model",
     "demo_occluded",
     "demo_photo",
 ]

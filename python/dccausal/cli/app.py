@@ -7,6 +7,7 @@ Exit codes: 0 all is well; 2 bad input, usage or environment; 1 any other failur
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -31,7 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         Arguments; by default those of the process.
 
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
+    from dccausal.cli.streams import Streams
+
+    with Streams() as streams:
+        return streams.exit_code(_run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _run(argv: list[str]) -> int:
     try:
         import rich  # noqa: F401
         import typer
@@ -43,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
+    if not {"--help", "-h"}.isdisjoint(argv or ["-h"]):
+        _widen_help()
     usage_error: type[Exception] = typer.BadParameter.__bases__[0]  # click's, wherever Typer keeps it
     origins: dict[str, str] = {}  # where options come from that are not on the command line
     try:
@@ -55,6 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  this is where errors become lines
         return _report(error, origins, is_debug="--debug" in argv or "debug" in origins)
     return result if isinstance(result, int) else 0
+
+
+def _widen_help() -> None:
+    """Let the help be as wide as the terminal, also where rich does not ask (TERM=dumb)."""
+    import typer.rich_utils
+
+    typer.rich_utils.MAX_WIDTH = shutil.get_terminal_size().columns
 
 
 def build_app() -> Any:

@@ -32,7 +32,7 @@ class BarDisplay:
         """Prepare; a bar appears on entering."""
         self._terminal = terminal
         self._bar: Any = None
-        self._last_line = time.monotonic()
+        self._last_line, self._last_text = time.monotonic(), ""
 
     @property
     def _has_bar(self) -> bool:
@@ -40,9 +40,9 @@ class BarDisplay:
         return not self._terminal.is_quiet and sys.stderr.isatty()
 
     def _note_now_and_then(self, text: str) -> None:
-        """Write a line, if the last one was ten seconds ago."""
-        if time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
-            self._last_line = time.monotonic()
+        """Write a line that says something new, if the last one was ten seconds ago."""
+        if text != self._last_text and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
+            self._last_line, self._last_text = time.monotonic(), text
             self._terminal.note(text)
 
     def __enter__(self) -> Self:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from types import FrameType, MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, Self
 
+from dccausal import errors
+from dccausal._shared.text import said
 from dccausal.cli.options.common import DRAWING, EXPLANATION, MODEL, RUN, RUNNING
 from dccausal.cli.options.signature import CONFIG
 from dccausal.errors import (
@@ -24,6 +26,14 @@ def exit_code_of(error: Exception) -> int:
     """Return 2 for what the user can mend (input, options, environment), 1 for any other failure."""
     is_bad_input = isinstance(error, InputError | RuntimeMissingError | DeviceError)
     return BAD_INPUT if is_bad_input else FAILED
+
+
+def code_of(row: Mapping[str, Any]) -> int:
+    """Return the exit code that a row of a table stands for."""
+    if row["error"] is None:
+        return FINE
+    kind = getattr(errors, str(row["error"]), Exception)
+    return exit_code_of(kind("")) if isinstance(kind, type) and issubclass(kind, Exception) else FAILED
 
 
 class Interrupts:
@@ -64,11 +74,11 @@ def describe_error(error: BaseException, origins: Mapping[str, str] = MappingPro
 
     """
     if isinstance(error, OptionError):
-        return _with_flag(str(error), origins)
+        return _with_flag(said(error), origins)
     if isinstance(error, DccausalError):
-        return str(error)
+        return said(error)
     return (
-        f"{type(error).__name__}: {error} (this is a bug in dccausal; "
+        f"{type(error).__name__}: {said(error)} (this is a bug in dccausal; "
         "--debug shows where, and a report would be welcome)"
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from dccausal._shared.text import shown
+from dccausal.cli.options.common import EXPLAIN
 from dccausal.cli.terminal import Terminal
-from dccausal.engine.profiles import Profile
+from dccausal.engine.options import Options
 from dccausal.errors import OptionError
 from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.onnx.reading.feed import read_feed
@@ -19,21 +20,19 @@ if TYPE_CHECKING:
 _MAX_DIGITS = 6
 
 
-_PROFILE = tuple(field.name for field in fields(Profile))
+def explain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what ``explain`` is given, checked.
 
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
 
-_EXPLAIN = (
-    "target",
-    "top_k",
-    "profile",
-    *_PROFILE,
-    "seed",
-    "trees",
-    "min_confidence",
-    "max_calls",
-    "threads",
-    "in_flight",
-)
+    """
+    given = {name: options[name] for name in EXPLAIN} | {"baseline": read_baseline(options["baseline"])}
+    Options.of({**given, "batch_size": options["batch_size"]})
+    return given
 
 
 def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClassifier:
@@ -99,7 +98,7 @@ def read_size(text: str | None) -> tuple[int, int] | None:
         return None
     parts = [part.strip() for part in text.lower().replace("\u00d7", "x").replace(",", "x").split("x")]
     if len(parts) not in (1, 2) or not all(part.isdecimal() and len(part) <= _MAX_DIGITS for part in parts):
-        raise OptionError(f"size is {text[:40]!r}; a side, or HEIGHTxWIDTH, is needed")
+        raise OptionError(f"size is {shown(text)}; a side, or HEIGHTxWIDTH, is needed")
     return int(parts[0]), int(parts[-1])
 
 

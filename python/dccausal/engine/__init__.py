@@ -3,13 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dccausal.engine.explain import explain
     from dccausal.engine.many import explain_many
     from dccausal.engine.profiles import PROFILES, Profile
     from dccausal.engine.progress import Progress
 
 _HOMES = {
-    "explain": "explain",
     "explain_many": "many",
     "Profile": "profiles",
     "PROFILES": "profiles",
@@ -20,7 +18,6 @@ __all__ = [
     "PROFILES",
     "Profile",
     "Progress",
-    "explain",
     "explain_many",
 ]
 

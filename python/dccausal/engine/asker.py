@@ -1,9 +1,8 @@
-"""Between jobs and the classifier: batches of what jobs ask are drawn, classified and handed back."""
+"""Between jobs and the classifier: batches of what jobs ask are masked, classified and handed back."""
 
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -13,22 +12,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.classifier import Classifier
+from dccausal.engine.backend import Backend
 from dccausal.engine.job import Job
-from dccausal.engine.lane import (
-    _account,
-    _answers,
-    _Batch,
-    _Place,
-    _run,
-    _start,
-)
-from dccausal.engine.masking.batch import Share, Subject
-from dccausal.engine.masking.device import DeviceSubject
-from dccausal.engine.masking.host import HostSubject
-from dccausal.engine.task import Task
+from dccausal.engine.lane import BatchInFlight, Lane, run
+from dccausal.engine.masking.batch import Rows
+from dccausal.engine.task import ImageTask
 from dccausal.errors import DccausalError
-from dccausal.onnx.classifier import OnnxClassifier
 
 _log = logging.getLogger("dccausal")
 
@@ -37,37 +26,36 @@ class Asker:
     """
     Asks a classifier what jobs want to know, the questions of several jobs in one batch.
 
-    Batches are drawn in the host's memory, or by CUDA where it runs the model. Of several classifiers, each
+    Masked images are made in the host's memory, or by CUDA where it runs the model. Of several classifiers, each
     gets the next batch when it has room for one.
 
     Parameters
     ----------
-    classifiers
-        An ``OnnxClassifier``, whose input tensor is drawn directly, or any ``Classifier``; or several of the
-        first kind, of one model on several devices.
+    backends
+        The classifier; or several, of one model on several devices.
     batch_size
         Questions a batch; None leaves it to the classifier.
     in_flight
         Batches in the making at once, for each classifier. Where there are two of them, the classifier runs in
-        a thread of its own, and the second is drawn meanwhile; a batch that is alone, since a search waits for
-        its answers, is run by the caller's thread. None: 2 for an ``OnnxClassifier``, else 1, so that any other
-        classifier is always called by the caller's thread.
+        a thread of its own, and the second is made meanwhile; a batch that is alone, since a search waits for
+        its answers, is run by the caller's thread. None leaves it to the classifier: 2 for a model, 1 for a
+        callable, which is so always called by the caller's thread.
     threads
-        Threads that draw.
+        Threads that mask.
 
     """
 
     def __init__(
-        self, *classifiers: Classifier, batch_size: int | None, in_flight: int | None, threads: int
+        self, *backends: Backend, batch_size: int | None, in_flight: int | None, threads: int
     ) -> None:
         """Nothing is asked yet."""
         self._threads = threads
-        if len(classifiers) > 1:  # the caller's thread cannot wait for two at once
+        if len(backends) > 1:  # the caller's thread cannot wait for two at once
             in_flight = max(2, in_flight or 2)
-        self._places = [_Place(one, batch_size, in_flight, i) for i, one in enumerate(classifiers)]
-        self._all = tuple(self._places)
-        self._pending: deque[_Batch] = deque()
-        self.in_flight = self._places[0].in_flight
+        self._lanes = [Lane(one, batch_size, in_flight, i) for i, one in enumerate(backends)]
+        self._all = tuple(self._lanes)
+        self._pending: deque[BatchInFlight] = deque()
+        self.in_flight = self._lanes[0].in_flight
 
     def __enter__(self) -> Self:
         """Return the asker itself."""
@@ -77,77 +65,67 @@ class Asker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for what is still running; batches that were not begun are dropped."""
-        for place in self._all:
-            if place.pool is not None:
-                place.pool.shutdown(wait=True, cancel_futures=True)
+        for lane in self._all:
+            if lane.pool is not None:
+                lane.pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def is_free(self) -> bool:
         """Whether another batch can be begun."""
-        return any(place.free for place in self._places)
+        return any(lane.free for lane in self._lanes)
 
     @property
     def is_busy(self) -> bool:
         """Whether a batch is in the making."""
         return bool(self._pending)
 
-    def task(self, job: Job) -> Task:
-        """Return the job with its image ready to be drawn."""
+    def task(self, job: Job) -> ImageTask:
+        """Return the job with its image ready to be masked."""
         view = job.view
-        in_host: HostSubject | None = None
-        subjects: list[Subject] = []
-        for place in self._all:
-            if place.composer is not None:
-                subjects.append(DeviceSubject(place.composer, view.image, view.baseline))
-            else:
-                in_host = in_host or HostSubject(place.classifier, view.image, view.baseline, self._threads)
-                subjects.append(in_host)
-        return Task(view.index, job, subjects)
+        pairs = [lane.backend.pair(view.image, view.baseline, self._threads) for lane in self._all]
+        return ImageTask(view.index, job, pairs)
 
     def capacity(self, image: NDArray[np.uint8]) -> int:
         """Return the number of questions that a batch about an image (H, W, 3) takes."""
-        place = self._all[0]
-        if not isinstance(place.classifier, OnnxClassifier):
-            return place.capacity(image.nbytes)
-        n_values = math.prod(place.classifier.size) * place.classifier.channels
-        return place.capacity(n_values * place.classifier.dtype.itemsize)
+        lane = self._all[0]
+        return lane.capacity(lane.backend.image_bytes or image.nbytes)
 
-    def begin(self, tasks: Iterable[Task]) -> bool:
+    def begin(self, tasks: Iterable[ImageTask]) -> bool:
         """
-        Draw a batch of what the tasks ask; False if they ask nothing.
+        Make a batch of what the tasks ask; False if they ask nothing.
 
-        It is started if another one is drawn or run too; alone, it waits for ``finish``.
+        It is started if another one is made or run too; alone, it waits for ``finish``.
 
         The first tasks come first. The others are looked at only while there is room left, and have to wait if
         their images have another shape.
         """
-        chosen: list[Task] = []
-        shares: list[Share] = []
+        chosen: list[ImageTask] = []
+        parts: list[Rows] = []
         n, capacity = 0, 1
-        place = max(self._places, key=lambda place: len(place.free))
+        lane = max(self._lanes, key=lambda lane: len(lane.free))
         for task in tasks:
-            subject = None if task.subjects is None else task.subjects[place.number]
-            if subject is None or (shares and subject.shape != shares[0].subject.shape):
+            pair = None if task.pairs is None else task.pairs[lane.number]
+            if pair is None or (parts and pair.shape != parts[0].pair.shape):
                 continue
-            capacity = place.capacity(subject.n_bytes)
+            capacity = lane.capacity(pair.n_bytes)
             asked = task.propose(capacity - n)
             if asked is not None and task.job is not None:
                 chosen.append(task)
-                shares.append(Share(subject, asked, n, task.job.target))
+                parts.append(Rows(pair, asked, n, task.job.target))
                 n += len(asked)
             if n == capacity:
                 break
-        if not shares:
+        if not parts:
             return False
         # Two batches overlap; one that stays alone is run by the caller's thread, which would only wait for it.
         is_alone = not self._pending and len(self._all) == 1
         for held in self._pending:
             if held.answers is None:
-                _start(held)
-        batch = _Batch(place, place.free.popleft(), chosen, shares)
-        batch.easel.draw(shares, capacity)
+                held.start()
+        batch = BatchInFlight(lane, lane.free.popleft(), chosen, parts)
+        batch.masked.mask(parts, capacity)
         if not is_alone:
-            _start(batch)
+            batch.start()
         self._pending.append(batch)
         return True
 
@@ -160,16 +138,16 @@ class Asker:
         """
         batch = self._next()
         try:
-            timed = _answers(batch)
+            timed = batch.result()
         except DccausalError as error:
             self._pending.remove(batch)
             self._ask_again(batch, error)
         else:
             self._pending.remove(batch)
-            _account(batch, timed)
-            for task, share, answer in zip(batch.tasks, batch.shares, timed.answers, strict=True):
-                task.take(share.asked, answer)
-        batch.place.free.append(batch.easel)
+            batch.account(timed)
+            for task, part, answer in zip(batch.tasks, batch.parts, timed.answers, strict=True):
+                task.take(part.asked, answer)
+        batch.lane.free.append(batch.masked)
 
     def drop(self) -> None:
         """Forget all batches in the making, once they do not run any more."""
@@ -178,57 +156,59 @@ class Asker:
                 continue
             wait([batch.answers])
             if batch.answers.exception() is None:
-                _account(batch, batch.answers.result())
+                batch.account(batch.answers.result())
         self._pending.clear()
-        for place in self._all:
-            place.free = deque(place.easels)
+        for lane in self._all:
+            lane.free = deque(lane.batches)
 
-    def _next(self) -> _Batch:
+    def _next(self) -> BatchInFlight:
         if len(self._all) == 1:  # so that what is asked together does not depend on the clock
             return self._pending[0]
         wait([one for batch in self._pending if (one := batch.answers)], return_when=FIRST_COMPLETED)
         return next(batch for batch in self._pending if batch.answers is None or batch.answers.done())
 
-    def _ask_again(self, batch: _Batch, error: DccausalError) -> None:
-        for place in [other for other in self._places if other is not batch.place]:
-            shares = [
-                share._replace(subject=task.subjects[place.number])
-                for task, share in zip(batch.tasks, batch.shares, strict=True)
-                if task.subjects is not None
+    def _ask_again(self, batch: BatchInFlight, error: DccausalError) -> None:
+        for lane in [other for other in self._lanes if other is not batch.lane]:
+            parts = [
+                part._replace(pair=task.pairs[lane.number])
+                for task, part in zip(batch.tasks, batch.parts, strict=True)
+                if task.pairs is not None
             ]
-            easel = place.spare()
+            masked = lane.spare()
             try:
-                easel.draw(shares, shares[-1].stop)
-                timed = _run(easel, shares)
+                masked.mask(parts, parts[-1].stop)
+                timed = run(masked, parts)
             except DccausalError:
                 continue
-            if batch.place in self._places:
-                self._places.remove(batch.place)
+            if batch.lane in self._lanes:
+                self._lanes.remove(batch.lane)
                 _log.warning(
                     "a classifier is left out from now on, since another goes on where it fails: %s", error
                 )
-            _account(batch, timed)
-            for task, share, answer in zip(batch.tasks, shares, timed.answers, strict=True):
-                task.take(share.asked, answer)
+            batch.account(timed)
+            for task, part, answer in zip(batch.tasks, parts, timed.answers, strict=True):
+                task.take(part.asked, answer)
             return
         self._ask_alone(batch, error)
 
-    def _ask_alone(self, batch: _Batch, error: DccausalError) -> None:
-        for task, share in zip(batch.tasks, batch.shares, strict=True):
+    def _ask_alone(self, batch: BatchInFlight, error: DccausalError) -> None:
+        for task, part in zip(batch.tasks, batch.parts, strict=True):
             if len(batch.tasks) == 1:
-                task.fail(share.asked, error)
+                task.fail(part.asked, error)
                 return
-            alone = _Batch(batch.place, batch.easel, [task], [share])
+            alone = BatchInFlight(batch.lane, batch.masked, [task], [part])
             try:
-                timed = _answers(alone)
+                timed = alone.result()
             except DccausalError as own:
-                task.fail(share.asked, own)
+                task.fail(part.asked, own)
             else:
-                _account(alone, timed)
-                task.take(share.asked, timed.answers[0])
+                alone.account(timed)
+                task.take(part.asked, timed.answers[0])
 
 
-def work(asker: Asker, active: list[Task], intake: Callable[[bool], Task | None]) -> Iterator[Task]:
+def work(
+    asker: Asker, active: list[ImageTask], intake: Callable[[bool], ImageTask | None]
+) -> Iterator[ImageTask]:
     """
     Work on tasks until all are done, and hand out each as it is finished.
 
@@ -237,7 +217,7 @@ def work(asker: Asker, active: list[Task], intake: Callable[[bool], Task | None]
     asker
         Asks the classifier.
     active
-        The tasks begun and not handed out yet, oldest first; changed in place, so that it holds after an
+        The tasks begun and not handed out yet, oldest first; changed in lane, so that it holds after an
         interrupt.
     intake
         Returns the next task, None if there is none (yet). It is called where a batch has room left, with True
@@ -245,7 +225,7 @@ def work(asker: Asker, active: list[Task], intake: Callable[[bool], Task | None]
 
     """
 
-    def tasks(*, may_wait: bool) -> Iterator[Task]:
+    def tasks(*, may_wait: bool) -> Iterator[ImageTask]:
         yield from list(active)
         while (task := intake(may_wait)) is not None:
             active.append(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from dccausal.classifier import Classifier
 from dccausal.engine.asker import Asker, work
-from dccausal.engine.finder import MakeFinder
+from dccausal.engine.finder import MakeSearch
+from dccausal.engine.options import OPTION_NAMES, Options
 from dccausal.engine.plan import Plan
 from dccausal.engine.profiles import Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
-from dccausal.engine.task import Task
+from dccausal.engine.task import ImageTask
 from dccausal.explanation.explanation import Explanation
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.engine.plan import Photo
+    from dccausal.engine.options import Photo
     from dccausal.inputs.baseline import Baseline
 
 
@@ -45,9 +46,12 @@ def explain(
     audit: float | None = None,
     wave: int | None = None,
     survey: int | None = None,
+    shown: int | None = None,
+    levels: Sequence[float] | str | None = None,
+    remainder: int | None = None,
     reestimate: float | None = None,
     trees: int = 0,
-    min_confidence: float = 0.0,
+    min_confidence: float | None = None,
     baseline: Baseline = "grey",
     max_calls: int | None = None,
     threads: int | None = None,
@@ -76,11 +80,41 @@ def explain(
         A masked image passes if the target is among this many best labels. By default 1, or the target's rank
         on the image where it is not the top label.
     profile
-        Values of the options of the next paragraph by name ("paper", "fast", "default") or as a ``Profile``.
-    partitions, world, weighting, min_side, refine_equal, concentration, grid, evidence, reach, audit
-        See ``Profile``; each replaces the profile's value.
-    wave, survey, reestimate
-        See ``Profile``; each replaces the profile's value.
+        Values of the next sixteen options by name ("paper", "fast", "default") or as a ``Profile``.
+    partitions
+        Number of random partitions of the image, 1 to 4096. This and the next fifteen replace the profile's
+        values; ``Profile`` says more on each.
+    world
+        What else is masked while a superpixel is refined: "intact", "contingency", "sufficient" or "both".
+    weighting
+        How responsibility reaches the pixels: "shares", "leaf" or "score".
+    min_side
+        Superpixels narrower than this share of the image are not refined; above 0, at most 1.
+    refine_equal
+        Whether superpixels are refined even where all four are equally responsible.
+    concentration
+        Cuts are distributed as Beta(a, a) over a side with this a, 1 to 64.
+    grid
+        Blocks a side of the finest lattice over which the explanation is minimal, 1 to 256.
+    evidence
+        "own": each question is asked; "shared": verdicts follow from those of other partitions too.
+    reach
+        With shared evidence, the share of the image by which two sets of masked pixels may differ, 0 to 1.
+    audit
+        With shared evidence, the share of inferred verdicts that are asked all the same, 0 to 1.
+    wave
+        Partitions that are grown together, 1 to 4096.
+    survey
+        Lattices of which each superpixel is masked alone, 0 to 8.
+    shown
+        Lattices of which each superpixel is shown alone, 0 to 8.
+    levels
+        Shares of the image's score, such as (0.9, 0.5, 0): a set for each, each inside the one before. Empty: one
+        set alone.
+    remainder
+        Superpixels a side of the lattice that is surveyed once more with the outermost set masked; 0 for none.
+    reestimate
+        How much of what the extraction finds is added to the heatmap, 0 to 1.
     seed
         Of the random partitions, 0 to 2^64 - 1. Everything else being equal, the result is the same to the last
         bit for any batch size, any number of threads and of batches in flight.
@@ -88,15 +122,16 @@ def explain(
         Of this many partitions, the first ones, the causal trees are recorded in the result, 0 to 16. Nothing
         else in it changes.
     min_confidence
-        The explanation's score must be at least this share of the image's score, 0 to 1. Needs scores that are
-        not negative: probabilities, not logits.
+        The explanation's score must be at least this share of the image's score, 0 to 1: ``kept`` is the set of this
+        level. By default 0.5 where there are scores and levels, else 0, the label alone. Needs scores that are not
+        negative: probabilities, not logits.
     baseline
         What masked pixels are replaced by, in pixel space before normalisation: a colour by name or (r, g, b),
         "blur", or an image.
     max_calls
         At most this many model calls, counted in images; at least 20.
     threads
-        Threads that draw masked images. By default the cores that this process may use.
+        Threads that mask images. By default the cores that this process may use.
     in_flight
         Batches in the making at once, see ``statistics``; by default 2 for ONNX models, 1 for others.
     batch_size
@@ -141,54 +176,27 @@ def explain(
     ('minimal', 1, 0.015625)
 
     """
-    plan = Plan.of(
-        classifier,
-        target=target,
-        top_k=top_k,
-        profile=profile,
-        partitions=partitions,
-        seed=seed,
-        world=world,
-        weighting=weighting,
-        min_side=min_side,
-        refine_equal=refine_equal,
-        concentration=concentration,
-        grid=grid,
-        evidence=evidence,
-        reach=reach,
-        audit=audit,
-        wave=wave,
-        survey=survey,
-        reestimate=reestimate,
-        trees=trees,
-        min_confidence=min_confidence,
-        baseline=baseline,
-        max_calls=max_calls,
-        threads=threads,
-        in_flight=in_flight,
-        batch_size=batch_size,
-        progress=progress,
-        on_interrupt=on_interrupt,
-    )
-    return carry_out(plan, image)
+    names = locals()  # every option, by name, before anything else is named here
+    given = {name: names[name] for name in OPTION_NAMES}
+    return carry_out(Plan.of(classifier, Options.of(given)), image)
 
 
-def carry_out(plan: Plan, image: Photo, make_finder: MakeFinder | None = None) -> Explanation:
-    """Explain one image as planned; a finder takes the place of the causal search."""
+def carry_out(plan: Plan, image: Photo, make_search: MakeSearch | None = None) -> Explanation:
+    """Explain one image as planned; another search may take the causal one's place."""
     with plan.asker() as asker:
-        job = plan.prepare(image, make_finder=make_finder)
+        job = plan.prepare(image, make_search=make_search)
         task = asker.task(job)
         try:
             _finish(asker, task)
         except KeyboardInterrupt:
             asker.drop()
-            if plan.options["on_interrupt"] == "raise" or not job.cut_short():
+            if plan.options.on_interrupt == "raise" or not job.cut_short():
                 raise
             _finish(asker, task)
         return plan.explanation(job, asker)
 
 
-def _finish(asker: Asker, task: Task) -> None:
+def _finish(asker: Asker, task: ImageTask) -> None:
     for _ in work(asker, [task], lambda _: None):
         pass
     if task.error is not None:

@@ -1,23 +1,19 @@
-"""What a search has to offer to a job that is to begin with another heatmap than the causal one."""
+"""How a heatmap is found: the causal search, or another method's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.engine.whole_images import Pictures
-
-if TYPE_CHECKING:
-    from dccausal.inputs.view import View
-    from dccausal.targets import Target
+from dccausal.engine.findings import Findings
 
 
-class Finder(Protocol):
+class HeatmapSearch(Protocol):
     """
-    Finds a heatmap by asking about whole images: proposes questions, takes verdicts.
+    Finds a heatmap by asking about masked or whole images: proposes questions, takes verdicts.
 
     What is proposed must not depend on ``capacity`` but for where it is cut, nor the heatmap on the order in
     which verdicts come, so that results are the same for any batch size.
@@ -38,18 +34,18 @@ class Finder(Protocol):
         """Sentences on whatever should be known about the heatmap."""
         ...
 
-    def propose(self, capacity: int) -> Pictures | None:
-        """Return the next images, at most ``capacity``; None while it waits for answers, or at the end."""
+    def propose(self, capacity: int) -> Any:
+        """Return the next questions, at most ``capacity``; None while it waits for answers, or at the end."""
         ...
 
-    def submit(self, pictures: Pictures, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None:
-        """Take the verdicts on images that were proposed."""
+    def submit(self, asked: Any, is_passing: NDArray[np.bool_], scores: NDArray[np.float32], /) -> None:
+        """Take the verdicts on questions that were proposed."""
         ...
 
-    def heatmap(self) -> NDArray[np.float64]:
+    def heatmap(self) -> NDArray[Any]:
         """Return what follows from the answers so far, finite (H, W), higher meaning more important."""
         ...
 
 
-# Makes a finder, once the label is fixed, that asks at most so many questions (None: as many as it likes).
-MakeFinder = Callable[["View", "Target", int | None], Finder]
+# Makes a search, once the label is fixed, that asks at most so many questions (None: as many as it likes).
+MakeSearch = Callable[[Findings, int | None], HeatmapSearch]

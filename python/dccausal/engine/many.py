@@ -7,24 +7,23 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
+from typing import TYPE_CHECKING, Literal, Self, Unpack, cast
 
 import numpy as np
 
 from dccausal._shared.checks import one_of, whole_number
 from dccausal.classifier import Classifier
 from dccausal.engine.asker import Asker, work
-from dccausal.engine.explain import explain
-from dccausal.engine.options import Options
+from dccausal.engine.backend import Backend
+from dccausal.engine.options import GivenOptions, Options
 from dccausal.engine.plan import Plan
-from dccausal.engine.task import Task
+from dccausal.engine.task import ImageTask
 from dccausal.errors import DccausalError, OptionError
 from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
-from dccausal.onnx.classifier import OnnxClassifier
 
 if TYPE_CHECKING:
-    from dccausal.engine.plan import Photo
+    from dccausal.engine.options import Photo
 
 # What the images in flight may take; there are from 2 to 8 of them, and 4 where their size is not known.
 _BYTES = 32 << 20
@@ -37,11 +36,11 @@ _AHEAD = 2
 
 def explain_many(
     images: Iterable[Photo],
-    classifier: str | os.PathLike[str] | Classifier | Sequence[OnnxClassifier],
+    classifier: str | os.PathLike[str] | Classifier | Sequence[Classifier],
     *,
     in_flight_images: int | None = None,
     on_error: Literal["return", "raise"] = "return",
-    **options: Unpack[Options],
+    **options: Unpack[GivenOptions],
 ) -> Iterator[tuple[int, Explanation | DccausalError]]:
     """
     Explain what a classifier says about many images.
@@ -103,46 +102,40 @@ def explain_many(
 
     """
     one_of("on_error", on_error, ("return", "raise"))
-    defaults: dict[str, Any] = explain.__kwdefaults__ or {}
-    unknown = options.keys() - defaults.keys()
-    if unknown:
-        raise TypeError(f"explain_many() got unexpected options: {', '.join(sorted(unknown))}")
     if in_flight_images is not None:
         whole_number("in_flight_images", in_flight_images, 1, 1024)
-    chosen: Any = {**defaults, **options}
     first, others = _first(classifier)
-    plan = Plan.of(first, **chosen).shared(others)
-    if isinstance(plan.classifier, OnnxClassifier):
-        make_baseline(plan.options["baseline"], np.zeros((*plan.classifier.size, 3), dtype=np.uint8))
-    most = in_flight_images or _default_in_flight(plan.classifier) * (1 + len(others))
+    plan = Plan.of(first, Options.of(options), others)
+    if plan.backend.size is not None:
+        make_baseline(plan.options.baseline, np.zeros((*plan.backend.size, 3), dtype=np.uint8))
+    most = in_flight_images or _default_in_flight(plan.backend) * (1 + len(others))
     return _explanations(plan, iter(images), most, is_raising=on_error == "raise")
 
 
 def _first(
-    classifier: str | os.PathLike[str] | Classifier | Sequence[OnnxClassifier],
-) -> tuple[str | os.PathLike[str] | Classifier, Sequence[OnnxClassifier]]:
+    classifier: str | os.PathLike[str] | Classifier | Sequence[Classifier],
+) -> tuple[str | os.PathLike[str] | Classifier, tuple[Classifier, ...]]:
     if not isinstance(classifier, list | tuple):
         return cast("str | os.PathLike[str] | Classifier", classifier), ()
     if not classifier:
         raise OptionError("classifier is an empty sequence; at least one is needed")
-    return classifier[0], classifier[1:]
+    return classifier[0], tuple(classifier[1:])
 
 
-def _default_in_flight(classifier: Classifier) -> int:
-    if not isinstance(classifier, OnnxClassifier):
+def _default_in_flight(backend: Backend) -> int:
+    if backend.size is None or backend.image_bytes is None:
         return _SOME
-    n_pixels = classifier.size[0] * classifier.size[1]
     # The image and the baseline, as pixels and as the model's numbers.
-    n_bytes = 2 * n_pixels * (3 + classifier.channels * classifier.dtype.itemsize)
+    n_bytes = 2 * (3 * backend.size[0] * backend.size[1] + backend.image_bytes)
     return min(_MANY, max(_FEW, _BYTES // n_bytes))
 
 
 def _explanations(
     plan: Plan, images: Iterator[Photo], most: int, *, is_raising: bool
 ) -> Iterator[tuple[int, Explanation | DccausalError]]:
-    active: list[Task] = []
+    active: list[ImageTask] = []
 
-    def outcome(task: Task) -> tuple[int, Explanation | DccausalError]:
+    def outcome(task: ImageTask) -> tuple[int, Explanation | DccausalError]:
         if task.job is not None and task.error is None:
             return task.index, plan.explanation(task.job, asker)
         if is_raising or task.error is None:
@@ -155,7 +148,7 @@ def _explanations(
                 yield outcome(task)
         except KeyboardInterrupt:
             asker.drop()
-            if plan.options["on_interrupt"] == "raise":
+            if plan.options.on_interrupt == "raise":
                 raise
             active[:] = [task for task in active if task.is_done or (task.job and task.job.cut_short())]
             for task in work(asker, active, lambda _: None):
@@ -180,11 +173,11 @@ class _Intake:
     """
 
     def __init__(
-        self, plan: Plan, asker: Asker, images: Iterator[Photo], active: list[Task], most: int
+        self, plan: Plan, asker: Asker, images: Iterator[Photo], active: list[ImageTask], most: int
     ) -> None:
         self._plan, self._asker, self._images, self._active, self._most = plan, asker, images, active, most
         self._n_taken = 0
-        self._ahead: deque[Future[Task]] = deque()
+        self._ahead: deque[Future[ImageTask]] = deque()
         self._pool = ThreadPoolExecutor(1, "dccausal-photo")
 
     def __enter__(self) -> Self:
@@ -195,7 +188,7 @@ class _Intake:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def take(self, may_wait: bool) -> Task | None:  # noqa: FBT001  work() says what it is
+    def take(self, may_wait: bool) -> ImageTask | None:  # noqa: FBT001  work() says what it is
         """Return the next task, None if there is none or it is not ready and may not be waited for."""
         self._look_ahead()
         if not self._ahead or not (may_wait or self._ahead[0].done()):
@@ -222,8 +215,8 @@ class _Intake:
         # Those that are not prepared yet are taken to be like the others.
         return bool(sizes) and n_bytes * (n + 1) <= _PHOTO_BYTES * len(sizes)
 
-    def _prepare(self, image: Photo, index: int) -> Task:
+    def _prepare(self, image: Photo, index: int) -> ImageTask:
         try:
             return self._asker.task(self._plan.prepare(image, index))
         except DccausalError as error:
-            return Task(index, None, None, error)
+            return ImageTask(index, None, None, error)

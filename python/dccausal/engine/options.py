@@ -1,39 +1,203 @@
-"""The options of an explanation."""
+"""The options of ``explain``: what each may be, in one place; the rest of the project derives from it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal._shared.text import shown
+from dccausal.engine.option import Meaning, check_options, meanings, option
 from dccausal.engine.profiles import Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
 from dccausal.errors import OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from dccausal.inputs.baseline import Baseline
 
     Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
-
-_MIN_CALLS = 20
-
-
 _MAX_SEED = (1 << 64) - 1
-
-
 # Each is some hundred superpixels in result.json, and nobody looks at more.
 MAX_TREES = 16
 
 
-class Options(TypedDict, total=False):
-    """The options of ``explain``, which says what they mean."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Options:
+    """
+    The options of ``explain``, checked; the sentences on each are in its documentation.
+
+    Attributes
+    ----------
+    settings
+        The profile with all that replaces its values.
+
+    Raises
+    ------
+    OptionError
+        If a value is out of its range.
+
+    """
+
+    target: int | str | None = option(
+        None,
+        Meaning(
+            str,
+            "Label to explain, by name or index. By default the top label.",
+            metavar="LABEL",
+            short="-t",
+        ),
+    )
+    top_k: int | None = option(
+        None,
+        Meaning(
+            int,
+            "The label counts as given if it is among this many best. By default 1, or the target's own rank.",
+            1,
+            metavar="N",
+        ),
+    )
+    profile: Profile | str = option(
+        "default",
+        Meaning(
+            str,
+            "Named set of the method's options below: default, paper, fast.",
+            metavar="NAME",
+        ),
+    )
+    seed: int = option(0, Meaning(int, "Seed of the random partitions.", 0, _MAX_SEED, metavar="N"))
+    trees: int = option(
+        0,
+        Meaning(
+            int,
+            "Record the causal trees of this many partitions, for the report.",
+            0,
+            MAX_TREES,
+            metavar="N",
+        ),
+    )
+    min_confidence: float | None = option(
+        None,
+        Meaning(
+            float,
+            "The explanation's score must be at least this share of the photograph's. By default half of it, where "
+            "there are scores; nothing by the profile paper.",
+            0,
+            1,
+            metavar="SHARE",
+        ),
+    )
+    baseline: Baseline = option(
+        "grey",
+        Meaning(
+            str,
+            "What masked pixels are replaced by: a colour (grey, #rrggbb, 124,116,104), blur, or an image file.",
+            metavar="COLOUR|FILE",
+        ),
+    )
+    max_calls: int | None = option(
+        None,
+        Meaning(
+            int,
+            "Stop after this many model calls with the best so far.",
+            20,
+            metavar="N",
+            panel="Running",
+        ),
+    )
+    threads: int | None = option(
+        None,
+        Meaning(
+            int,
+            "By default all cores that may be used.",
+            1,
+            1024,
+            metavar="N",
+            panel="Running",
+            decides=False,
+        ),
+    )
+    in_flight: int | None = option(
+        None,
+        Meaning(int, "Batches in the making at once.", 1, 64, metavar="N", panel="Running", decides=False),
+    )
+    batch_size: int | None = option(
+        None,
+        Meaning(
+            int,
+            "Masked images a run. By default it suits the device.",
+            1,
+            65536,
+            metavar="N",
+            panel="Running",
+            decides=False,
+        ),
+    )
+    progress: Callable[[Progress], object] | None = None
+    on_interrupt: Literal["return", "raise"] = option(
+        "return",
+        Meaning(
+            str,
+            "What Ctrl-C does.",
+            choices=("return", "raise"),
+            decides=False,
+            is_flag=False,
+        ),
+    )
+    settings: Profile
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_options(self)
+        if self.progress is not None and not callable(self.progress):
+            raise OptionError(f"progress is {shown(self.progress)}; something to call is needed")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """
+        Return the options given by name; those of a profile replace its values where they are not None.
+
+        Raises
+        ------
+        OptionError
+            If a value is out of its range.
+        TypeError
+            If there is no such option.
+
+        """
+        unknown = given.keys() - set(OPTION_NAMES)
+        if unknown:
+            raise TypeError(f"unexpected options: {', '.join(sorted(unknown))}")
+        own = {name: value for name, value in given.items() if name not in SETTING_NAMES}
+        changes = {name: value for name, value in given.items() if name in SETTING_NAMES}
+        return cls(**own, settings=Profile.of(given.get("profile", "default"), **changes))
+
+
+_PANELS = ("Explanation", "Method (experts)", "Running")
+SETTING_NAMES = tuple(field.name for field in fields(Profile))
+OPTION_NAMES = (*(field.name for field in fields(Options) if field.name != "settings"), *SETTING_NAMES)
+
+
+def defaults() -> dict[str, Any]:
+    """Return the default of every option; None leaves a setting to the profile."""
+    own = {field.name: field.default for field in fields(Options) if field.name != "settings"}
+    return {**own, **dict.fromkeys(SETTING_NAMES)}
+
+
+def flags() -> list[tuple[str, Any, Meaning]]:
+    """Return name, default and meaning of what the command line has, in the order of its help."""
+    own = [(name, default, meaning) for name, default, meaning in meanings(Options) if meaning.is_flag]
+    settings = [(name, None, meaning) for name, _, meaning in meanings(Profile)]
+    return sorted([*own, *settings], key=lambda option: _PANELS.index(option[2].panel))
+
+
+class GivenOptions(TypedDict, total=False):
+    """The options of ``explain`` as keywords of other functions, for those who check types."""
 
     target: int | str | None
     top_k: int | None
@@ -51,9 +215,12 @@ class Options(TypedDict, total=False):
     audit: float | None
     wave: int | None
     survey: int | None
+    shown: int | None
+    levels: Sequence[float] | str | None
+    remainder: int | None
     reestimate: float | None
     trees: int
-    min_confidence: float
+    min_confidence: float | None
     baseline: Baseline
     max_calls: int | None
     threads: int | None
@@ -61,20 +228,3 @@ class Options(TypedDict, total=False):
     batch_size: int | None
     progress: Callable[[Progress], object] | None
     on_interrupt: Literal["return", "raise"]
-
-
-def _check(options: Options) -> None:
-    whole_number("seed", options["seed"], 0, _MAX_SEED)
-    whole_number("trees", options["trees"], 0, MAX_TREES)
-    if options["top_k"] is not None:
-        whole_number("top_k", options["top_k"], 1)
-    min_confidence = options["min_confidence"]
-    if not 0 <= finite_number("min_confidence", min_confidence) <= 1:
-        raise OptionError(f"min_confidence is {min_confidence}; a share from 0 to 1 is needed")
-    if options["max_calls"] is not None:
-        whole_number("max_calls", options["max_calls"], _MIN_CALLS)
-    one_of("on_interrupt", options["on_interrupt"], ("return", "raise"))
-    if options["in_flight"] is not None:
-        whole_number("in_flight", options["in_flight"], 1, 64)
-    if options["batch_size"] is not None:
-        whole_number("batch_size", options["batch_size"], 1, 65536)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from dccausal._shared.checks import finite_number, one_of, whole_number
+from dccausal._shared.text import shown
+from dccausal.engine.option import Meaning, check_options, option
 from dccausal.errors import OptionError
 
 World = Literal["intact", "contingency", "sufficient", "both"]
 Weighting = Literal["shares", "leaf", "score"]
 SharedEvidence = Literal["own", "shared"]
+
+_EXPERTS: Literal["Method (experts)"] = "Method (experts)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +52,17 @@ class Profile:
     audit
         With shared evidence, the share of the verdicts inferred that are asked all the same, 0 to 1. Where too
         many of them turn out wrong, the reach is halved.
-    survey
-        Number of lattices that are surveyed, 0 to 8 (paper: 0): every superpixel of the lattice is masked alone and
-        shown alone, and what the score loses and gains is half of the heatmap. The first lattice has four
-        superpixels a side, each further one has one more: 32, 82, 154, 252, ... model calls.
+    survey, shown
+        Number of lattices of which every superpixel is masked alone, and of which every one is shown alone, 0 to
+        8 (paper: 0). What the score loses and gains is a map that owes nothing to chance. The first lattice that
+        is masked has four superpixels a side, the first that is shown has three, each further one has one more.
+    levels
+        Shares of the image's score, falling (paper: none). A set is extracted for each, each inside the one
+        before, on a lattice of ``grid`` blocks, with few pieces and without holes. Without levels there is one
+        set, by the score that ``min_confidence`` asks for.
+    remainder
+        Superpixels a side of the lattice that is surveyed once more with the outermost set masked, 0 for none
+        (paper: 0): what is left of the score, and where.
     reestimate
         How much of what the extraction finds is added to the heatmap, as a share of its peak, 0 to 1 (paper:
         0): all of it on the explanation, less on what was dropped on the way, the less the earlier.
@@ -66,39 +76,163 @@ class Profile:
 
     """
 
-    partitions: int = 50
-    world: World = "intact"
-    weighting: Weighting = "shares"
-    min_side: float = 0.1
-    refine_equal: bool = False
-    concentration: int = 1
-    grid: int = 28
-    evidence: SharedEvidence = "own"
-    reach: float = 0.5
-    audit: float = 0.03
-    wave: int = 4096
-    survey: int = 0
-    reestimate: float = 0.0
+    partitions: int = option(
+        50, Meaning(int, "Number of random partitions of the image.", 1, 4096, metavar="N", panel=_EXPERTS)
+    )
+    world: World = option(
+        "intact",
+        Meaning(
+            str,
+            "What else is masked while a part is refined: intact (nothing), contingency, sufficient, or both.",
+            choices=get_args(World),
+            metavar="WORLD",
+            panel=_EXPERTS,
+        ),
+    )
+    weighting: Weighting = option(
+        "shares",
+        Meaning(
+            str,
+            "How responsibility reaches the pixels: shares, leaf or score.",
+            choices=get_args(Weighting),
+            metavar="NAME",
+            panel=_EXPERTS,
+        ),
+    )
+    min_side: float = option(
+        0.1,
+        Meaning(
+            float,
+            "Parts narrower than this share of the image are not refined.",
+            0,
+            1,
+            is_above=True,
+            of="of the image",
+            metavar="SHARE",
+            panel=_EXPERTS,
+        ),
+    )
+    refine_equal: bool = option(
+        default=False,
+        meaning=Meaning(
+            bool, "Whether parts are refined even where all four are equally responsible.", panel=_EXPERTS
+        ),
+    )
+    concentration: int = option(
+        1,
+        Meaning(
+            int,
+            "Cuts are Beta(a, a) over a side: 1 is uniform, more is central.",
+            1,
+            64,
+            metavar="A",
+            panel=_EXPERTS,
+        ),
+    )
+    grid: int = option(
+        28,
+        Meaning(
+            int,
+            "Blocks a side of the lattice on which the explanation is minimal.",
+            1,
+            256,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
+    evidence: SharedEvidence = option(
+        "own",
+        Meaning(
+            str,
+            "own: each question is asked. shared: verdicts follow from those of other partitions too.",
+            choices=get_args(SharedEvidence),
+            metavar="NAME",
+            panel=_EXPERTS,
+        ),
+    )
+    reach: float = option(
+        0.5,
+        Meaning(
+            float,
+            "With shared evidence, the share of the image by which two sets of masked pixels may differ.",
+            0,
+            1,
+            metavar="SHARE",
+            panel=_EXPERTS,
+        ),
+    )
+    audit: float = option(
+        0.03,
+        Meaning(
+            float,
+            "With shared evidence, the share of inferred verdicts that are asked all the same.",
+            0,
+            1,
+            metavar="SHARE",
+            panel=_EXPERTS,
+        ),
+    )
+    wave: int = option(
+        4096, Meaning(int, "Partitions that are grown together.", 1, 4096, metavar="N", panel=_EXPERTS)
+    )
+    survey: int = option(
+        0,
+        Meaning(
+            int,
+            "Lattices of which each part is masked alone and shown alone; 0 for none.",
+            0,
+            8,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
+    shown: int = option(
+        0,
+        Meaning(
+            int,
+            "Lattices of which each part is shown alone; 0 for none.",
+            0,
+            8,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
+    levels: tuple[float, ...] = option(
+        (),
+        Meaning(
+            str,
+            "Shares of the score of the nested sets, such as 0.9,0.5,0; none for one set on the finest lattice.",
+            metavar="SHARES",
+            panel=_EXPERTS,
+        ),
+    )
+    remainder: int = option(
+        0,
+        Meaning(
+            int,
+            "Parts a side of the lattice that is surveyed with the outermost set masked; 0 for none.",
+            0,
+            32,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
+    reestimate: float = option(
+        0.0,
+        Meaning(
+            float,
+            "How much of what the extraction finds is added to the heatmap, as a share of its peak.",
+            0,
+            1,
+            metavar="SHARE",
+            panel=_EXPERTS,
+        ),
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
-        whole_number("partitions", self.partitions, 1, 4096)
-        one_of("world", self.world, ("intact", "contingency", "sufficient", "both"))
-        one_of("weighting", self.weighting, ("shares", "leaf", "score"))
-        share = finite_number("min_side", self.min_side)
-        if not 0 < share <= 1:
-            raise OptionError(f"min_side is {share}; a share of the image above 0 and at most 1 is needed")
-        if not isinstance(self.refine_equal, bool):
-            raise OptionError(f"refine_equal is {self.refine_equal!r}; True or False is needed")
-        whole_number("concentration", self.concentration, 1, 64)
-        whole_number("grid", self.grid, 1, 256)
-        one_of("evidence", self.evidence, ("own", "shared"))
-        for name in ("reach", "audit", "reestimate"):
-            value = finite_number(name, getattr(self, name))
-            if not 0 <= value <= 1:
-                raise OptionError(f"{name} is {value}; a share from 0 to 1 is needed")
-        whole_number("wave", self.wave, 1, 4096)
-        whole_number("survey", self.survey, 0, 8)
+        object.__setattr__(self, "levels", read_levels(self.levels))
+        check_options(self)
 
     @classmethod
     def of(cls, profile: Profile | str, **changes: Any) -> Profile:
@@ -113,39 +247,72 @@ class Profile:
         """
         if isinstance(profile, str):
             if profile not in PROFILES:
-                raise OptionError(f"profile is {profile!r}; one of {', '.join(PROFILES)} is needed")
+                raise OptionError(f"profile is {shown(profile)}; one of {', '.join(PROFILES)} is needed")
             profile = PROFILES[profile]
+        if not isinstance(profile, Profile):
+            raise OptionError(
+                f"profile is {shown(profile)}; one of {', '.join(PROFILES)} or a Profile is needed"
+            )
         return replace(profile, **{name: value for name, value in changes.items() if value is not None})
 
     def surveyed_sides(self) -> list[int]:
-        """Return the superpixels a side of each lattice that is surveyed."""
+        """Return the superpixels a side of each lattice of which every one is masked alone."""
         return list(range(_COARSEST, _COARSEST + self.survey))
+
+    def shown_sides(self) -> list[int]:
+        """Return the superpixels a side of each lattice of which every one is shown alone."""
+        return list(range(_COARSEST - 1, _COARSEST - 1 + self.shown))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as plain data."""
         return asdict(self)
 
 
-# Superpixels a side of the first lattice of a survey.
+def read_levels(given: Any) -> tuple[float, ...]:
+    """
+    Return shares of the score, falling, from numbers or from a text such as "0.9,0.5,0"; "none" is none.
+
+    Raises
+    ------
+    OptionError
+        If they are no different numbers from 0 to 1, at most eight.
+
+    """
+    needed = "at most 8 different numbers from 0 to 1, such as 0.9,0.5,0, or none, are needed"
+    try:
+        parts = given.split(",") if isinstance(given, str) else list(given)
+        levels = () if given == "none" else tuple(float(part) for part in parts)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"levels is {shown(given)}; {needed}") from error
+    if len(levels) > _MOST_LEVELS or len({*levels}) < len(levels) or not all(0 <= one <= 1 for one in levels):
+        raise OptionError(f"levels is {shown(given)}; {needed}")
+    return tuple(sorted(levels, reverse=True))
+
+
+_MOST_LEVELS = 8
+# Superpixels a side of the first lattice of which each is masked alone; those shown alone begin one coarser.
 _COARSEST = 4
 
-# A better map for a tenth of the paper's calls, as measured: see DESIGN.md.
+# What convinces people who look at it, as measured and looked at: see DESIGN.md.
 _DEFAULT = Profile(
-    partitions=6,
+    partitions=12,
     world="both",
     weighting="score",
-    min_side=0.25,
+    min_side=0.5,
     refine_equal=True,
     concentration=4,
-    grid=32,
+    grid=14,
     evidence="shared",
-    wave=3,
-    survey=2,
+    wave=12,
+    survey=4,
+    shown=3,
+    levels=(0.9, 0.5, 0.0),
+    remainder=7,
 )
 PROFILES = {
     # Sections 3 and 5 of the paper, to the letter; the grid, where the paper has single pixels, is ours.
     "paper": Profile(),
     "default": _DEFAULT,
-    # Fewer partitions, not as deep, a coarser survey, and larger blocks.
-    "fast": replace(_DEFAULT, partitions=4, min_side=0.4, survey=1, grid=26),
+    # A coarser survey, larger blocks, and nothing asked about what remains.
+    "fast": replace(_DEFAULT, partitions=4, wave=4, survey=3, shown=2, grid=12, remainder=0),
 }

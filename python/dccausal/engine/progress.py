@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["check", "search", "growth", "shrinking", "verification"]
+PhaseName = Literal["check", "search", "growth", "shrinking", "remainder", "verification"]
 
 
-PHASES: tuple[Phase, ...] = ("check", "search", "growth", "shrinking", "verification")
+PHASES: tuple[PhaseName, ...] = ("check", "search", "growth", "shrinking", "remainder", "verification")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Progress:
     Attributes
     ----------
     phase
-        "check", "search", "growth", "shrinking" or "verification".
+        "check", "search", "growth", "shrinking", "remainder" or "verification".
     n_calls
         Model calls so far.
     n_expected
@@ -27,11 +27,11 @@ class Progress:
     seconds
         Time since the start.
     index
-        Place of the image among those of ``explain_many``; 0 for ``explain``.
+        Number of the image among those of ``explain_many``; 0 for ``explain``.
 
     """
 
-    phase: Phase
+    phase: PhaseName
     n_calls: int
     n_expected: int | None
     seconds: float

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dccausal.engine.job import Job
-from dccausal.engine.masking.batch import Answer, Asked, Subject
-from dccausal.engine.whole_images import Pictures
+from dccausal.engine.masking.batch import Answer, Asked, EncodedPair, wants_scores
 from dccausal.errors import ClassifierError, DccausalError
 
 # Its place among the images that are asked about first.
@@ -17,16 +14,16 @@ _BASELINE = 1
 
 
 @dataclass(eq=False)
-class Task:
+class ImageTask:
     """
-    A job and its image ready to be drawn, or the error that ended it.
+    A job and its image ready to be masked, or the error that ended it.
 
     Attributes
     ----------
     index
-        Place of the image among others.
-    job, subjects
-        None where the image could not be prepared; else the image for each of the asker's places.
+        Number of the image among others, from 0.
+    job, pairs
+        None where the image could not be prepared; else the image for each of the asker's lanes.
     error
         Why there is no explanation.
 
@@ -34,7 +31,7 @@ class Task:
 
     index: int
     job: Job | None
-    subjects: Sequence[Subject] | None
+    pairs: Sequence[EncodedPair] | None
     error: DccausalError | None = None
 
     @property
@@ -51,17 +48,14 @@ class Task:
         if self.error is not None or self.job is None:
             return
         try:
-            if isinstance(asked, Pictures) and isinstance(answer, np.ndarray):
-                self.job.take_scores(asked, answer)
-            elif not isinstance(asked, Pictures) and isinstance(answer, tuple):
-                self.job.take_verdicts(asked, *answer)
+            self.job.take(asked, answer)
         except DccausalError as error:
             self.error = error
 
     def fail(self, asked: Asked, error: DccausalError) -> None:
         """End with the error that a question led to."""
         self.error = error
-        if not isinstance(asked, Pictures) or self.job is None or self.job.phase != "check":
+        if not wants_scores(asked) or self.job is None or self.job.name != "check":
             return
         if [asked.first + row for row in getattr(error, "rows", ())] == [_BASELINE]:
             self.error = ClassifierError(

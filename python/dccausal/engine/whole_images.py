@@ -12,7 +12,7 @@ from dccausal.errors import ClassifierError
 
 
 @dataclass(frozen=True)
-class Pictures:
+class WholeImages:
     """
     Whole images to be asked about, as opposed to masked ones that are still to be drawn.
 
@@ -33,7 +33,7 @@ class Pictures:
         return len(self.images)
 
 
-class Gallery:
+class WholeImageInquiry:
     """Asks about a few whole images: an inquiry like those of the core, but answered by scores."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
@@ -48,14 +48,14 @@ class Gallery:
         """Whether all of them were answered."""
         return self._n_left == 0
 
-    def propose(self, capacity: int) -> Pictures | None:
+    def propose(self, capacity: int) -> WholeImages | None:
         """Return the next images, at most ``capacity``; None when there are no more."""
         first = self._n_proposed
         images = self._images[first : first + capacity]
         self._n_proposed += len(images)
-        return Pictures(images, first) if len(images) else None
+        return WholeImages(images, first) if len(images) else None
 
-    def submit(self, pictures: Pictures, answer: NDArray[Any]) -> None:
+    def submit(self, pictures: WholeImages, answer: NDArray[Any]) -> None:
         """Take the checked answer on some of them, in any order."""
         self._answers[pictures.first] = answer
         self._n_left -= len(pictures)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.files import check_regular, read_text
 from dccausal.errors import InputError
 from dccausal.evaluation.measure import Found
 
@@ -45,7 +46,7 @@ class ExternalResults:
         """Read all lines; the arrays are read when they are asked for."""
         self._path = Path(path)
         try:
-            text = self._path.read_text(encoding="utf-8")
+            text = read_text(self._path, "utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path} cannot be read ({error}); JSON Lines are needed") from error
         lines = [line for line in text.split("\n")[:-1] if line.strip()]
@@ -121,6 +122,7 @@ class ExternalResults:
             return None
         path = self._path.parent / str(line[key])
         try:
+            check_regular(path)
             array: NDArray[Any] = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise InputError(f"{path} cannot be read ({error}); an array of numpy's is needed") from error

@@ -155,16 +155,14 @@ def extract(
     target = scene.target(label)
     min_score = floor * target.score if floor > 0 else 0.0
     is_passing, scores = target.judge(scene.answer)
-    shape = (scene.image.shape[0], scene.image.shape[1])
+    height, width = scene.image.shape[:2]
     if is_passing[1] and not scores[1] < min_score:
-        empty = np.zeros(shape, dtype=bool)
+        empty = np.zeros((height, width), dtype=bool)
         return Extracted(empty, empty, "trivial", 0, 0)
+    blank = (bool(is_passing[1]), float(scores[1]))
+    evidence = _core.Evidence(height, width, intact=(True, target.score), blank=blank, max_calls=max_calls)
     extraction = _core.Extraction(
-        _no_search(shape, target.score, (bool(is_passing[1]), float(scores[1]))),
-        np.ascontiguousarray(heatmap, dtype=np.float32),
-        cells=grid,
-        min_score=min_score,
-        max_calls=max_calls,
+        evidence, np.asarray(heatmap, dtype=np.float32), cells=grid, min_score=min_score
     )
     n_growth = 0
     while not extraction.is_done and not (is_grown_enough and extraction.stage != "growth"):
@@ -179,21 +177,3 @@ def extract(
     is_minimal = extraction.stage == "minimal"
     outcome: Outcome = "minimal" if is_minimal else "sufficient"
     return Extracted(extraction.grown(), extraction.kept(), outcome, n_growth, extraction.n_calls)
-
-
-def _no_search(shape: tuple[int, int], score: float, blank: tuple[bool, float]) -> _core.Search:
-    """Return a search that asks nothing, as what an extraction begins with."""
-    return _core.Search(
-        *shape,
-        partitions=1,
-        seed=0,
-        world="intact",
-        weighting="leaf",
-        min_side=1.0,
-        refine_equal=False,
-        concentration=1,
-        wave=1,
-        max_calls=0,
-        intact=(True, score),
-        blank=blank,
-    )

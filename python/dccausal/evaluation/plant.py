@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import finite_number, one_of
+from dccausal._shared.files import check_regular
 from dccausal.errors import ImageError, OptionError
 from dccausal.evaluation.truth import ellipse
 from dccausal.inputs.baseline import make_baseline
@@ -138,6 +139,7 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
     from PIL import Image
 
     try:
+        check_regular(path)
         with Image.open(path) as image:
             picture = image.convert("RGBA")
     except (OSError, SyntaxError, ValueError) as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dccausal._shared.files import npy_bytes, png_bytes, write_files
-from dccausal.errors import DeviceError, OutputError, RuntimeMissingError
+from dccausal.errors import STOPPING
 from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
 from dccausal.evaluation.extract import Scene
@@ -37,14 +37,11 @@ if TYPE_CHECKING:
 
     Method = MethodSpec | ExternalResults
 
-# Failures that are not the photograph's or the method's: the run stops, and --resume tries again.
-STOPPING = (OutputError, DeviceError, RuntimeMissingError, BrokenPipeError, MemoryError)
-
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Evaluation:
     """
-    What the run is about.
+    What an evaluation is about.
 
     Attributes
     ----------
@@ -91,7 +88,7 @@ class Task:
 class _Photograph:
     """A photograph, what the model sees of it, and what it says."""
 
-    def __init__(self, task: Task, index: int) -> None:
+    def __init__(self, task: Evaluation, index: int) -> None:
         classifier = task.classifier
         self.index, self.truth = index, task.truths[index]
         self.photo: Image.Image = load_photo(task.paths[index])
@@ -107,7 +104,7 @@ class _Photograph:
         return None if self.truth.label is None else self.scene.top == self.truth.label
 
 
-def pending(task: Task, done: set[tuple[int, str]]) -> dict[int, list[str]]:
+def pending(task: Evaluation, done: set[tuple[int, str]]) -> dict[int, list[str]]:
     """Return which methods are still to be measured on which photographs."""
     todo: dict[int, list[str]] = {}
     for index, truth in enumerate(task.truths):
@@ -122,8 +119,8 @@ def pending(task: Task, done: set[tuple[int, str]]) -> dict[int, list[str]]:
     return todo
 
 
-def evaluate(
-    task: Task, todo: Mapping[int, Sequence[str]], progress: Callable[[Any], object]
+def measure_all(
+    task: Evaluation, todo: Mapping[int, Sequence[str]], progress: Callable[[Any], object]
 ) -> Iterator[tuple[dict[str, Any], Exception | None]]:
     """
     Yield a row for each photograph and method to do, and the error where it has one.
@@ -151,7 +148,9 @@ def evaluate(
                 yield _failed(task, index, name, error), error
 
 
-def _row(task: Task, photograph: _Photograph, name: str, progress: Callable[[Any], object]) -> dict[str, Any]:
+def _row(
+    task: Evaluation, photograph: _Photograph, name: str, progress: Callable[[Any], object]
+) -> dict[str, Any]:
     scene, index, names = photograph.scene, photograph.index, task.classifier.names
     row = _empty(task, index, name)
     row |= {"top_label": scene.top, "is_right": photograph.is_right}
@@ -175,7 +174,7 @@ def _row(task: Task, photograph: _Photograph, name: str, progress: Callable[[Any
 
 
 def _explain(
-    task: Task, photograph: _Photograph, method: MethodSpec, progress: Callable[[Any], object]
+    task: Evaluation, photograph: _Photograph, method: MethodSpec, progress: Callable[[Any], object]
 ) -> Explanation:
     return explain_by(
         method,
@@ -228,7 +227,7 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._=-]+", "-", name).strip("-.") or "method"
 
 
-def _empty(task: Task, index: int, name: str) -> dict[str, Any]:
+def _empty(task: Evaluation, index: int, name: str) -> dict[str, Any]:
     truth = task.truths[index]
     return {
         "index": index,
@@ -242,5 +241,5 @@ def _empty(task: Task, index: int, name: str) -> dict[str, Any]:
     }
 
 
-def _failed(task: Task, index: int, name: str, error: Exception) -> dict[str, Any]:
+def _failed(task: Evaluation, index: int, name: str, error: Exception) -> dict[str, Any]:
     return {**_empty(task, index, name), "error": type(error).__name__, "message": str(error)}

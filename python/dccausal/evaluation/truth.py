@@ -9,6 +9,7 @@ anything else where ``mask`` names a PNG, relative to the truth file, that says 
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.files import check_regular, read_text
 from dccausal.errors import InputError
 from dccausal.inputs.placement import Placement
 
@@ -158,10 +160,9 @@ def read_truth(
     """
     path = Path(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            lines = list(reader)
-            columns = reader.fieldnames or []
+        reader = csv.DictReader(io.StringIO(read_text(path, newline=""), newline=""))
+        lines = list(reader)
+        columns = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error}); a CSV file of truth is needed") from error
     missing = [column for column in COLUMNS if column not in columns]
@@ -206,6 +207,7 @@ def _read_mask(path: Path, width: int, height: int) -> Pixels:
     from PIL import Image
 
     try:
+        check_regular(path)
         with Image.open(path) as image:
             inside = np.asarray(image.convert("L")) > 0
     except (OSError, SyntaxError, ValueError) as error:

@@ -59,6 +59,9 @@ class Explanation(Record):
         All that decided the result: versions, model, device, options. Plain values.
     statistics
         What it cost: "model_calls", "model_calls_by_phase", "seconds", "model_seconds", ... Plain values.
+    levels
+        The nested sets, outermost first, each inside the one before: ``Level`` with its share of the score, its pixels
+        and its score. ``kept`` is one of them. Empty where there is one set alone.
     trees
         The causal trees of the first partitions, as many as ``explain`` was to record. Plain values, see the
         page on the files of a result.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dccausal._shared.checks import finite_number, one_of
 from dccausal.errors import OptionError
 from dccausal.explanation.colormaps import COLORMAPS, colours
+from dccausal.explanation.drawing import Frame, dimmed, fill_around, light_levels, stripes
 from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:
@@ -79,19 +80,26 @@ def overlay(
     from PIL import Image
 
     check_drawing(colormap, alpha, contour)
+    frame = Frame(placement, heatmap.shape)
     levels = np.arange(256) / 255
     ease = levels * levels * (3 - 2 * levels)
     table = colours(colormap)[np.rint(255 * (_FIRST_COLOUR + (1 - _FIRST_COLOUR) * levels)).astype(int)]
-    heat = placement.to_photo(_levels(heatmap), smooth=True, fill=0)
-
-    def opacity(most: float) -> Image.Image:
-        return Image.fromarray(np.rint(255 * np.minimum(1, most * ease)).astype(np.uint8)[heat])
-
+    palette = table.tobytes()
     # Under the heat the photograph turns grey, or an orange animal would pass for a hot one.
-    grey = Image.composite(_dimmed(photo, 1), photo, opacity(2 * alpha))
-    result = Image.composite(Image.fromarray(table[heat]), grey, opacity(alpha))
-    result = _hatch_unseen(result, photo, placement, heatmap.shape, _UNSEEN_LIGHT["overlay"])
-    return result if kept is None else _outline(result, placement, kept, contour)
+    greyed = min(1.0, 2 * alpha)
+    opacity = np.rint(255 * greyed * ease).astype(int).tolist()
+    n_clear = sum(level == 0 for level in opacity)
+    result = photo.copy()
+    for box, heat in frame.smooth(_levels(heatmap), cold=n_clear - 1):
+        part, mask = photo.crop(box), heat.point(opacity)
+        heat.putpalette(palette)
+        mixed = Image.blend(part.convert("L").convert("RGB"), heat.convert("RGB"), alpha / greyed)
+        part.paste(mixed, mask=mask)
+        result.paste(part, box)
+    _hatch_unseen(result, photo, frame, _UNSEEN_LIGHT["overlay"])
+    if kept is not None:
+        _outline(result, frame, kept, contour)
+    return result
 
 
 def check_drawing(colormap: str, alpha: float, contour: str) -> None:
@@ -141,10 +149,17 @@ def picture(
     from PIL import Image
 
     one_of("contour", contour, get_args(Contour))
-    inside = Image.fromarray(placement.to_photo(kept, smooth=False, fill=False))
-    result = Image.composite(photo, _dimmed(photo, _MASKED_LIGHT), inside)
-    result = _hatch_unseen(result, photo, placement, kept.shape, _UNSEEN_LIGHT["picture"])
-    return _outline(result, placement, kept, contour)
+    frame = Frame(placement, kept.shape)
+    levels = light_levels(_MASKED_LIGHT)
+    result = Image.new("RGB", photo.size, None)
+    for box, inside in frame.masks(kept):
+        part = photo.crop(box)
+        dark = dimmed(part, levels).convert("RGB")
+        dark.paste(part, mask=Image.fromarray(inside))
+        result.paste(dark, box)
+    _hatch_unseen(result, photo, frame, _UNSEEN_LIGHT["picture"])
+    _outline(result, frame, kept, contour)
+    return result
 
 
 def cutout(photo: Image.Image, placement: Placement, kept: NDArray[np.bool_]) -> Image.Image:
@@ -159,8 +174,10 @@ def cutout(photo: Image.Image, placement: Placement, kept: NDArray[np.bool_]) ->
     """
     from PIL import Image
 
-    inside = Image.fromarray(placement.to_photo(kept, smooth=False, fill=False))
-    return Image.composite(photo.convert("RGBA"), Image.new("RGBA", photo.size, (0, 0, 0, 0)), inside)
+    result = Image.new("RGBA", photo.size, (0, 0, 0, 0))
+    for box, inside in Frame(placement, kept.shape).masks(kept):
+        result.paste(photo.crop(box).convert("RGBA"), box, Image.fromarray(inside))
+    return result
 
 
 def masked_picture(
@@ -202,66 +219,36 @@ def _levels(heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(smooth)
 
 
-def _dimmed(photo: Image.Image, light: float) -> Image.Image:
-    return photo.convert("L").point([round(level * light) for level in range(256)]).convert("RGB")
-
-
-def _hatch_unseen(
-    result: Image.Image, photo: Image.Image, placement: Placement, shape: tuple[int, ...], light: float
-) -> Image.Image:
-    """Return ``result`` with what the model did not see of ``photo`` grey, dark and hatched."""
+def _hatch_unseen(result: Image.Image, photo: Image.Image, frame: Frame, light: float) -> None:
+    """Draw what the model did not see of ``photo`` into ``result``: grey, dark and hatched."""
     from PIL import Image
 
-    seen = placement.to_photo(np.ones(shape, dtype=np.bool_), smooth=False, fill=False)
-    if seen.all():
-        return result
-    height, width = seen.shape
-    period = max(6, min(height, width) // 32)
-    line = np.arange(width + period) % period < max(1, period // 6)
-    rows = np.stack([line[shift : shift + width] for shift in range(period)])
-    hatched = Image.fromarray(rows[np.arange(height) % period])
-    unseen = Image.composite(_dimmed(photo, light / 2), _dimmed(photo, light), hatched)
-    return Image.composite(result, unseen, Image.fromarray(seen))
+    period = max(6, min(frame.size) // 32)
+    bright, dark = light_levels(light), light_levels(light / 2)
+    for box in frame.unseen():
+        grey = photo.crop(box).convert("L")
+        lines = Image.fromarray(stripes(box, period, max(1, period // 6)))
+        result.paste(Image.composite(grey.point(dark), grey.point(bright), lines).convert("RGB"), box)
 
 
-def _outline(
-    result: Image.Image, placement: Placement, kept: NDArray[np.bool_], contour: Contour
-) -> Image.Image:
+def _outline(result: Image.Image, frame: Frame, kept: NDArray[np.bool_], contour: Contour) -> None:
     """Draw a white line with dark edges around the kept pixels, wholly outside them, in ``result`` itself."""
-    from PIL import Image
+    from PIL import Image, ImageChops
 
     if contour == "none":
-        return result
-    inside = placement.to_photo(kept, smooth=False, fill=False)
-    width = max(1, round(_LINE * min(inside.shape)))
-    hair = math.ceil(width / 3) if min(inside.shape) >= _SMALL else 0
-    dark = _dilate(inside, 2 * hair + width) & ~inside
-    white = _dilate(inside, hair + width) & ~_dilate(inside, hair)
-    if contour == "dashed":
-        dashes = _dashes(inside.shape, max(3, _DASH * width))
-        dark, white = dark & dashes, white & dashes
-    result.paste(_BLACK, mask=Image.fromarray(dark))
-    result.paste(_WHITE, mask=Image.fromarray(white))
-    return result
-
-
-def _dashes(shape: tuple[int, ...], length: int) -> NDArray[np.bool_]:
-    """Return stripes that rise to the right: they cut lines along the rows and along the columns alike."""
-    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
-    stripes: NDArray[np.bool_] = (rows + columns) // length % 2 == 0
-    return stripes
-
-
-def _dilate(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """Return True wherever a True lies within a square of ``radius`` around, in O(log radius) passes."""
-    result = mask.copy()
-    for axis in (0, 1):
-        view = result if axis == 0 else result.T
-        reached = 0
-        while reached < radius:
-            step = min(reached + 1, radius - reached)  # at the border only half of what was reached is there
-            before = view.copy()
-            view[step:] |= before[:-step]
-            view[:-step] |= before[step:]
-            reached += step
-    return result
+        return
+    width = max(1, round(_LINE * min(frame.size)))
+    hair = math.ceil(width / 3) if min(frame.size) >= _SMALL else 0
+    dash = max(3, _DASH * width)
+    layers = ((2 * hair + width, _BLACK), (hair + width, _WHITE), (hair, _BLACK))
+    for box, near in frame.around(frame.rectangles(kept), layers[0][0]):
+        part = result.crop(box)
+        lined, untouched = part.copy(), Image.new("1", part.size)
+        for margin, colour in layers:
+            fill_around(lined, near, margin, colour)
+        fill_around(untouched, near, 0, 1)
+        if contour == "dashed":
+            gaps = Image.fromarray(~stripes(box, 2 * dash, dash))
+            untouched = ImageChops.logical_or(untouched, gaps)
+        lined.paste(part, mask=untouched)
+        result.paste(lined, box)

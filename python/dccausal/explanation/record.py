@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -15,6 +15,39 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Outcome = Literal["minimal", "sufficient", "trivial", "insufficient"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Level:
+    """
+    One of the nested sets.
+
+    Attributes
+    ----------
+    confidence
+        The share of the image's score that it keeps at least, 0 to 1; 0 asks for the label alone.
+    kept
+        bool (H, W), read-only: its pixels.
+    score
+        The label's score with only these visible; NaN where the classifier gives labels only.
+    outcome
+        As that of an ``Explanation``.
+
+    """
+
+    confidence: float
+    kept: NDArray[np.bool_]
+    score: float
+    outcome: Outcome
+
+    @property
+    def size(self) -> float:
+        """Share of the pixels that it keeps, 0 to 1."""
+        return float(np.count_nonzero(self.kept) / self.kept.size)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled or copied; the array stays read-only."""
+        _restore(self, state)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -58,6 +91,9 @@ class Record:
         All that decided the result: versions, model, device, options. Plain values.
     statistics
         What it cost: "model_calls", "model_calls_by_phase", "seconds", "model_seconds", ... Plain values.
+    levels
+        The nested sets, outermost first, each inside the one before: ``Level`` with its share of the score, its pixels
+        and its score. ``kept`` is one of them. Empty where there is one set alone.
     trees
         The causal trees of the first partitions, as many as ``explain`` was to record. Plain values, see the
         page on the files of a result.
@@ -85,6 +121,7 @@ class Record:
     provenance: dict[str, Any]
     statistics: dict[str, Any]
     trees: tuple[dict[str, Any], ...] = ()
+    levels: tuple[Level, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the fields, and keep arrays of our own that nobody can write to."""
@@ -102,12 +139,28 @@ class Record:
             )
         if self.outcome not in get_args(Outcome):
             raise InputError(f"outcome is {self.outcome!r}; one of {', '.join(get_args(Outcome))} is needed")
+        self._own_levels(shape)
         if self.photo.mode != "RGB" or self.photo.size != self.placement.photo_size:
             raise InputError(
                 f"photo is {self.photo.size} {self.photo.mode}; {self.placement.photo_size} RGB is needed"
             )
         for field, kind in (("label", int), ("score", float), ("explanation_score", float), ("notes", tuple)):
             object.__setattr__(self, field, kind(getattr(self, field)))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled or copied; arrays stay read-only."""
+        _restore(self, state)
+
+    def _own_levels(self, shape: tuple[int, ...]) -> None:
+        """Take the levels with arrays that nobody can write to."""
+        levels = []
+        for level in self.levels:
+            kept = np.array(level.kept, dtype=np.bool_, order="C")
+            if kept.shape != shape:
+                raise InputError(f"levels have kept of {kept.shape}; {shape} is needed")
+            kept.flags.writeable = False
+            levels.append(replace(level, kept=kept))
+        object.__setattr__(self, "levels", tuple(levels))
 
     def _own(self, field: str, shape: tuple[int, ...], dtype: type) -> None:
         given = np.asarray(getattr(self, field))
@@ -144,3 +197,10 @@ class Record:
 
         """
         return np.argsort(-self.heatmap.ravel(), kind="stable").astype(np.int64)
+
+
+def _restore(record: Level | Record, state: dict[str, Any]) -> None:
+    for name, value in state.items():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(record, name, value)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import whole_numbers
+from dccausal._shared.files import is_file
+from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 from dccausal.inputs.photo import load_photo
 
@@ -62,7 +63,7 @@ def make_baseline(baseline: Baseline, image: NDArray[np.uint8]) -> NDArray[np.ui
     if is_colour:
         return _filled(image, whole_numbers("baseline", baseline, 3, 0, 255))
     if isinstance(baseline, bool | int | float) or baseline is None:
-        raise OptionError(f"baseline is {baseline!r}; {_NEEDED} is needed")
+        raise OptionError(f"baseline is {shown(baseline)}; {_NEEDED} is needed")
     return _resized(baseline, image)
 
 
@@ -76,11 +77,11 @@ def _named(name: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         try:
             return _filled(image, ImageColor.getrgb(name)[:3])
         except ValueError as error:
-            raise OptionError(f"baseline is {name!r}; {_NEEDED} is needed") from error
-    if Path(name).is_file():
+            raise OptionError(f"baseline is {shown(name)}; {_NEEDED} is needed") from error
+    if is_file(name):
         return _resized(name, image)
     raise OptionError(
-        f"baseline is {name!r}, neither a known colour nor an existing file; {_NEEDED} is needed"
+        f"baseline is {shown(name)}, neither a known colour nor an existing file; {_NEEDED} is needed"
     )
 
 

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.files import is_file, is_folder, open_regular
+from dccausal._shared.text import said
 from dccausal.errors import DccausalError, ImageError
 from dccausal.inputs.photo_files import check_pixels, held, open_image, unreadable
 
@@ -114,19 +116,19 @@ def _all_of(source: Any, what: str) -> bytes:
     try:
         data = source.read()
     except Exception as error:  # somebody else's object may raise anything
-        raise ImageError(f"{what} cannot be read ({error}); a binary file is needed") from error
+        raise ImageError(f"{what} cannot be read ({said(error)}); a binary file is needed") from error
     if not isinstance(data, bytes):
         raise ImageError(f"{what} gives {type(data).__name__}; a file opened as binary is needed")
     return data
 
 
 def _from_file(path: Path, *, stretch: bool) -> Photograph:
-    if path.is_dir():
+    if is_folder(path):
         raise ImageError(f"{path} is a folder; an image file is needed")
-    if path.is_file() and path.stat().st_size == 0:
+    if is_file(path) and path.stat().st_size == 0:
         raise ImageError(f"{path} is empty; an image file is needed")
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return _from_stream(stream, str(path), stretch=stretch)
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist; the path of an image file is needed") from error

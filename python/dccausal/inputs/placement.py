@@ -54,13 +54,11 @@ class Placement:
 
         """
         width, height = self.photo_size
-        left, top, right, bottom = self.box
-        rows = _Axis.over(height, top, bottom, array.shape[0])
-        columns = _Axis.over(width, left, right, array.shape[1])
+        rows, columns = self.axes(array.shape)
         result = np.full((height, width, *array.shape[2:]), fill, dtype=array.dtype)
         inside = result[rows.start : rows.stop, columns.start : columns.stop]
         if not smooth or array.dtype == np.bool_:
-            inside[...] = array[rows.nearest][:, columns.nearest]
+            inside[...] = array[:, columns.nearest][rows.nearest]  # rows last: they are copied whole
             return result
         tall = rows.blend(array, 0)
         for start in range(
@@ -69,6 +67,11 @@ class Placement:
             part = columns.blend(tall[start : start + _ROWS_AT_ONCE], 1)
             inside[start : start + _ROWS_AT_ONCE] = part if array.dtype.kind == "f" else np.rint(part)
         return result
+
+    def axes(self, shape: tuple[int, ...]) -> tuple[_Axis, _Axis]:
+        """Return which rows and columns of the photograph an array (height, width, ...) covers."""
+        (width, height), (left, top, right, bottom) = self.photo_size, self.box
+        return _Axis.over(height, top, bottom, shape[0]), _Axis.over(width, left, right, shape[1])
 
 
 @dataclass(frozen=True)

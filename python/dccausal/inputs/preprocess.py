@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import finite_number, whole_numbers
+from dccausal._shared.files import read_text
 from dccausal.errors import OptionError
 from dccausal.inputs.encode import affine, luma
 from dccausal.inputs.placement import Placement, Rounding, centre, fit, squashed_centre
@@ -186,6 +187,13 @@ class Preprocess:
             )
         return cls(**values)
 
+    @classmethod
+    def changes(cls, **given: Any) -> dict[str, Any]:
+        """Return the settings that are given, not None, checked as ``from_dict`` does."""
+        changes = {name: value for name, value in given.items() if value is not None}
+        checked = cls.from_dict(changes)
+        return {name: getattr(checked, name) for name in changes}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict of plain numbers, strings and lists, ready for JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -302,7 +310,7 @@ class Preprocess:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_text(path))
     except OSError as error:
         raise OptionError(
             f"preprocess: {str(path)!r} is no preset and no file that can be read ({error.strerror}); "

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dccausal.methods.explain_with import explain_with
+    from dccausal.methods.by_name import explain_with
     from dccausal.methods.lime import LimeOptions
     from dccausal.methods.occlusion import OcclusionOptions
     from dccausal.methods.random import RandomOptions
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "METHODS": "registry",
     "Method": "registry",
-    "explain_with": "explain_with",
+    "explain_with": "by_name",
     "KernelShapOptions": "shap",
     "LimeOptions": "lime",
     "OcclusionOptions": "occlusion",
@@ -25,9 +25,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "METHODS",
     "KernelShapOptions",
     "LimeOptions",
-    "METHODS",
     "Method",
     "OcclusionOptions",
     "RandomOptions",

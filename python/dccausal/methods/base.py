@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.engine.whole_images import Pictures
+from dccausal.engine.whole_images import WholeImages
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
 from dccausal.targets import Target
@@ -16,9 +16,9 @@ from dccausal.targets import Target
 MAX_QUESTIONS = 1_000_000
 
 
-class MaskFinder(ABC):
+class MaskSearch(ABC):
     """
-    A ``Finder`` that asks about ``n`` masked images which do not depend on the answers.
+    A ``HeatmapSearch`` that asks about ``n`` masked images which do not depend on the answers.
 
     Answers are used in the order of the questions, whatever the order and the batches in which they come, so
     that sums of floating-point numbers are always the same.
@@ -60,15 +60,17 @@ class MaskFinder(ABC):
             return ()
         return (f"The budget of model calls allowed the method {self.n} of {self.n_wanted} masked images.",)
 
-    def propose(self, capacity: int) -> Pictures | None:
+    def propose(self, capacity: int) -> WholeImages | None:
         """Return the next images, at most ``capacity``; None when there are no more."""
         first, stop = self._n_proposed, min(self.n, self._n_proposed + capacity)
         if first == stop:
             return None
         self._n_proposed = stop
-        return Pictures(np.stack([self.draw(index) for index in range(first, stop)]), first)
+        return WholeImages(np.stack([self.draw(index) for index in range(first, stop)]), first)
 
-    def submit(self, pictures: Pictures, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None:
+    def submit(
+        self, pictures: WholeImages, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]
+    ) -> None:
         """Take verdicts, and use those whose turn it is."""
         self._waiting[pictures.first] = (is_passing, scores)
         while self.n_used in self._waiting:

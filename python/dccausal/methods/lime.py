@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dccausal.inputs.view import View
 from dccausal.methods.base import needs_scores
-from dccausal.methods.segments import Ask, Segmentation, SegmentFinder, check_segments, load, segment
+from dccausal.methods.segments import Ask, Segmentation, SegmentSearch, check_segments, load, segment
 from dccausal.targets import Target
 
 
@@ -49,7 +49,7 @@ class LimeOptions:
         check_segments(self.samples, self.segmentation, self.segments)
 
 
-class LimeFinder(SegmentFinder):
+class LimeSearch(SegmentSearch):
     """Has LIME explain a picture of one pixel a segment, 1 where it is kept, which its masks then equal."""
 
     def __init__(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dccausal._shared.checks import finite_number
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
-from dccausal.methods.base import MaskFinder, generator, needs_scores
+from dccausal.methods.base import MaskSearch, generator, needs_scores
 from dccausal.targets import Target
 
 
@@ -51,7 +51,7 @@ class OcclusionOptions:
             )
 
 
-class OcclusionFinder(MaskFinder):
+class OcclusionSearch(MaskSearch):
     """Notes the score that each window leaves."""
 
     def __init__(

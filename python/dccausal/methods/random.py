@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.engine.whole_images import Pictures
+from dccausal.engine.whole_images import WholeImages
 from dccausal.inputs.view import View
 from dccausal.methods.base import generator
 from dccausal.targets import Target
@@ -18,8 +18,8 @@ class RandomOptions:
     """A random order of all pixels, found without asking; growth and shrinking then go by it."""
 
 
-class RandomFinder:
-    """A ``Finder`` that asks nothing."""
+class RandomSearch:
+    """A ``HeatmapSearch`` that asks nothing."""
 
     is_done = True
     progress = 1.0
@@ -40,7 +40,9 @@ class RandomFinder:
     def propose(self, capacity: int) -> None:
         """Return nothing to ask."""
 
-    def submit(self, pictures: Pictures, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None:
+    def submit(
+        self, pictures: WholeImages, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]
+    ) -> None:
         """Take no verdicts: none are asked for."""
 
     def heatmap(self) -> NDArray[np.float64]:

@@ -25,22 +25,23 @@ kernel-shap        Shapley values of segments (extra ``rivals``)                
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from dccausal.engine.finder import Finder
+from dccausal.engine.causal import CausalSearch
+from dccausal.engine.finder import HeatmapSearch
+from dccausal.engine.findings import Findings
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.errors import OptionError
-from dccausal.inputs.view import View
-from dccausal.methods.lime import LimeFinder, LimeOptions
-from dccausal.methods.occlusion import OcclusionFinder, OcclusionOptions
-from dccausal.methods.random import RandomFinder, RandomOptions
-from dccausal.methods.rise import RiseFinder, RiseOptions
-from dccausal.methods.sbfl import MEASURES, SbflFinder, SbflOptions
-from dccausal.methods.shap import KernelShapFinder, KernelShapOptions
-from dccausal.targets import Target
+from dccausal.methods.lime import LimeOptions, LimeSearch
+from dccausal.methods.occlusion import OcclusionOptions, OcclusionSearch
+from dccausal.methods.random import RandomOptions, RandomSearch
+from dccausal.methods.rise import RiseOptions, RiseSearch
+from dccausal.methods.sbfl import MEASURES, SbflOptions, SbflSearch
+from dccausal.methods.shap import KernelShapOptions, KernelShapSearch
 
 __all__ = [
     "METHODS",
@@ -82,7 +83,7 @@ class Method:
     defaults: Mapping[str, Any]
     needs_scores: bool
     extra: str | None
-    _make: Callable[..., Finder] | None
+    _make: Callable[[Findings, int | None, int, Any], HeatmapSearch]
 
     def check(self, **options: Any) -> Any:
         """
@@ -100,57 +101,59 @@ class Method:
             raise OptionError(f"method {self.name!r} was given the option {unknown[0]!r}; {known}")
         return self.options(**{**self.defaults, **options})
 
+    def search(self, findings: Findings, budget: int | None, *, seed: int, options: Any) -> HeatmapSearch:
+        """Return the search for a heatmap, with options as ``check`` returns them and at most ``budget`` calls."""
+        return self._make(findings, budget, seed, options)
+
+
+def _causal(name: str, summary: str, profile: Profile) -> Method:
+    def make(findings: Findings, budget: int | None, seed: int, own: Any) -> HeatmapSearch:  # noqa: ARG001
+        return CausalSearch(findings, budget)  # whose options have the seed and the profile
+
+    return Method(name, summary, Profile, MappingProxyType(dataclasses.asdict(profile)), False, None, make)
+
 
 def _method(
     name: str,
     summary: str,
-    options: type[Any] | Profile,
-    make: Callable[..., Finder] | None = None,
+    options: type[Any],
+    search: Callable[..., HeatmapSearch],
     *,
     needs_scores: bool = True,
     extra: str | None = None,
 ) -> Method:
-    values = options if isinstance(options, Profile) else options()
-    defaults = MappingProxyType(dataclasses.asdict(values))
-    return Method(name, summary, type(values), defaults, needs_scores, extra, make)
+    def make(findings: Findings, budget: int | None, seed: int, own: Any) -> HeatmapSearch:
+        return search(findings.view, findings.target, budget, seed=seed, options=own)
+
+    defaults = MappingProxyType(dataclasses.asdict(options()))
+    return Method(name, summary, options, defaults, needs_scores, extra, make)
 
 
 def _sbfl(measure: str) -> Method:
-    def make(view: View, target: Target, budget: int | None, **more: Any) -> Finder:
-        return SbflFinder(view, target, budget, measure=MEASURES[measure], **more)
-
+    search = functools.partial(SbflSearch, measure=MEASURES[measure])
     summary = f"statistical fault localisation, measure {measure}"
-    return _method(f"sbfl-{measure}", summary, SbflOptions, make, needs_scores=False)
+    return _method(f"sbfl-{measure}", summary, SbflOptions, search, needs_scores=False)
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         method.name: method
         for method in (
-            _method(
-                "dc-causal", "causal responsibility, default profile", PROFILES["default"], needs_scores=False
-            ),
-            _method(
-                "dc-causal-fast", "sufficient sets of few partitions", PROFILES["fast"], needs_scores=False
-            ),
-            _method(
-                "dc-causal-paper",
-                "causal responsibility as in the paper",
-                PROFILES["paper"],
-                needs_scores=False,
-            ),
+            _causal("dc-causal", "causal responsibility, default profile", PROFILES["default"]),
+            _causal("dc-causal-fast", "sufficient sets of few partitions", PROFILES["fast"]),
+            _causal("dc-causal-paper", "causal responsibility as in the paper", PROFILES["paper"]),
             *(_sbfl(measure) for measure in MEASURES),
-            _method("rise", "random smooth masks weighted by the score", RiseOptions, RiseFinder),
+            _method("rise", "random smooth masks weighted by the score", RiseOptions, RiseSearch),
             _method(
-                "occlusion", "drop of the score under a sliding window", OcclusionOptions, OcclusionFinder
+                "occlusion", "drop of the score under a sliding window", OcclusionOptions, OcclusionSearch
             ),
-            _method("random", "a random order", RandomOptions, RandomFinder, needs_scores=False),
-            _method("lime", "linear model over segments", LimeOptions, LimeFinder, extra="rivals"),
+            _method("random", "a random order", RandomOptions, RandomSearch, needs_scores=False),
+            _method("lime", "linear model over segments", LimeOptions, LimeSearch, extra="rivals"),
             _method(
                 "kernel-shap",
                 "Shapley values of segments",
                 KernelShapOptions,
-                KernelShapFinder,
+                KernelShapSearch,
                 extra="rivals",
             ),
         )

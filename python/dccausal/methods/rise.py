@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dccausal._shared.checks import finite_number, whole_number
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
-from dccausal.methods.base import MAX_QUESTIONS, MaskFinder, generator, needs_scores
+from dccausal.methods.base import MAX_QUESTIONS, MaskSearch, generator, needs_scores
 from dccausal.targets import Target
 
 
@@ -52,7 +52,7 @@ class RiseOptions:
             raise OptionError(f"probability is {self.probability}; a number above 0 and below 1 is needed")
 
 
-class RiseFinder(MaskFinder):
+class RiseSearch(MaskSearch):
     """Adds up masks, weighted by the scores."""
 
     def __init__(

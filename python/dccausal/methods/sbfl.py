@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dccausal._shared.checks import finite_number, one_of, whole_number
 from dccausal.errors import OptionError
 from dccausal.inputs.view import View
-from dccausal.methods.base import MAX_QUESTIONS, MaskFinder, generator, lattice
+from dccausal.methods.base import MAX_QUESTIONS, MaskSearch, generator, lattice
 from dccausal.targets import Target
 
 Mutation = Literal["square", "superpixels"]
@@ -122,7 +122,7 @@ class SbflOptions:
         whole_number("cells", self.cells, 2, 256)
 
 
-class SbflFinder(MaskFinder):
+class SbflSearch(MaskSearch):
     """Counts, for each pixel, in how many passing and failing mutants it is masked."""
 
     def __init__(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dccausal._shared.checks import one_of, whole_number
 from dccausal.errors import ClassifierError, RuntimeMissingError
 from dccausal.inputs.view import View
-from dccausal.methods.base import MAX_QUESTIONS, MaskFinder, lattice
+from dccausal.methods.base import MAX_QUESTIONS, MaskSearch, lattice
 from dccausal.targets import Target
 
 Segmentation = Literal["slic", "quickshift", "lattice"]
@@ -92,9 +92,9 @@ def segment(
     return numbered
 
 
-class SegmentFinder(MaskFinder):
+class SegmentSearch(MaskSearch):
     """
-    A ``Finder`` around a package that wants to call the classifier itself.
+    A ``HeatmapSearch`` around a package that wants to call the classifier itself.
 
     What the package asks does not depend on the answers. So it is run twice with the same random numbers: the
     first run notes its questions and answers 0, the second gets the true scores. Questions that repeat
@@ -103,7 +103,7 @@ class SegmentFinder(MaskFinder):
     Parameters
     ----------
     view, target, budget
-        As in ``MaskFinder``.
+        As in ``MaskSearch``.
     segment_of
         The segment of each pixel, (H, W).
 

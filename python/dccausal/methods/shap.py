@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dccausal.inputs.view import View
 from dccausal.methods.base import needs_scores
-from dccausal.methods.segments import Ask, Segmentation, SegmentFinder, check_segments, load, segment
+from dccausal.methods.segments import Ask, Segmentation, SegmentSearch, check_segments, load, segment
 from dccausal.targets import Target
 
 
@@ -49,7 +49,7 @@ class KernelShapOptions:
         check_segments(self.samples, self.segmentation, self.segments)
 
 
-class KernelShapFinder(SegmentFinder):
+class KernelShapSearch(SegmentSearch):
     """Has SHAP explain a function of one number a segment: 1 where it is kept, 0 where masked."""
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
+from dccausal._shared.text import shown
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Geometry, Layout, Placement, Preprocess
@@ -23,10 +25,12 @@ from dccausal.onnx.reading.scores import SCORES, Scores, check_threshold
 from dccausal.onnx.reading.sidecar import read_sidecar
 from dccausal.onnx.reading.trial import Request, read_model
 from dccausal.onnx.running.batch_size import calibrate
+from dccausal.onnx.running.composing import Composer, find_composer
 from dccausal.onnx.running.device import Provider, choose_device
 from dccausal.onnx.running.runner import Runner
 from dccausal.onnx.running.runtime import find_runtime, telemetry
 from dccausal.onnx.running.session import open_model, settle_batch
+from dccausal.onnx.running.source import Source, reopened
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -133,6 +137,10 @@ class OnnxClassifier:
         With the size filled in.
     preprocess_reason : str
         Where it comes from.
+    is_guessed, is_range_told : bool
+        Whether nothing tells it, so that it is a guess; whether the graph or the input's type tells the range.
+    feed : dict
+        The constants that other inputs get, as plain values; long ones by their hash.
     provider : str
         The execution provider that comes first, "CPUExecutionProvider" for one.
     device : str
@@ -194,12 +202,13 @@ class OnnxClassifier:
         many: bool = False,
     ) -> None:
         """Load the model; see the class."""
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "model")}
         if scores not in SCORES:
-            raise OptionError(f"scores is {scores!r}; one of {', '.join(SCORES)} is needed")
+            raise OptionError(f"scores is {shown(scores)}; one of {', '.join(SCORES)} is needed")
         rows = None if batch_size == "auto" else whole_number("batch_size", batch_size, 1, _MAX_BATCH)
         self.threads = count_cores() if threads is None else whole_number("threads", threads, 1)
         settings = None if preprocess is None else Preprocess.of(preprocess)
-        changes = _changes(geometry=geometry, size=size, crop_ratio=crop_ratio, stretch=stretch)
+        changes = Preprocess.changes(geometry=geometry, size=size, crop_ratio=crop_ratio, stretch=stretch)
         names = None if labels is None else read_labels(labels)
         ort = find_runtime()
         self.reproducible = bool(reproducible)
@@ -209,7 +218,6 @@ class OnnxClassifier:
         )
         file = ModelFile.read(model)
         output = file.unwrapped.renamed.get(output or "", output)
-
         opened = open_model(ort, file, chosen, self.threads)
         sidecar = read_sidecar(file.path)
         known = Known(
@@ -226,45 +234,49 @@ class OnnxClassifier:
         self.cautions = (*file.unwrapped.notes, *reading.notes)
         self.notes = tuple(note for note in (opened.note, *self.cautions, batch.note, names_note) if note)
         self.fixed_batch = batch.fixed
-
         self.inputs = tuple(describe(node) for node in opened.session.get_inputs())
         self.outputs = tuple(describe(node) for node in opened.session.get_outputs())
-        self.path, self.sha256 = file.path, file.sha256()
+        self.path, self.sha256, self._external_sha256 = file.path, file.sha256(), file.external_sha256()
         self.size, self.channels = reading.size, reading.channels
         self.layout: Layout = reading.image.layout
-        self.dtype = reading.image.dtype
+        self.dtype, self._reading = reading.image.dtype, reading
         self.preprocess, self.preprocess_reason = reading.preprocess, reading.preprocess_reason
+        self.is_guessed, self.is_range_told = reading.is_guessed, reading.is_range_told
         self.scores, self.scores_reason = reading.kind.name, reading.kind.reason
-        self.multi_label = reading.kind.name == "sigmoid"
-        self.provider: str = batch.opened.session.get_providers()[0]
+        self.multi_label, self.feed = reading.kind.name == "sigmoid", reading.inputs.described()
         self.device, self.device_note = opened.device.name, opened.note
-        self._reading = reading
-        self._runner = Runner(batch, reading)
+        self.provider: str = batch.opened.session.get_providers()[0]
+        freed = None if batch.opened is opened else (reading.image.name, reading.fixed_batch or 0)
+        self.runner = Runner(batch, reading, Source.of(file, freed))
         self._runtime_version: str = ort.__version__
-        self.runs_at_once = self._runner.runs
+        self.runs_at_once = self.runner.runs
         found_by = None
         if batch.is_open and self.device == "cpu" and not self.reproducible:
-            found_by = calibrate(self._runner, self.sha256, self._runtime_version)
-        self.batch_size = self._runner.rows
+            found_by = calibrate(self.runner, self.sha256, self._runtime_version)
+        self.batch_size = self.runner.rows
         self.batch_size_reason = found_by or (
             "default" if batch.is_open else "given" if batch.rows == rows else "fixed by the model"
         )
-        self._external_sha256 = file.external_sha256()
+        self._arguments = arguments | {
+            "batch_size": self.batch_size if batch.is_open else batch_size,
+            "preprocess": settings,
+            "labels": names,
+            "feed": dict(feed or {}),
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the classifier was made of: it is opened again where it is unpickled, with the same settings."""
+        return reopened, (type(self), self.runner.source, self._arguments, self.batch_size_reason)
 
     @property
-    def feed(self) -> dict[str, Any]:
-        """The constants that other inputs get, as plain values; long ones by their hash."""
-        return self._reading.inputs.described()
+    def composer(self) -> Composer | None:
+        """What makes masked images on the device of the model; None where the host's memory is the place."""
+        self.runner.renew()
+        return self._composer
 
-    @property
-    def is_guessed(self) -> bool:
-        """Whether nothing told how photographs are to be prepared, so that ``preprocess`` is a guess."""
-        return self._reading.is_guessed
-
-    @property
-    def is_range_told(self) -> bool:
-        """Whether the graph or the input's type tells which numbers the model takes for pixels."""
-        return self._reading.is_range_told
+    @cached_property
+    def _composer(self) -> Composer | None:
+        return find_composer(self.runner)
 
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
         """Return what the model sees of an RGB photograph, uint8 (height, width, 3), and where it lies."""
@@ -315,7 +327,7 @@ class OnnxClassifier:
             raise OptionError(
                 f"tensor must be {('n', *shape[1:])} {self.dtype}, got {tensor.shape} {tensor.dtype}"
             )
-        return self._checked([self._runner(tensor)], len(tensor))
+        return self._checked([self.runner(tensor)], len(tensor))
 
     def __call__(self, images: NDArray[np.uint8], /) -> NDArray[Any]:
         """
@@ -326,7 +338,7 @@ class OnnxClassifier:
         """
         step = self.batch_size * self.runs_at_once
         starts = range(0, max(1, len(images)), step)
-        return self._checked([self._runner(self.encode(images[i : i + step])) for i in starts], len(images))
+        return self._checked([self.runner(self.encode(images[i : i + step])) for i in starts], len(images))
 
     def _checked(self, parts: list[NDArray[Any]], n: int) -> NDArray[Any]:
         return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)
@@ -385,10 +397,3 @@ class OnnxClassifier:
             f"<OnnxClassifier {name}: {self.layout} {self.dtype} {height} x {width}, "
             f"{self.n_classes or 'unknown'} classes ({self.scores}), {self.device}, batch {self.batch_size}>"
         )
-
-
-def _changes(**given: Any) -> dict[str, Any]:
-    """Return the fields of ``Preprocess`` that are given, checked."""
-    changes = {name: value for name, value in given.items() if value is not None}
-    checked = Preprocess.from_dict(changes)
-    return {name: getattr(checked, name) for name in changes}

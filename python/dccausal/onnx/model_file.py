@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dccausal._shared.files import is_folder, open_regular, sha256_of
 from dccausal.errors import ModelError
 from dccausal.onnx.file_kinds import is_lfs_pointer, what_it_is
 from dccausal.onnx.graph.expose import Unwrapped, unwrap
@@ -130,8 +131,7 @@ class ModelFile:
         for location in self.graph.external_files() if self.graph and self.path else ():
             file = self.path.parent / location if self.path else Path(location)
             if file.is_file():
-                with file.open("rb") as stream:
-                    hashes[location] = hashlib.file_digest(stream, "sha256").hexdigest()
+                hashes[location] = sha256_of(file)
         return hashes
 
 
@@ -143,10 +143,10 @@ def _graph(data: memoryview) -> Graph | None:
 
 
 def _map(path: Path) -> memoryview:
-    if path.is_dir():
+    if is_folder(path):
         raise ModelError(f"{path} is a folder; an ONNX file is needed")
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             if path.stat().st_size == 0:
                 return memoryview(b"")
             return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.files import read_bytes
 from dccausal.errors import ImageError, InputError
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.placement import Placement
@@ -195,7 +196,7 @@ def _from_shown(result: Result) -> Image.Image:
 
 def _content(path: Path, hashes: Mapping[str, Any]) -> bytes:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}); all files of a result are needed"

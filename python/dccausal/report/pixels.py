@@ -1,5 +1,5 @@
 """
-Pictures and arrays of a result in the form in which a report carries them: small, and exact where it matters.
+WholeImages and arrays of a result in the form in which a report carries them: small, and exact where it matters.
 
 A heatmap becomes the level of each pixel among its distinct values, 0 the hottest. Levels lose nothing of the order
 of the pixels, so the page can draw the best 3.7 % of them to the pixel; and since a heatmap is a sum of rectangles,

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dccausal._shared.files import read_bytes
 from dccausal.errors import InputError
 from dccausal.explanation.result import SCHEMA, SCHEMA_VERSION
-from dccausal.runs.manifest import MANIFEST, read_manifest
+from dccausal.runs.manifest import MANIFEST, is_own_folder, read_manifest
 
 RESULT, TABLE = "result.json", "results.jsonl"
 _N_NAMED = 5
+_MOST_BYTES = 4 << 30  # of a table
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     """
     path = folder / RESULT
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path} cannot be read ({reason}); a whole {RESULT} is needed") from error
@@ -118,7 +120,7 @@ def _of_run(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...], int
     images = manifest["images"]
     path = run / TABLE
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = read_bytes(path, _MOST_BYTES).splitlines(keepends=True)
     except FileNotFoundError:
         lines = []
     except OSError as error:
@@ -158,7 +160,7 @@ def _row(line: bytes, n_images: int) -> dict[str, Any] | None:
         return None
     index = row.get("index")
     is_index = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < n_images
-    says_which = isinstance(row.get("folder"), str) or isinstance(row.get("error"), str)
+    says_which = is_own_folder(row.get("folder")) or isinstance(row.get("error"), str)
     return row if is_index and says_which else None
 
 

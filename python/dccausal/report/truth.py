@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from dccausal._shared.files import read_text
 from dccausal.errors import InputError
 
 
@@ -32,8 +34,7 @@ class Truth:
         self.path = path
         self._labels: dict[str, str] = {}
         try:
-            with path.open(encoding="utf-8-sig", newline="") as stream:
-                rows = list(csv.DictReader(stream))
+            rows = list(csv.DictReader(io.StringIO(read_text(path, newline=""), newline="")))
         except (OSError, ValueError, csv.Error) as error:
             raise InputError(f"{path} cannot be read ({error}); a CSV file is needed") from error
         for number, row in enumerate(rows, 2):

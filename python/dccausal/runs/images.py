@@ -116,7 +116,8 @@ def plan_folders(images: Sequence[str], out: Path) -> list[Path]:
     taken: set[str] = set()
     folders = []
     for image in images:
-        stem = Path(image).stem or "photo"
+        stem = Path(image).stem
+        stem = "photo" if stem in ("", ".", "..") else stem
         name, n = stem, 1
         while name.casefold() in taken:
             n += 1

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from dccausal._shared.files import remove_files, write_files
+from dccausal._shared.files import is_file, read_bytes, remove_unfinished, sha256_of, write_files
 from dccausal._shared.json import json_text
-from dccausal.errors import InputError
+from dccausal.errors import InputError, OutputError
 from dccausal.onnx.classifier import OnnxClassifier
 
 MANIFEST = "manifest.json"
+IMAGES = "images"
 SCHEMA = "dccausal.run"
 SCHEMA_VERSION = 1
 
@@ -35,6 +38,7 @@ _CLASSIFIER = (
     "preprocess",
 )
 _SHOWN = 60
+_OWN = "sha256"  # of the manifest without it
 
 
 def make_manifest(
@@ -53,7 +57,7 @@ def make_manifest(
         The photographs, and the folder of each one's results, relative to the run's.
 
     """
-    from dccausal import __version__
+    from dccausal._core import __version__
 
     known = classifier.provenance()
     names = "\n".join(classifier.names or ())
@@ -74,7 +78,7 @@ def make_manifest(
         "images": [{"path": image, "folder": folder} for image, folder in zip(images, folders, strict=True)],
     }
     plain: dict[str, Any] = json.loads(json_text(manifest))
-    return plain
+    return {**plain, _OWN: _own_sha256(plain)}
 
 
 def read_manifest(run: Path) -> dict[str, Any] | None:
@@ -89,7 +93,7 @@ def read_manifest(run: Path) -> dict[str, Any] | None:
     """
     path = run / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(read_bytes(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -100,13 +104,100 @@ def read_manifest(run: Path) -> dict[str, Any] | None:
         raise InputError(
             f"{path} has version {manifest.get('schema_version')!r}; version {SCHEMA_VERSION} is needed"
         )
+    if _OWN in manifest and manifest[_OWN] != _own_sha256(manifest):
+        raise InputError(f"{path} was changed after the run began; the manifest as it was is needed")
+    _check_images(path, manifest["images"])
     return manifest
 
 
 def write_manifest(run: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest, whole or not at all; what a killed process left of it goes."""
-    remove_files(run, (MANIFEST,))
-    write_files(run, {MANIFEST: (json_text(manifest, indent=1) + "\n").encode("ascii")})
+    """
+    Begin a run: write its manifest, whole or not at all; what a killed process left of it goes.
+
+    Raises
+    ------
+    InputError
+        If another process has begun a run there meanwhile, or folders of results are links to elsewhere.
+    OutputError
+        If it cannot be written.
+
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{run} cannot be made ({error.strerror}); a folder is needed") from error
+    with locked_folder(run):
+        if os.path.lexists(run / MANIFEST):
+            raise InputError(
+                f"{run} holds a run that another process has begun meanwhile; --resume continues it once it has "
+                "ended, and another --out begins a new one"
+            )
+        _check_own(run, manifest)
+        remove_unfinished(run, MANIFEST)
+        write_files(run, {MANIFEST: (json_text(manifest, indent=1) + "\n").encode("ascii")})
+
+
+@contextlib.contextmanager
+def locked_folder(run: Path) -> Iterator[None]:
+    """Hold other processes off while the run begins, where the system has locks."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        yield
+        return
+    descriptor = os.open(run, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def result_folder(run: Path, folder: str) -> Path:
+    """
+    Return where a photograph's files are to be written.
+
+    Raises
+    ------
+    InputError
+        If it is not a folder of the run itself: the manifest leads elsewhere, or a link does.
+
+    """
+    if not is_own_folder(folder):
+        raise InputError(f"{run}: a result is to be written to {folder!r}; {IMAGES}/NAME is needed")
+    for path in (run / IMAGES, run / folder):
+        if path.is_symlink():
+            raise InputError(f"{path} is a link; a folder of the run itself is needed")
+    return run / folder
+
+
+def is_own_folder(folder: object) -> bool:
+    """Return whether a folder, relative to the run's, is one that a run gives a photograph: images/NAME."""
+    head, _, name = folder.partition("/") if isinstance(folder, str) else ("", "", "")
+    return head == IMAGES and name not in ("", ".", "..") and "\0" not in name and PurePath(name).name == name
+
+
+def _check_images(path: Path, images: Any) -> None:
+    if not isinstance(images, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("path"), str) and is_own_folder(entry.get("folder"))
+        for entry in images
+    ):
+        raise InputError(
+            f"{path} has images that are none; a path and a folder {IMAGES}/NAME for each are needed"
+        )
+    if len({entry["folder"] for entry in images}) < len(images):
+        raise InputError(f"{path} gives two photographs one folder; a folder for each is needed")
+
+
+def _check_own(run: Path, manifest: Mapping[str, Any]) -> None:
+    for entry in manifest["images"]:
+        result_folder(run, entry["folder"])
+
+
+def _own_sha256(manifest: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in manifest.items() if key != _OWN}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def check_same(run: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -116,9 +207,10 @@ def check_same(run: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> Non
     Raises
     ------
     InputError
-        If not; the text says what differs.
+        If not; the text says what differs. And if folders of results are links to elsewhere.
 
     """
+    _check_own(run, old)
     before, now = dict(_deciding(old)), dict(_deciding(new))
     differing = [
         f"{key} was {_short(before.get(key))} and is {_short(now.get(key))}"
@@ -150,7 +242,6 @@ def _short(value: Any) -> str:
 
 def _file_sha256(baseline: Any) -> str | None:
     """Return the hash of a baseline that is an image file."""
-    if not isinstance(baseline, str) or not Path(baseline).is_file():
+    if not isinstance(baseline, str) or not is_file(baseline):
         return None
-    with Path(baseline).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(baseline)

@@ -15,12 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dccausal._shared.files import npy_bytes
+from dccausal._shared.files import check_regular, npy_bytes, read_bytes
 from dccausal._shared.json import json_text
+from dccausal._shared.text import said
 from dccausal.errors import InputError, OutputError
 from dccausal.explanation.explanation import Explanation
 
 TABLE = "results.jsonl"
+_MOST_BYTES = 4 << 30  # of a table: some millions of rows
 COLUMNS = (
     *("index", "path", "folder", "outcome", "label", "name", "score", "explanation_score", "size", "notes"),
     *("photo_width", "photo_height", "model_calls", "questions", "seconds", "model_seconds"),
@@ -57,16 +59,16 @@ class ResultTable:
         """Open, lock, read and mend the table."""
         self.path = path
         try:
-            self._file = os.open(
-                path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666
-            )
+            if path.exists():
+                check_regular(path)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._file = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except OSError as error:
-            raise OutputError(
-                f"{path} cannot be written ({error.strerror}); a writable file is needed"
-            ) from error
+            reason = "it is a link" if path.is_symlink() else error.strerror
+            raise OutputError(f"{path} cannot be written ({reason}); a writable file is needed") from error
         try:
             _lock(self._file, path)
-            content = path.read_bytes()
+            content = read_bytes(path, _MOST_BYTES)
             self.rows, whole = _read(content, path)
             self.torn = len(content) - whole
             if self.torn:
@@ -120,7 +122,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
     """
     try:
-        return _read(path.read_bytes(), path)[0]
+        return _read(read_bytes(path, _MOST_BYTES), path)[0]
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); the table of a run is needed") from error
 
@@ -136,7 +138,7 @@ def row_of(index: int, path: str, folder: str, result: Explanation | Exception) 
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row.update(index=index, path=path, notes=[])
     if isinstance(result, Exception):
-        row.update(error=type(result).__name__, message=str(result))
+        row.update(error=type(result).__name__, message=said(result))
         return row
     row.update(
         {name: getattr(result, name) for name in ("outcome", "label", "name", "score", "explanation_score")}
@@ -170,7 +172,7 @@ def _read(content: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
 def _row(line: bytes) -> dict[str, Any] | None:
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) and isinstance(row.get("index"), int) else None
 

@@ -11,7 +11,7 @@ import numpy as np
 from dccausal._shared.files import check_writable, png_bytes, write_files
 from dccausal._shared.text import printable, score_text
 from dccausal.assets.photo import demo_occluded, demo_photo
-from dccausal.cli.commands.explain import Run
+from dccausal.cli.commands.explain import CommandRun
 from dccausal.cli.failures import Interrupts
 from dccausal.cli.options.common import JSON, MODEL
 from dccausal.cli.terminal import Terminal
@@ -42,7 +42,9 @@ def demo_command(**options: Any) -> int:
     explanations: list[Explanation] = []
     with Interrupts() as interrupts:
         values = {option.name: option.default for option in (*MODEL, JSON)} | options
-        run = Run(values, terminal, interrupts, lambda explanation, _: explanations.append(explanation))
+        run = CommandRun(
+            values, terminal, interrupts, lambda explanation, _: explanations.append(explanation)
+        )
         run.explain_all(run.check([str(out / name) for name in photos], [out / name for name in names]))
         if explanations:
             drawing = {name: options[name] for name in ("colormap", "alpha", "contour")}

@@ -23,12 +23,11 @@ from dccausal.cli.failures import (
     describe_error,
     exit_code_of,
 )
-from dccausal.cli.loading import _EXPLAIN, _PROFILE, load_classifier, read_baseline
-from dccausal.cli.options.common import DRAWING, check_ranges
-from dccausal.cli.streams import name_of, read_streams
+from dccausal.cli.loading import explain_options, load_classifier
+from dccausal.cli.once import name_of, read_streams
+from dccausal.cli.options.common import DRAWING
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.explain import explain
-from dccausal.engine.profiles import Profile
 from dccausal.errors import (
     InputError,
     OutputError,
@@ -57,7 +56,7 @@ def explain_command(**options: Any) -> int:
         terminal.result(f"{explanation.summary()}\n  written   {printable(str(folder))}\n")
 
     with Interrupts() as interrupts:
-        run = Run(options, terminal, interrupts, show)
+        run = CommandRun(options, terminal, interrupts, show)
         images = options["images"]
         todo = run.check(images, plan_folders([name_of(image) for image in images], Path(options["out"])))
         if not todo:
@@ -70,7 +69,7 @@ def explain_command(**options: Any) -> int:
     return run.exit_code
 
 
-class Run:
+class CommandRun:
     """
     One call of the command: what was checked, what failed.
 
@@ -115,15 +114,13 @@ class Run:
         out.
         """
         options = self._options
-        check_ranges(options)
+        self._given = explain_options(options)
         check_drawing(options["colormap"], options["alpha"], options["contour"])
-        Profile.of(options["profile"], **{name: options[name] for name in _PROFILE})
         for folder in folders:
             try:
                 check_writable(folder, (*RESULT_FILES, *STALE_FILES))
             except OutputError as error:
                 raise InputError(str(error)) from error
-        self._baseline = read_baseline(options["baseline"])
         readable = []
         self._streams = read_streams(images)
         for image, folder in zip(images, folders, strict=True):
@@ -136,7 +133,7 @@ class Run:
         if readable:
             self._classifier = load_classifier(options, self._terminal)
             self._classifier.resolve_label(options["target"])
-            make_baseline(self._baseline, np.zeros((*self._classifier.size, 3), dtype=np.uint8))
+            make_baseline(self._given["baseline"], np.zeros((*self._classifier.size, 3), dtype=np.uint8))
         return readable
 
     def explain_all(self, todo: Sequence[tuple[str, Path]]) -> None:
@@ -157,12 +154,9 @@ class Run:
                 return
 
     def _explain(self, image: str, folder: Path, title: str) -> None:
-        options = {name: self._options[name] for name in _EXPLAIN}
         with ProgressDisplay(self._terminal, title) as progress:
             photo: Any = self._streams.get(image, image)
-            explanation = explain(
-                photo, self._classifier, baseline=self._baseline, progress=progress, **options
-            )
+            explanation = explain(photo, self._classifier, progress=progress, **self._given)
         if image in self._streams:
             explanation = replace(explanation, source=name_of(image))
         explanation.save(folder, **{option.name: self._options[option.name] for option in DRAWING})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from dccausal._shared.checks import whole_number
-from dccausal._shared.files import check_writable
+from dccausal._shared.files import check_writable, sha256_of
 from dccausal._shared.text import printable
 from dccausal.cli.failures import BAD_INPUT, FINE, INTERRUPTED, Interrupts
 from dccausal.cli.loading import load_classifier, read_baseline
-from dccausal.cli.options.common import EXPLANATION, RUNNING, check_ranges
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
+from dccausal.engine.options import Options
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.evaluation.plant import SHAPES, read_picture
 from dccausal.evaluation.plant_set import RECORD, TRUTH, Recipe, plant_set, write_truth
@@ -64,8 +63,7 @@ def plant_command(**options: Any) -> int:
 
 
 def _recipe(options: Mapping[str, Any], terminal: Terminal) -> Recipe:
-    given = {option.name: option.default for option in (*EXPLANATION, *RUNNING)} | dict(options)
-    check_ranges(given)
+    Options.of({"seed": options["seed"], "threads": options["threads"], "batch_size": options["batch_size"]})
     shapes = [shape.strip() for shape in options["shape"].split(",")]
     for shape in shapes:
         if shape not in SHAPES:
@@ -112,7 +110,7 @@ def _record(options: Mapping[str, Any], recipe: Recipe, left_out: list[dict[str,
         "schema_version": 1,
         "dccausal": __version__,
         "options": {name: options[name] for name in _RECORDED},
-        "picture_sha256": None if picture is None else hashlib.sha256(Path(picture).read_bytes()).hexdigest(),
+        "picture_sha256": None if picture is None else sha256_of(picture),
         "classifier": None if classifier is None else classifier.provenance(),
         "left_out": left_out,
     }

@@ -9,7 +9,7 @@ from typing import Any, Self
 def report_command(**options: Any) -> int:
     """Write the report; return the exit code."""
     from dccausal._shared.text import printable
-    from dccausal.cli.commands.explain import BAD_INPUT, FINE
+    from dccausal.cli.failures import BAD_INPUT, FINE
     from dccausal.cli.loading import load_classifier
     from dccausal.cli.terminal import Terminal
     from dccausal.errors import OptionError

@@ -7,15 +7,12 @@ given this table, and so are the other sources of options (``config``: a file, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from dccausal._shared.checks import finite_number, whole_number
 from dccausal.cli.options.option import CliOption
-from dccausal.errors import OptionError
-
-_MAX_SEED = (1 << 64) - 1
-
+from dccausal.engine.option import Meaning
+from dccausal.engine.options import flags
 
 MODEL = (
     CliOption(
@@ -85,144 +82,21 @@ MODEL = (
         "SCORE",
     ),
 )
-EXPLANATION = (
-    CliOption(
-        "target",
-        str,
-        "Label to explain, by name or index. By default the top label.",
-        "Explanation",
-        "LABEL",
-        short="-t",
-    ),
-    CliOption(
-        "top_k",
-        int,
-        "The label counts as given if it is among this many best. By default 1, or the target's own rank.",
-        "Explanation",
-        "N",
-        at_least=1,
-    ),
-    CliOption(
-        "profile",
-        str,
-        "Named set of the options that follow, down to --reestimate: default, paper, fast.",
-        "Explanation",
-        "NAME",
-        default="default",
-    ),
-    CliOption("partitions", int, "Number of random partitions of the image.", "Explanation", "N"),
-    CliOption(
-        "world",
-        str,
-        "What else is masked while a part is refined: intact (nothing), contingency, sufficient, or both.",
-        "Explanation",
-        "WORLD",
-    ),
-    CliOption(
-        "weighting",
-        str,
-        "How responsibility reaches the pixels: shares, leaf or score.",
-        "Explanation",
-        "NAME",
-    ),
-    CliOption(
-        "min_side",
-        float,
-        "Parts narrower than this share of the image are not refined.",
-        "Explanation",
-        "SHARE",
-    ),
-    CliOption(
-        "refine_equal",
-        bool,
-        "Whether parts are refined even where all four are equally responsible.",
-        "Explanation",
-    ),
-    CliOption(
-        "concentration",
-        int,
-        "Cuts are Beta(a, a) over a side: 1 is uniform, more is central.",
-        "Explanation",
-        "A",
-    ),
-    CliOption(
-        "grid", int, "Blocks a side of the lattice on which the explanation is minimal.", "Explanation", "N"
-    ),
-    CliOption(
-        "evidence",
-        str,
-        "own: each question is asked. shared: verdicts follow from those of other partitions too.",
-        "Explanation",
-        "NAME",
-    ),
-    CliOption(
-        "reach",
-        float,
-        "With shared evidence, the share of the image by which two sets of masked pixels may differ.",
-        "Explanation",
-        "SHARE",
-    ),
-    CliOption(
-        "audit",
-        float,
-        "With shared evidence, the share of inferred verdicts that are asked all the same.",
-        "Explanation",
-        "SHARE",
-    ),
-    CliOption("wave", int, "Partitions that are grown together.", "Explanation", "N"),
-    CliOption(
-        "survey",
-        int,
-        "Lattices of which each part is masked alone and shown alone; 0 for none.",
-        "Explanation",
-        "N",
-    ),
-    CliOption(
-        "reestimate",
-        float,
-        "How much of what the extraction finds is added to the heatmap, as a share of its peak.",
-        "Explanation",
-        "SHARE",
-    ),
-    CliOption(
-        "seed",
-        int,
-        "Seed of the random partitions.",
-        "Explanation",
-        "N",
-        default=0,
-        at_least=0,
-        at_most=_MAX_SEED,
-    ),
-    CliOption(
-        "trees",
-        int,
-        "Record the causal trees of this many partitions, for the report.",
-        "Explanation",
-        "N",
-        default=0,
-        at_least=0,
-        at_most=16,
-    ),
-    CliOption(
-        "min_confidence",
-        float,
-        "The explanation's score must be at least this share of the photograph's.",
-        "Explanation",
-        "SHARE",
-        default=0.0,
-        at_least=0,
-        at_most=1,
-    ),
-    CliOption(
-        "baseline",
-        str,
-        "What masked pixels are replaced by: a colour (grey, #rrggbb, 124,116,104), blur, or an image file.",
-        "Explanation",
-        "COLOUR|FILE",
-        default="grey",
-    ),
-)
+
+
+def _flag(name: str, default: Any, meaning: Meaning) -> CliOption:
+    """Return an option of ``explain`` as the command line has it."""
+    return CliOption(
+        name, meaning.kind, meaning.help, meaning.panel, meaning.metavar, default, short=meaning.short
+    )
+
+
+_FLAGS = tuple(_flag(name, default, meaning) for name, default, meaning in flags())
+# What ``explain`` is given; "batch_size" belongs to the classifier there.
+EXPLAIN = tuple(option.name for option in _FLAGS if option.name != "batch_size")
+# Of the options, those that decide the results. Threads and batches do not.
+DECIDING = tuple(name for name, _, meaning in flags() if meaning.decides)
+EXPLANATION = tuple(option for option in _FLAGS if option.panel != "Running")
 RUNNING = (
     CliOption(
         "device",
@@ -235,13 +109,7 @@ RUNNING = (
     CliOption(
         "providers", str, "ONNX Runtime's providers in place of --device, with commas.", "Running", "NAMES"
     ),
-    CliOption(
-        "batch_size", int, "Masked images a run. By default it suits the device.", "Running", "N", at_least=1
-    ),
-    CliOption("in_flight", int, "Batches in the making at once.", "Running", "N", at_least=1, at_most=64),
-    CliOption(
-        "threads", int, "By default all cores that may be used.", "Running", "N", at_least=1, at_most=1024
-    ),
+    *(option for option in _FLAGS if option.name in ("batch_size", "in_flight", "threads")),
     CliOption(
         "reproducible",
         bool,
@@ -249,14 +117,7 @@ RUNNING = (
         "Running",
         default=False,
     ),
-    CliOption(
-        "max_calls",
-        int,
-        "Stop after this many model calls with the best so far.",
-        "Running",
-        "N",
-        at_least=20,
-    ),
+    *(option for option in _FLAGS if option.name == "max_calls"),
 )
 DRAWING = (
     CliOption(
@@ -325,24 +186,3 @@ def some(options: Iterable[CliOption], *names: str) -> tuple[CliOption, ...]:
 def out(default: str, text: str) -> CliOption:
     """Return the option --out, the folder of the results."""
     return CliOption("out", str, text, "Output", "FOLDER", default=default, short="-o")
-
-
-def check_ranges(values: Mapping[str, Any]) -> None:
-    """
-    Check the numbers among the options.
-
-    Raises
-    ------
-    OptionError
-        If one is out of its range.
-
-    """
-    for option in (*EXPLANATION, *RUNNING):
-        value = values[option.name]
-        low, high = option.at_least, option.at_most
-        if value is None or low is None:
-            continue
-        if option.kind is int:
-            whole_number(option.name, value, int(low), None if high is None else int(high))
-        elif high is not None and not low <= finite_number(option.name, value) <= high:
-            raise OptionError(f"{option.name} is {value}; a number from {low} to {high} is needed")

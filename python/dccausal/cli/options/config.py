@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dccausal.errors import OptionError
@@ -112,8 +111,10 @@ def read_file(
 
 
 def _parse(path: str) -> dict[str, Any]:
+    from dccausal._shared.files import read_text  # loads NumPy, for which the help need not wait
+
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(path))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise OptionError(f"config: {path} is not TOML ({error}); a TOML file is needed") from error
     except (OSError, ValueError) as error:

@@ -20,7 +20,8 @@ COMMAND = Declared(
     ),
     epilog=(
         "Each photograph gets a folder of its own, OUT/NAME (NAME-2 where two have the same name), with "
-        "overlay.png, explanation.png, heatmap.npy, heatmap.png, kept.png and result.json. Exit code: 0 fine, 2 bad input, "
+        "overlay.png, explanation.png, heatmap.npy, heatmap.png, kept.png and result.json. "
+        "Exit code: 0 fine, 2 bad input, "
         "1 failure, 130 interrupted (the best so far is written). Folders and patterns make a run: OUT/results.jsonl "
         "has a line a photograph, OUT/images/NAME the files, and --resume continues where it was cut off."
     ),

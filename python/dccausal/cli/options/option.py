@@ -35,20 +35,16 @@ class CliOption:
         A flag of one letter.
     is_list
         Whether it may be given several times; the value is then a list.
-    at_least, at_most
-        Range of a number where nothing but this table checks it before the work (``check_ranges``).
 
     """
 
     name: str
     kind: Kind
     help: str
-    panel: Literal["Model", "Explanation", "Running", "Output"]
+    panel: Literal["Model", "Explanation", "Method (experts)", "Running", "Output"]
     metavar: str = ""
     default: str | float | bool | None = None
     short: str | None = None
-    at_least: float | None = None
-    at_most: float | None = None
     is_list: bool = False
 
     @property

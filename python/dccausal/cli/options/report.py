@@ -45,7 +45,8 @@ COMMAND = Declared(
     argument=Argument("run", "RUN", "Folder of a run or of a result."),
     epilog=(
         "RUN is a folder that dccausal explain wrote. The file has the photographs, small, with everything else in "
-        "it, and asks for nothing: it can be sent, archived and opened from a disk. Exit code 2 where results are damaged; "
+        "it, and asks for nothing: it can be sent, archived and opened from a disk. "
+        "Exit code 2 where results are damaged; "
         "the report lists them and has the others."
     ),
 )

@@ -3,60 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _core
-from dccausal.engine.whole_images import Pictures
+from dccausal.engine.whole_images import WholeImages
 from dccausal.targets import Target
 
-Asked = _core.Batch | Pictures
-
-
+Asked = _core.Batch | WholeImages
 Verdicts = tuple[NDArray[np.bool_], NDArray[np.float32]]
-
-
 # Scores or labels on whole images, verdicts on masked ones.
 Answer = NDArray[Any] | Verdicts
 
 
-class Subject(Protocol):
-    """An image and what masked pixels are replaced by, ready to be drawn."""
+def wants_scores(asked: Asked) -> TypeGuard[WholeImages]:
+    """Return whether questions are about whole images, which are answered by scores; masked ones by verdicts."""
+    return isinstance(asked, WholeImages)
+
+
+class EncodedPair(Protocol):
+    """An image and what masked pixels are replaced by, as the model's numbers, ready to be masked."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one image in a batch: only subjects of one shape go into the same batch."""
+        """Shape of one image in a batch: only pairs of one shape go into the same batch."""
         ...
 
     @property
     def n_bytes(self) -> int:
-        """Of one image in a batch."""
+        """Bytes of one image in a batch."""
         ...
 
 
-class Share(NamedTuple):
-    """What one image has of a batch: questions, the rows that they fill, and the label that they are about."""
+class Rows(NamedTuple):
+    """
+    What one image has of a batch.
 
-    subject: Any
+    Attributes
+    ----------
+    pair
+        The image and its baseline.
+    asked
+        The questions.
+    start
+        The first of the rows that they fill.
+    target
+        The label that they are about.
+
+    """
+
+    pair: Any
     asked: Asked
     start: int
     target: Target
 
     @property
     def stop(self) -> int:
-        """The first row behind."""
+        """One past its last row."""
         return self.start + len(self.asked)
 
 
-class Easel(Protocol):
+class MaskedBatch(Protocol):
     """Room for one batch in the making, and the way from there to the classifier."""
 
-    def draw(self, shares: Sequence[Share], capacity: int) -> None:
-        """Draw a batch, whose shares lie one behind the other from row 0, of at most ``capacity`` rows."""
+    def mask(self, parts: Sequence[Rows], capacity: int) -> None:
+        """Make the masked images of a batch of at most ``capacity`` rows; its parts follow each other from row 0."""
         ...
 
-    def answer(self, shares: Sequence[Share]) -> list[Answer]:
-        """Have the classifier answer some neighbouring shares of the batch that was drawn last."""
+    def answer(self, parts: Sequence[Rows]) -> list[Answer]:
+        """Have the classifier answer some neighbouring parts of the batch that was made last."""
         ...

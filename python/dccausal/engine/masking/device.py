@@ -1,146 +1,58 @@
-"""
-Masked images made on the device that classifies them.
-
-An image and its baseline are copied to the device once. A question goes there as bits, one a pixel, and a small
-graph of our own makes a masked image of them in the buffer that the model reads; another reads the scores, so
-that twelve bytes a question come back. The sessions are chained by memory that stays on the device.
-"""
+"""Masked images on the device that classifies them: bits go there, verdicts come back."""
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.classifier import check_answer
-from dccausal.engine.masking.batch import Answer, Share
-from dccausal.engine.whole_images import Pictures
+from dccausal.engine.masking.batch import Answer, Rows, wants_scores
+from dccausal.engine.whole_images import WholeImages
 from dccausal.errors import DeviceError
 from dccausal.onnx.failures import brief
-from dccausal.onnx.graph.compose import compose_graph, head_graph
-from dccausal.onnx.reading.trial import sample_images
-from dccausal.onnx.running.device import open_session
-from dccausal.onnx.running.runner import BoundEngine, Runner
-
-_log = logging.getLogger("dccausal")
-
-_N_TRIED = 4
-# Scores of two ways to compute a softmax differ by rounding.
-_TOLERANCE = 1e-5
-_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
+from dccausal.onnx.running.composing import ComposedBatch, Composer
 
 
-class Composer:
+class DevicePair:
     """
-    The sessions of the small graphs, for one classifier.
+    An image and its baseline in the device's memory.
 
     Parameters
     ----------
-    runner
-        The classifier's, with a ``place``.
-
-    Attributes
-    ----------
-    n_mask_bytes
-        That a question takes.
+    composer
+        Makes masked images there.
+    image, baseline
+        uint8 (H, W, 3).
 
     """
 
-    def __init__(self, runner: Runner) -> None:
-        """Open the session that draws."""
-        opened, reading = runner.opened, runner.reading
-        self.runner, self.reading = runner, reading
-        self.place: tuple[str, int] = runner.place or ("cpu", 0)
-        self.n_mask_bytes = math.ceil(math.prod(reading.size) / 8)
-        self._heads: dict[tuple[str, int], Any] = {}
-        shape = reading.image.shape(1, reading.size, reading.channels)[1:]
-        self.drawing = self._open(compose_graph(shape, reading.image.layout, reading.image.dtype.name))
-        self._ort_value = opened.ort.OrtValue
-
-    def head(self, kind: str, rank: int) -> Any:
-        """Return the session that reads scores from an output of a type, "tensor(float)" for one, and a rank."""
-        if (kind, rank) not in self._heads:
-            scores, n_columns = self.reading.kind, self.reading.n_columns
-            is_binary = scores.name == "binary"
-            graph = head_graph(_TYPES[kind], rank, n_columns, scores.activation, is_binary=is_binary)
-            self._heads[kind, rank] = self._open(graph)
-        return self._heads[kind, rank]
-
-    def on_device(self, tensor: NDArray[Any]) -> Any:
-        """Return a copy of an array in the device's memory, as an OrtValue."""
-        return self._ort_value.ortvalue_from_numpy(np.ascontiguousarray(tensor), *self.place)
-
-    def agrees(self) -> bool:
-        """
-        Return whether masked images and scores are those that the host makes, for a few random ones.
-
-        A device, a driver or a version of ONNX Runtime that does not do what is expected of it is found out
-        here.
-        """
-        reading, n = self.reading, _N_TRIED
-        images = sample_images(n, reading.size)
-        shares = np.linspace(0, 1, n)[:, None, None]
-        masked = np.random.default_rng(0).random((n, *reading.size)) < shares
-        subject, easel = DeviceSubject(self, images[0], images[1]), DeviceEasel(self)
-        engine = easel.open(n)
-        easel.compose(np.packbits(masked.reshape(n, -1), axis=1), subject.image, subject.baseline, 0)
-        expected = reading.encode(np.where(masked[..., None], images[1], images[0]))
-        if engine.buffer.numpy()[:n].tobytes() != expected.tobytes():
-            return False
-        rows, found = easel.classify(0, n, np.zeros(n, dtype=np.int64), is_whole=True)
-        return np.allclose(found[:, 0], rows[:, 0], atol=_TOLERANCE) and not found[:, 2].any()
-
-    def _open(self, graph: bytes) -> Any:
-        opened = self.runner.opened
-        # One thread: on the CPU a second pool would take the cores from the model's.
-        return open_session(opened.ort, graph, opened.device, 1)
-
-
-def find_composer(runner: Runner) -> Composer | None:
-    """Return what makes masked images on the device; None where the host does, or does better."""
-    if runner.place is None:
-        return None
-    if runner.composer is None:
-        try:
-            composer = Composer(runner)
-            reason = None if composer.agrees() else "what it drew or read was wrong"
-        except Exception as error:  # noqa: BLE001  ONNX Runtime raises its own
-            reason = brief(error)
-        if reason is not None:
-            _log.warning("masked images are made on the host, not on %s: %s", runner.place[0], reason)
-            runner.place = None
-            return None
-        runner.composer = composer
-    found: Composer = runner.composer
-    return found
-
-
-class DeviceSubject:
-    """An image and its baseline in the device's memory."""
-
     def __init__(self, composer: Composer, image: NDArray[np.uint8], baseline: NDArray[np.uint8]) -> None:
-        """Encode the two images, uint8 (H, W, 3), and copy them there."""
-        pair = composer.reading.encode(np.stack([image, baseline]))
-        self.shape, self.n_bytes = pair.shape[1:], pair[0].nbytes
-        self.image, self.baseline = composer.on_device(pair[:1]), composer.on_device(pair[1:])
+        """Encode the two images and copy them there."""
+        reading = composer.reading
+        self.shape = reading.image.shape(1, reading.size, reading.channels)[1:]
+        self.n_bytes = int(np.prod(self.shape)) * reading.image.dtype.itemsize
+        self.image, self.baseline = composer.pair(image, baseline)
 
 
-class DeviceEasel:
-    """A buffer in the device's memory on which batches are drawn, and the model that reads it there."""
+class DeviceBatch:
+    """
+    A buffer in the device's memory, and the model that reads it there.
+
+    Parameters
+    ----------
+    composer
+        Makes masked images there.
+
+    """
 
     def __init__(self, composer: Composer) -> None:
         """Begin without a buffer."""
-        self._composer, self._runner = composer, composer.runner
-        self._drawing = composer.drawing.io_binding()
-        self._engine: BoundEngine | None = None
+        self._composer, self._composed = composer, ComposedBatch(composer)
 
-    def draw(self, shares: Sequence[Share], capacity: int) -> None:
+    def mask(self, parts: Sequence[Rows], capacity: int) -> None:
         """
-        Draw a batch: bits go to the device, and whole images.
+        Make a batch: bits go to the device, and whole images.
 
         Raises
         ------
@@ -148,25 +60,26 @@ class DeviceEasel:
             If there is no memory left for it.
 
         """
+        composer, composed = self._composer, self._composed
         try:
-            self.open(capacity)
-            for share in shares:
-                asked = share.asked
-                if isinstance(asked, Pictures):
-                    images = self._composer.on_device(self._composer.reading.encode(asked.images))
-                    nothing = np.zeros((len(asked), self._composer.n_mask_bytes), dtype=np.uint8)
-                    self.compose(nothing, images, images, share.start)
+            composed.open(capacity)
+            for rows in parts:
+                asked = rows.asked
+                if isinstance(asked, WholeImages):
+                    images = composer.on_device(composer.reading.encode(asked.images))
+                    nothing = np.zeros((len(asked), composer.n_mask_bytes), dtype=np.uint8)
+                    composed.compose(nothing, images, images, rows.start)
                 else:
-                    self.compose(asked.bits(), share.subject.image, share.subject.baseline, share.start)
+                    composed.compose(asked.bits(), rows.pair.image, rows.pair.baseline, rows.start)
         except Exception as error:
             raise DeviceError(
-                f"a batch of {capacity} images cannot be drawn on {self._composer.place[0]}: {brief(error)}; "
+                f"a batch of {capacity} images cannot be made on {composer.device[0]}: {brief(error)}; "
                 "a smaller batch_size is needed"
             ) from error
 
-    def answer(self, shares: Sequence[Share]) -> list[Answer]:
+    def answer(self, parts: Sequence[Rows]) -> list[Answer]:
         """
-        Classify some neighbouring shares of what is drawn.
+        Classify some neighbouring parts of what was made.
 
         Raises
         ------
@@ -174,93 +87,15 @@ class DeviceEasel:
             If the model fails, or its scores are not finite.
 
         """
-        start, stop = shares[0].start, shares[-1].stop
-        labels = np.concatenate([np.full(len(share.asked), share.target.label) for share in shares])
-        is_whole = any(isinstance(share.asked, Pictures) for share in shares)
-        rows, found = self.classify(start, stop, labels, is_whole=is_whole)
+        start, stop = parts[0].start, parts[-1].stop
+        labels = np.concatenate([np.full(len(rows.asked), rows.target.label) for rows in parts])
+        is_whole = any(wants_scores(rows.asked) for rows in parts)
+        scores, found = self._composed.classify(start, stop, labels, is_whole=is_whole)
         answers: list[Answer] = []
-        for share in shares:
-            own = slice(share.start - start, share.stop - start)
-            if isinstance(share.asked, Pictures):
-                answers.append(rows[own])
+        for rows in parts:
+            own = slice(rows.start - start, rows.stop - start)
+            if wants_scores(rows.asked):
+                answers.append(scores[own])
             else:
-                answers.append(share.target.judge_ranks(found[own, 1], found[own, 0]))
+                answers.append(rows.target.judge_ranks(found[own, 1], found[own, 0]))
         return answers
-
-    def open(self, capacity: int) -> BoundEngine:
-        """Return the model with its buffer: at first one of ``capacity`` rows, or of those of a run."""
-        if self._engine is None:
-            opened, reading = self._runner.opened, self._runner.reading
-            rows = max(capacity, self._runner.rows)
-            self._engine = BoundEngine(opened, reading, rows, self._composer.place)
-        return self._engine
-
-    def compose(self, bits: NDArray[np.uint8], image: Any, baseline: Any, start: int) -> None:
-        """Draw masked images into the rows from ``start``: ``bits`` (n, bytes), the images on the device."""
-        engine = self.open(1)
-        binding, (device, number) = self._drawing, self._composer.place
-        binding.bind_cpu_input("bits", bits)
-        binding.bind_ortvalue_input("image", image)
-        binding.bind_ortvalue_input("baseline", baseline)
-        shape = [len(bits), *engine.shape[1:]]
-        dtype = self._composer.reading.image.dtype.type
-        binding.bind_output("batch", device, number, dtype, shape, engine.address(start))
-        self._composer.drawing.run_with_iobinding(binding)
-
-    def classify(
-        self, start: int, stop: int, labels: NDArray[np.int64], *, is_whole: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """
-        Run the model on some rows, with a few lengths of a run only (see ``Runner.run_length``).
-
-        Returns
-        -------
-        scores, found
-            All scores (rows, classes) where ``is_whole``, else none of them; and what the head found for the
-            labels (rows, 3).
-
-        """
-        runner, total = self._runner, self.open(1).shape[0]
-        scores, found = [], []
-        at = start
-        while at < stop:
-            n = runner.run_length(stop - at)
-            first = min(at, total - n)
-            end = min(first + n, stop)
-            wanted = np.zeros(n, dtype=np.int64)
-            wanted[at - first : end - first] = labels[at - start : end - start]
-            try:
-                whole, read = self._run(first, wanted, slice(at - first, end - first), is_whole=is_whole)
-            except Exception as error:
-                if not runner.halve(error, n):
-                    raise runner.failure(error, end - at) from error
-                continue
-            scores.append(whole)
-            found.append(read)
-            at = end
-        return np.concatenate(scores), np.concatenate(found)
-
-    def _run(
-        self, first: int, labels: NDArray[np.int64], used: slice, *, is_whole: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        runner, n, n_used = self._runner, len(labels), used.stop - used.start
-        output = self.open(1).compute(first, n, self._composer.place[0])
-        n_columns = runner.reading.n_columns
-        found = np.empty((0, 3), dtype=np.float32)
-        if math.prod(output.shape()) == n * n_columns:
-            found = self._read(output, labels)[used]
-        if is_whole or len(found) == 0 or found[:, 2].any():
-            # What is wrong with the scores, if anything, is said as it is on the host.
-            scores = runner.reading.kind.apply(runner.checked(output.numpy(), n, n))
-            return check_answer(scores[used], n_used), found
-        return np.empty((0, n_columns), dtype=np.float32), found
-
-    def _read(self, output: Any, labels: NDArray[np.int64]) -> NDArray[np.float32]:
-        head = self._composer.head(output.data_type(), len(output.shape()))
-        binding = head.io_binding()
-        binding.bind_ortvalue_input("output", output)
-        binding.bind_cpu_input("labels", labels)
-        binding.bind_output("found", "cpu")
-        head.run_with_iobinding(binding)
-        found: NDArray[np.float32] = binding.get_outputs()[0].numpy()
-        return found.copy()

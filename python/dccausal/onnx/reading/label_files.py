@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dccausal._shared.files import read_bytes
+from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 from dccausal.onnx.failures import UNREADABLE, brief
 
@@ -37,7 +39,6 @@ _INDEX_KEYS = ("id", "index", "label_id", "class_id", "idx")
 _MARKS = ("\t", ";", ",")
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_LITERAL = 1 << 20
-_SHOWN = 60
 
 _INDEX_FIRST = re.compile(r"(\d{1,9})\s*([:=,;\t]|\s)\s*(.*\S)")
 _WORDNET = re.compile(r"n\d{8}[ \t,]+(.*\S)")
@@ -80,12 +81,7 @@ def read_file(path: Path) -> tuple[str, ...]:
 
 def _text(path: Path) -> str:
     try:
-        if path.exists() and not path.is_file():
-            raise OptionError(f"labels: {path} is no file; {NEEDED} is needed")
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise OptionError(f"labels: {path} has {size} bytes; {NEEDED} is needed")
-        data = path.read_bytes()
+        data = read_bytes(path, _MAX_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"labels: {path} cannot be read ({reason}); {NEEDED} is needed") from error
@@ -172,7 +168,7 @@ def _name(entry: Any, what: str) -> str:
         entry = entry[-1]
     name = entry.strip() if isinstance(entry, str) else ""
     if not name:
-        raise OptionError(f"{what} is {repr(entry)[:_SHOWN]}; a class name is needed")
+        raise OptionError(f"{what} is {shown(entry)}; a class name is needed")
     return name
 
 

@@ -38,6 +38,8 @@ def read_labels(labels: Labels) -> tuple[str, ...]:
     """
     if isinstance(labels, str | os.PathLike):
         return read_file(Path(labels))
+    if isinstance(labels, OneBased):  # as a classifier that is pickled keeps them
+        return labels
     return names_of(labels, "labels")
 
 

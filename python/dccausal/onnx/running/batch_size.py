@@ -22,6 +22,7 @@ from typing import Any
 
 from dccausal._shared.cache import cache_folder
 from dccausal._shared.cores import find_cpu
+from dccausal._shared.files import read_bytes
 from dccausal.errors import DccausalError
 from dccausal.onnx.failures import brief
 from dccausal.onnx.reading.trial import sample_images
@@ -151,7 +152,7 @@ def _recall(place: Path | None) -> int | None:
     if place is None:
         return None
     try:
-        found: Any = json.loads(place.read_bytes())
+        found: Any = json.loads(read_bytes(place))
     except (OSError, ValueError, RecursionError):
         return None
     rows = found.get("batch_size") if isinstance(found, dict) else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dccausal._shared.text import shown
 from dccausal.errors import DeviceError, OptionError
 from dccausal.onnx.running.runtime import Arrangement, arrange
 
@@ -132,9 +133,16 @@ def choose_device(
 
 
 def _from_providers(providers: Sequence[Provider], available: Sequence[str], *, reproducible: bool) -> Device:
-    listed: tuple[Provider, ...] = tuple(p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers)
+    try:
+        listed: tuple[Provider, ...] = tuple(
+            p if isinstance(p, str) else (p[0], dict(p[1])) for p in providers
+        )
+    except (TypeError, ValueError, LookupError):
+        listed = ()
     if not listed or isinstance(providers, str):
-        raise OptionError(f"providers is {providers!r}; a list of at least one provider is needed")
+        raise OptionError(
+            f"providers is {shown(providers)}; a list of at least one provider, by name or (name, options), is needed"
+        )
     names = [p if isinstance(p, str) else p[0] for p in listed]
     missing = [name for name in names if name not in available]
     if missing:

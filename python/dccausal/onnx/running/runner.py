@@ -7,16 +7,20 @@ import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.errors import ClassifierError
+from dccausal.errors import ClassifierError, DeviceError
 from dccausal.onnx.failures import brief, is_out_of_memory
 from dccausal.onnx.reading.outputs import as_rows
 from dccausal.onnx.reading.trial import Reading, pad
+from dccausal.onnx.running.device import open_session
+from dccausal.onnx.running.forks import watch
 from dccausal.onnx.running.session import Batch, Opened
+from dccausal.onnx.running.source import Source
 
 _log = logging.getLogger("dccausal")
 
@@ -119,7 +123,8 @@ class Runner:
     """
     A model's scores for tensors of any length, made of runs of the right one, several at once on the CPU.
 
-    Any number of threads may call it; what they ask is run in the order in which it was asked.
+    Any number of threads may call it; what they ask is run in the order in which it was asked. In a forked child the
+    model is opened anew.
 
     Attributes
     ----------
@@ -129,28 +134,29 @@ class Runner:
         Images a run; less than at first where the device's memory was too small.
     runs
         Runs at once.
-    place
-        ONNX Runtime's name and number of the device where batches are best composed; None where that is the
+    bound_device
+        ONNX Runtime's name and number of the device where masked images are best made; None where that is the
         host's memory.
-    composer
-        Place for a ``Composer`` of this model, once there is one.
 
     """
 
-    def __init__(self, batch: Batch, reading: Reading) -> None:
-        """Take the session with its batch size, and what its input and output mean."""
+    def __init__(self, batch: Batch, reading: Reading, source: Source) -> None:
+        """Take the session with its batch size, what its input and output mean, and where the model came from."""
         self.opened, self.reading, self.rows = batch.opened, reading, batch.rows
         self.runs = batch.opened.runs
         index = batch.opened.device.cuda_index
         # Labels, and inputs that are more than a tensor of images, go by the host's memory.
         is_bound = index is not None and reading.inputs.is_plain and reading.kind.is_plain
-        self.place: tuple[str, int] | None = ("cuda", index) if is_bound and index is not None else None
-        self.composer: Any = None
+        self.bound_device: tuple[str, int] | None = (
+            ("cuda", index) if is_bound and index is not None else None
+        )
         self._is_fixed = batch.fixed is not None or batch.opened.device.reproducible
         self._pool = ThreadPoolExecutor(self.runs, "dccausal-run") if self.runs > 1 else None
         self._lock = threading.Lock()
         self._device = batch.opened.device.name
         self._engine: Callable[[NDArray[Any]], NDArray[Any]] | None = self._open_engine()
+        self.source, self._is_left_behind = source, False
+        watch(self)
 
     def __call__(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """
@@ -166,6 +172,7 @@ class Runner:
 
     def outputs(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Return what the model says (n, columns), of its own type; raises what a call raises."""
+        self.renew()
         if len(tensor) == 0:
             return np.empty((0, self.reading.n_columns), dtype=np.float32)
         parts = [tensor[start:stop] for start, stop in self._cut(len(tensor))]
@@ -176,6 +183,47 @@ class Runner:
             wait(asked)  # for all: the caller may write to the tensor again afterwards
             rows = [one.result() for one in asked]
         return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+    def left_behind(self) -> list[Any]:
+        """Note that this is a forked child, where neither threads nor locks of the parent are of use."""
+        self._is_left_behind, self._lock, self._pool = True, threading.Lock(), None
+        return [self.opened.session, self._engine]
+
+    def renew(self) -> None:
+        """
+        Open the model anew where this process was forked from the one that opened it.
+
+        Raises
+        ------
+        DeviceError
+            If it ran on a device, whose state cannot be shared with a forked process.
+        ClassifierError
+            If it cannot be opened any more.
+
+        """
+        if self._is_left_behind:
+            with self._lock:
+                self._open_anew()
+
+    def _open_anew(self) -> None:
+        if not self._is_left_behind:  # another thread was quicker
+            return
+        if self._device != "cpu":
+            raise DeviceError(
+                f"the model was loaded on {self._device} before this process was forked, where it cannot be used; "
+                "processes started by spawn or forkserver are needed, or a model loaded in each"
+            )
+        opened = self.opened
+        try:
+            model, folder = self.source.read()
+            session = open_session(opened.ort, model, opened.device, opened.threads, folder)
+        except Exception as error:
+            raise ClassifierError(
+                f"the model cannot be opened in this forked process: {brief(error)}; the same model is needed"
+            ) from error
+        self.opened, self._engine = replace(opened, session=session), None
+        self._pool = ThreadPoolExecutor(self.runs, "dccausal-run") if self.runs > 1 else None
+        self._is_left_behind = False
 
     def checked(self, output: Any, n_run: int, n: int) -> NDArray[Any]:
         """

@@ -1,0 +1,95 @@
+"""What is known of one explanation in the making: its phases write it, in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal import _core
+from dccausal.engine.options import Options
+from dccausal.explanation.record import Level, Outcome
+from dccausal.inputs.view import View
+from dccausal.targets import Target
+
+# Calls outside the core's budget: the intact image, the blank one, the last check of the result.
+N_CHECKS = 3
+# The share of the score that an explanation keeps, where nobody says another.
+HALF = 0.5
+
+
+@dataclass(eq=False)
+class Findings:
+    """
+    What is known so far; whole at any time, so that a job may be cut short.
+
+    Attributes
+    ----------
+    view, options
+        The image, and how it is to be explained.
+    target
+        The label that is explained, once it is known.
+    evidence
+        What was asked and answered; None until the label is known.
+    remarks
+        Sentences on what is explained, where the notes are on how that went.
+    outcome, notes, heatmap, kept, levels, explanation_score
+        As in ``Explanation``.
+    heatmap_peak
+        The heatmap's highest value before it was scaled to 1.
+
+    """
+
+    view: View
+    options: Options
+    target: Target = field(default_factory=lambda: Target(0, 1, float("nan")))
+    evidence: _core.Evidence | None = None
+    outcome: Outcome = "sufficient"
+    notes: list[str] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
+    heatmap: NDArray[np.float32] = field(init=False)
+    kept: NDArray[np.bool_] = field(init=False)
+    heatmap_peak: float = 0.0
+    levels: tuple[Level, ...] = ()
+    explanation_score: float = float("nan")
+
+    def __post_init__(self) -> None:
+        """Begin with a heatmap of nothing, and the whole image kept."""
+        shape = self.view.image.shape[:2]
+        self.heatmap = np.zeros(shape, dtype=np.float32)
+        self.kept = np.ones(shape, dtype=np.bool_)
+
+    @property
+    def budget(self) -> int | None:
+        """Model calls for search and extraction together; None for as many as they like."""
+        most = self.options.max_calls
+        n_more = max(0, len(self.shares) - 1)  # each further level is checked too
+        return None if most is None else max(1, most - N_CHECKS - n_more)
+
+    @property
+    def floor(self) -> float:
+        """The least score of an explanation; 0 asks for the label alone."""
+        return self.share * self.target.score if self.share > 0 else 0.0
+
+    def is_below_floor(self, score: float, share: float, rounding: float = 0.0) -> bool:
+        """Return whether a score is less than a share of the image's; nothing is less than a share of 0."""
+        return share > 0 and bool(score < share * self.target.score * (1 - rounding))
+
+    @property
+    def share(self) -> float:
+        """The share of the image's score that the explanation has to keep."""
+        given = self.options.min_confidence
+        if given is not None:
+            return given
+        return HALF if self.options.settings.levels and self.target.score > 0 else 0.0
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares of the nested sets, falling, the explanation's among them; empty where there is one set alone."""
+        levels = self.options.settings.levels
+        if not levels:
+            return ()
+        if not self.target.score > 0:  # labels alone, or scores of which no share can be taken
+            return (0.0,)
+        return tuple(sorted({*levels, self.share}, reverse=True))

@@ -1,0 +1,84 @@
+"""The last phase: the sets are asked about once more, made by other means than during the search."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal.engine.findings import Findings
+from dccausal.engine.progress import PhaseName
+from dccausal.engine.whole_images import WholeImageInquiry, WholeImages
+
+# Scores of one image differ by about this much with the batch it is in.
+_ROUNDING = 1e-4
+
+
+class Verify:
+    """
+    Asks once more about the explanation itself, made by other means than during the search.
+
+    Parameters
+    ----------
+    findings
+        What is known.
+
+    """
+
+    name: PhaseName = "verification"
+    progress: float | None = None
+
+    def __init__(self, findings: Findings) -> None:
+        """Put the explanation on the baseline."""
+        self._findings = findings
+        view, levels = findings.view, findings.levels
+        sets = np.stack([level.kept for level in levels] or [findings.kept])
+        self._inquiry = WholeImageInquiry(np.where(sets[..., None], view.image, view.baseline))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was answered."""
+        return self._inquiry.is_done
+
+    def propose(self, capacity: int) -> WholeImages | None:
+        """Return the explanation's image."""
+        return self._inquiry.propose(capacity)
+
+    def take(self, asked: WholeImages, answer: NDArray[Any]) -> None:
+        """Take the classifier's checked answer."""
+        self._inquiry.submit(asked, answer)
+
+    def settle(self, n_calls: int) -> None:  # noqa: ARG002  every phase is told
+        """Note the score, and whether the label is really given."""
+        if not self.is_done:
+            return
+        found = self._findings
+        is_passing, scores = found.target.judge(self._inquiry.answer())
+        shares = [level.confidence for level in found.levels] or [found.share]
+        holds = [
+            bool(passes) and not found.is_below_floor(score, share, _ROUNDING)
+            for passes, score, share in zip(is_passing, scores, shares, strict=True)
+        ]
+        found.levels = tuple(
+            replace(level, score=float(score), outcome=level.outcome if is_held else "insufficient")
+            for level, score, is_held in zip(found.levels, scores, holds, strict=False)
+        )
+        chosen = shares.index(found.share)
+        found.explanation_score = float(scores[chosen])
+        if not holds[chosen]:
+            found.outcome = "insufficient"
+        if not all(holds):
+            found.notes.append(
+                "The last check failed: with everything else masked the classifier does not give the label. "
+                "Its answers differ from call to call."
+            )
+
+    def following(self) -> None:
+        """Return nothing: this is the end."""
+        return
+
+    def statistics(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}

@@ -1,0 +1,105 @@
+//! What inquiries have in common: proposing batches and taking verdicts on them, on evidence that is shared.
+
+use numpy::PyReadonlyArray1;
+use pyo3::prelude::*;
+use std::sync::{Arc, Mutex};
+
+use crate::cause::verdict::Verdict;
+use crate::error::Error;
+use crate::evidence::evidence::Evidence;
+use crate::evidence::inquiry::Inquiry;
+use crate::py::batch::Batch;
+use crate::py::lock;
+
+/// An inquiry and the evidence that it began with.
+pub struct Shared<T> {
+    pub inner: Mutex<T>,
+    evidence: Arc<Mutex<Evidence>>,
+}
+
+impl<T: Inquiry + Send> Shared<T> {
+    /// Begins an inquiry.
+    pub fn begin(
+        py: Python<'_>,
+        evidence: &Arc<Mutex<Evidence>>,
+        begin: impl FnOnce(&Evidence) -> Result<T, Error> + Send,
+    ) -> PyResult<Self> {
+        let inner = py.detach(|| begin(&lock(evidence)))?;
+        Ok(Self { inner: Mutex::new(inner), evidence: Arc::clone(evidence) })
+    }
+
+    pub fn is_done(&self) -> bool {
+        lock(&self.inner).is_done()
+    }
+
+    pub fn n_calls(&self) -> u64 {
+        lock(&self.inner).n_calls()
+    }
+
+    pub fn propose(&self, py: Python<'_>, capacity: usize) -> Option<Batch> {
+        py.detach(|| {
+            let mut evidence = lock(&self.evidence);
+            lock(&self.inner).propose(&mut evidence, capacity)
+        })
+        .map(Batch)
+    }
+
+    pub fn submit(
+        &self,
+        py: Python<'_>,
+        batch_id: u64,
+        is_passing: &PyReadonlyArray1<'_, bool>,
+        scores: &PyReadonlyArray1<'_, f32>,
+    ) -> PyResult<()> {
+        let (is_passing, scores) = (is_passing.as_array(), scores.as_array());
+        if is_passing.len() != scores.len() {
+            return Err(Error::VerdictCount { given: scores.len(), needed: is_passing.len() }.into());
+        }
+        let verdicts = is_passing.iter().zip(scores).map(|(&is_passing, &score)| Verdict { is_passing, score });
+        let verdicts: Vec<Verdict> = verdicts.collect();
+        Ok(py.detach(|| {
+            let mut evidence = lock(&self.evidence);
+            lock(&self.inner).submit(&mut evidence, batch_id, &verdicts)
+        })?)
+    }
+}
+
+/// A class of Python that is an inquiry, held in the field `shared`: with `propose`, `submit`, `is_done`, `n_calls`, and
+/// what else it has.
+macro_rules! inquiry {
+    ($name:ident { $($own:tt)* }) => {
+        #[pymethods]
+        impl $name {
+            /// Whether it knows all it wanted to, or the budget is used up.
+            #[getter]
+            fn is_done(&self) -> bool {
+                self.shared.is_done()
+            }
+
+            /// Questions that it has handed out itself.
+            #[getter]
+            fn n_calls(&self) -> u64 {
+                self.shared.n_calls()
+            }
+
+            /// The next questions, at most `capacity`; `None` while all of the round's are in flight, or at the end.
+            fn propose(&self, py: Python<'_>, capacity: usize) -> Option<$crate::py::batch::Batch> {
+                self.shared.propose(py, capacity)
+            }
+
+            /// Takes the verdicts on a batch.
+            fn submit(
+                &self,
+                py: Python<'_>,
+                batch_id: u64,
+                is_passing: numpy::PyReadonlyArray1<'_, bool>,
+                scores: numpy::PyReadonlyArray1<'_, f32>,
+            ) -> PyResult<()> {
+                self.shared.submit(py, batch_id, &is_passing, &scores)
+            }
+
+            $($own)*
+        }
+    };
+}
+pub(super) use inquiry;

@@ -1,0 +1,247 @@
+"""Nested sufficient sets and the map drawn between their contours, written to be read.
+
+``ask`` takes a list of boolean (rows, columns) lattices, the blocks that are kept, and returns a verdict for each:
+whether the label is still given, and its score. A round is one call of it, so nothing depends on the size of batches.
+Ties go to what came first, and blocks come row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kept = NDArray[np.bool_]
+Verdict = tuple[bool, float]
+Map = NDArray[Any]
+
+WINDOW, ZOOM, NEIGHBOURS, HEAT, PRECISION = 8, 4, 0.2, 1e-3, 64
+
+
+class OutOfBudgetError(Exception):
+    """Raised by ``ask`` where not all of a round can be asked."""
+
+
+# --- Shapes of sets --------------------------------------------------------------------------------------------------
+
+
+def n_beside(kept: Kept) -> NDArray[np.int64]:
+    """The number of kept blocks among the four beside each block."""
+    padded = np.pad(kept, 1).astype(np.int64)
+    return padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+
+
+def filled(kept: Kept) -> Kept:
+    """The set with its holes: what nothing from outside of the image reaches, not even over corners."""
+    free = np.pad(~kept, 1, constant_values=True)
+    outside = np.zeros_like(free)
+    outside[0, 0] = True
+    waiting = [(0, 0)]
+    while waiting:
+        row, column = waiting.pop()
+        for r in range(max(row - 1, 0), min(row + 2, free.shape[0])):
+            for c in range(max(column - 1, 0), min(column + 2, free.shape[1])):
+                if free[r, c] and not outside[r, c]:
+                    outside[r, c] = True
+                    waiting.append((r, c))
+    return ~outside[1:-1, 1:-1]
+
+
+def has_hole(kept: Kept) -> bool:
+    return bool((filled(kept) != kept).any())
+
+
+def points(low: int, high: int) -> list[int]:
+    return sorted({low + (high - low) * i // (ZOOM + 1) for i in range(1, ZOOM + 1)} - {low, high})
+
+
+# --- The sets --------------------------------------------------------------------------------------------------------
+
+
+class Nested:
+    """The extraction; ``heat`` is (rows, columns), and ``floors`` are scores that fall, 0 for the label alone."""
+
+    def __init__(
+        self, ask: Callable[[list[Kept]], list[Verdict]], heat: Map, floors: Sequence[float]
+    ) -> None:
+        self.ask, self.floors = ask, floors
+        self.heat = heat / heat.max() if heat.max() > 0 else heat
+        self.floor, self.intact = floors[0], 1.0
+        # The last score and verdict of each unit, and the set that it was left out of.
+        self.known: dict[bytes, tuple[float, bool, bytes]] = {}
+        self.stage, self.grown = "growth", None
+        self.sets: list[Kept] = []
+        self.kept = np.ones(heat.shape, dtype=bool)  # the smallest set known to be sufficient
+
+    def run(self) -> None:
+        try:
+            self.stage = self.pursue()
+        except OutOfBudgetError:
+            self.stage = "stopped"
+
+    def levels(self) -> list[tuple[Kept, bool]]:
+        missing = len(self.floors) - len(self.sets)
+        return [(found, True) for found in self.sets] + [(self.kept, False)] * missing
+
+    def pursue(self) -> str:
+        [intact] = self.ask([self.kept])
+        self.intact = intact[1] if np.isfinite(intact[1]) and intact[1] > 0 else 1.0
+        if not self.suffices(intact):
+            return "stopped"
+        self.grow()
+        self.grown = self.kept
+        self.shrink(2, to_the_end=False)
+        self.known = {}
+        for floor in self.floors:
+            self.floor = floor
+            self.shrink(1, to_the_end=True)
+            self.sets.append(self.kept)
+        return "minimal"
+
+    def score(self, verdict: Verdict) -> float:
+        is_passing, score = verdict
+        return (self.intact if is_passing else 0.0) if np.isnan(score) else score
+
+    def suffices(self, verdict: Verdict) -> bool:
+        return verdict[0] and (self.floor <= 0 or self.score(verdict) >= self.floor)
+
+    def grow(self) -> None:
+        """About the shortest prefix of the ranking, its holes filled, that suffices; all blocks do."""
+        order = np.argsort(-self.heat.ravel(), kind="stable")
+
+        def prefix(n: int) -> Kept:
+            kept = np.zeros(self.heat.size, dtype=bool)
+            kept[order[:n]] = True
+            return filled(kept.reshape(self.heat.shape))
+
+        low, high = 0, self.heat.size
+        while high - low > max(1, self.heat.size // PRECISION):
+            lengths = points(low, high)
+            if not lengths:
+                break
+            verdicts = self.ask([prefix(n) for n in lengths])
+            first = next((i for i, verdict in enumerate(verdicts) if self.suffices(verdict)), None)
+            if first is None:
+                low = lengths[-1]
+            else:
+                low, high = lengths[first - 1] if first else low, lengths[first]
+            self.kept = prefix(high)
+        self.kept = prefix(high)
+
+    def units(self, side: int) -> list[Kept]:
+        """Kept blocks in squares of the lattice, row by row, that can go without leaving a hole."""
+        found = []
+        for row in range(0, self.heat.shape[0], side):
+            for column in range(0, self.heat.shape[1], side):
+                unit = np.zeros_like(self.kept)
+                unit[row : row + side, column : column + side] = True
+                unit &= self.kept
+                if unit.any() and not has_hole(self.kept & ~unit):
+                    found.append(unit)
+        return found
+
+    def priority(self, unit: Kept) -> float:
+        """How late a unit goes: missed a lot, kept blocks all around, hot."""
+        seen = self.known.get(unit.tobytes())
+        harm = -seen[0] / self.intact if seen else -2.0
+        heat = 0.0
+        for value in self.heat[unit].tolist():
+            heat += value
+        beside = int(n_beside(self.kept)[unit].sum()) / int(unit.sum())
+        return harm + NEIGHBOURS * beside / 4 + HEAT * (heat / int(unit.sum()))
+
+    def shrink(self, side: int, *, to_the_end: bool) -> None:
+        """Drop units until no single one can go (to the end), or until a window has none that can."""
+        is_first = True
+        while units := self.units(side):
+            key = self.kept.tobytes()
+            fresh = [u for u in units if u.tobytes() in self.known and self.known[u.tobytes()][2] == key]
+            is_fresh = {unit.tobytes() for unit in fresh}
+            waiting = sorted((u for u in units if u.tobytes() not in is_fresh), key=self.priority)
+            window = waiting if is_first else waiting[:WINDOW]
+            verdicts = self.ask([self.kept & ~unit for unit in window])
+            for unit, verdict in zip(window, verdicts, strict=True):
+                self.known[unit.tobytes()] = (self.score(verdict), verdict[0], key)
+            judged = units if is_first else window
+            can_go = [
+                unit
+                for unit in judged
+                if self.suffices((self.known[unit.tobytes()][1], self.known[unit.tobytes()][0]))
+            ]
+            if can_go:
+                self.drop_together(sorted(can_go, key=self.priority))
+            elif len(waiting) <= len(window) or not to_the_end:
+                return
+            is_first = False
+
+    def drop_together(self, units: list[Kept]) -> None:
+        """Drop as long a prefix of the units as zooming finds to pass; one that would leave a hole is passed over."""
+        begun = self.kept
+
+        def without(n: int) -> Kept:
+            rest = begun.copy()
+            for unit in units[:n]:
+                if not has_hole(rest & ~unit):
+                    rest &= ~unit
+            return rest
+
+        low, high, n = 1, len(units) + 1, len(units)
+        self.kept = without(low)
+        while high - low > 1:
+            lengths = points(low, high) or [low + 1]
+            if high == n + 1 and n not in lengths:
+                lengths.append(n)
+            verdicts = self.ask([without(m) for m in lengths])
+            last = max((i for i, verdict in enumerate(verdicts) if self.suffices(verdict)), default=None)
+            if last is None:
+                high = lengths[0]
+            else:
+                low, high = lengths[last], lengths[last + 1] if last + 1 < len(lengths) else high
+            self.kept = without(low)
+
+
+# --- The map ---------------------------------------------------------------------------------------------------------
+
+
+def distances(targets: Kept) -> Map | None:
+    """From every pixel to the nearest of a set; None if there is none."""
+    places = np.argwhere(targets)
+    if not len(places):
+        return None
+    pixels = np.argwhere(np.ones_like(targets))
+    squares = ((pixels[:, None] - places[None]) ** 2).sum(axis=2).min(axis=1)
+    return np.sqrt(squares.astype(float)).reshape(targets.shape)
+
+
+def contoured(levels: Sequence[Kept], inside: Map, outside: Map) -> Map:
+    """The map whose level sets at ``0.4 + 0.6 j / n`` are the sets, each within the one before."""
+    inside, outside = (np.clip(np.nan_to_num(each.astype(float)), 0, 1) for each in (inside, outside))
+    drawn = 0.396 * outside
+    for j, level in enumerate(levels):
+        following = levels[j + 1] if j + 1 < len(levels) else np.zeros_like(level)
+        edge = distances(~level)
+        if edge is None:  # all of the image: to what is beyond its frame
+            framed = distances(np.pad(np.zeros_like(level), 1, constant_values=True))
+            assert framed is not None
+            edge = framed[1:-1, 1:-1]
+        middle = distances(following)
+        whole = edge.max(initial=0) or 1 if middle is None else np.where(edge > 0, edge + middle, 1)
+        value = 0.4 + 0.6 * (j + 0.98 * (edge / whole + inside) / 2) / len(levels)
+        drawn = np.where(level & ~following, value, drawn)
+    return drawn
+
+
+def smoothed(heat: Map, sigma: float) -> Map:
+    """A Gaussian along rows and columns, cut off after four sigma; borders are mirrors."""
+    reach = int(4 * sigma + 0.5)
+    if reach == 0:
+        return heat
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights /= weights.sum()
+
+    def along(line: Map) -> Map:
+        return np.convolve(np.pad(line, reach, mode="symmetric"), weights, mode="valid")
+
+    return np.apply_along_axis(along, 1, np.apply_along_axis(along, 0, heat.astype(float)))
