@@ -49,7 +49,9 @@ def _manifest(out, *arguments):
 
 def test_every_option_can_be_given_by_file_and_by_variable(tmp_path):
     lines = [f"{option.name.replace('_', '-')} = {VALUES[option.kind][0]}" for option in TABLE]
-    expected = {option.name: ["text"] if option.is_list else VALUES[option.kind][1] for option in TABLE}
+    expected = {
+        option.name: [VALUES[str][1]] if option.is_list else VALUES[option.kind][1] for option in TABLE
+    }
     assert _values(_file(tmp_path, "\n".join(lines))) == expected
     variables = {
         f"DCCAUSAL_{name.upper()}": ";".join(value) if isinstance(value, list) else str(value)

@@ -69,7 +69,7 @@ def test_json_is_one_document(tmp_path, capsys, photo):
 
 
 def test_the_table_has_a_column_for_each_way(tmp_path, capsys, photo, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "240")
     path = export(tmp_path, optimum(exports.vit()))
     text = _inspect(capsys, path, "--check", photo, "--no-speed").out
     lines = [line.strip("┃").split("┃") for line in text.splitlines() if line.startswith("┃")]

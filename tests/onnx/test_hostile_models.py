@@ -226,3 +226,15 @@ def test_a_graph_with_damaged_parts_is_still_an_error_of_the_tree():
         damaged[at] ^= 0xFF
         with contextlib.suppress(DccausalError):
             on_cpu(bytes(damaged), batch_size=1)
+
+
+@pytest.mark.parametrize("text", [b"names", b"image", b"scores"])
+def test_bytes_that_are_no_text(text):
+    """Of a key of the metadata, and of the names of the input and the output."""
+    model = build(metadata={"names": "a"})
+    damaged = model.replace(text, b"\xbd" + text[1:])
+    if text == b"names":
+        assert on_cpu(damaged).names is None
+        return
+    with pytest.raises(DccausalError):
+        on_cpu(damaged)

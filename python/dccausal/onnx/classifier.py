@@ -19,7 +19,7 @@ from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Geometry, Layout, Placement, Preprocess
 from dccausal.onnx.model_file import ModelFile
 from dccausal.onnx.reading.feed import Feed
-from dccausal.onnx.reading.image_input import describe
+from dccausal.onnx.reading.image_input import describe, metadata_of
 from dccausal.onnx.reading.names import Known, Labels, names_in_metadata, read_labels
 from dccausal.onnx.reading.scores import SCORES, Scores, check_threshold
 from dccausal.onnx.reading.sidecar import read_sidecar
@@ -220,9 +220,7 @@ class OnnxClassifier:
         output = file.unwrapped.renamed.get(output or "", output)
         opened = open_model(ort, file, chosen, self.threads)
         sidecar = read_sidecar(file.path)
-        known = Known(
-            names, names_in_metadata(opened.session.get_modelmeta().custom_metadata_map), sidecar.names
-        )
+        known = Known(names, names_in_metadata(metadata_of(opened.session)), sidecar.names)
         request = Request(input, output, scores, settings, known.n, sidecar, changes, dict(feed or {}))
         reading = read_model(opened.session, file, request)
         known = replace(known, in_graph=file.unwrapped.names_of(reading.output_name, reading.n_classes))

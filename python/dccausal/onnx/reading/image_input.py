@@ -185,6 +185,34 @@ def input_dtype(node: Any) -> np.dtype[Any] | None:
     return _DTYPES.get(node.type) or _OTHER_DTYPES.get(node.type)
 
 
+def metadata_of(session: Any) -> Mapping[str, str]:
+    """Return the metadata of a session's model; none where they are no text."""
+    try:
+        metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError:
+        return {}
+    return metadata
+
+
+def check_names(session: Any, what: str) -> None:
+    """
+    Check that the names of a session's inputs and outputs are text.
+
+    Raises
+    ------
+    ModelError
+        If they are not.
+
+    """
+    try:
+        for node in (*session.get_inputs(), *session.get_outputs(), *session.get_overridable_initializers()):
+            describe(node)
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            f"{what} has inputs or outputs whose names are no text ({error}); names are needed"
+        ) from error
+
+
 def describe(node: Any) -> str:
     """Return an input or output in words: ``x float32 (batch, 3, 224, 224)``."""
     dtype = str(_DTYPES.get(node.type, node.type.removeprefix("tensor(").removesuffix(")")))

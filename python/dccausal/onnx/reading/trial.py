@@ -15,7 +15,7 @@ from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.failures import brief
 from dccausal.onnx.model_file import ModelFile
 from dccausal.onnx.reading.feed import Feed, Inputs, settle_inputs
-from dccausal.onnx.reading.image_input import ImageInput, describe, image_inputs
+from dccausal.onnx.reading.image_input import ImageInput, check_names, describe, image_inputs, metadata_of
 from dccausal.onnx.reading.outputs import Rows, as_rows, choose_output
 from dccausal.onnx.reading.preprocessing import GUESSED, IN_GRAPH, guess_preprocess
 from dccausal.onnx.reading.scores import ScoreKind, tell_scores
@@ -134,10 +134,11 @@ def read_model(session: Any, file: ModelFile, request: Request) -> Reading:
         If its scores are not finite.
 
     """
+    check_names(session, file.what)
     given = request.preprocess
     layout = given.layout if given else None
     ways = image_inputs(session, file.what, request.input_name, layout, list(request.feed))
-    metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
+    metadata = metadata_of(session)
     failure: ModelError | None = None
     for image in ways:
         preprocess, reason = given, "given"
@@ -291,7 +292,7 @@ def _choose(
             f"a model from one image input to scores is needed{hint}"
         ) from error
     outputs = dict(zip([o.name for o in session.get_outputs()], values, strict=True))
-    task = str(session.get_modelmeta().custom_metadata_map.get("task", ""))
+    task = metadata_of(session).get("task", "")
     return choose_output(outputs, n, request.output_name, request.n_names, trial.file.graph, task)
 
 
