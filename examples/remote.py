@@ -59,7 +59,7 @@ class RemoteClassifier:
         self._connection.request(method, path, body)
         answer = self._connection.getresponse()
         content = answer.read()
-        if answer.status != 200:  # noqa: PLR2004  HTTP's "OK"
+        if answer.status != 200:
             raise ConnectionError(f"{path}: {answer.status} {content.decode(errors='replace')}")
         return content
 

@@ -10,8 +10,8 @@ __all__ = [
     "Canvas",
     "Evidence",
     "Extraction",
+    "Halves",
     "Nested",
-    "Remainder",
     "Renderer",
     "Scoring",
     "Search",
@@ -176,10 +176,10 @@ class Nested:
     def grown(self) -> NDArray[np.bool_] | None: ...
 
 @final
-class Remainder:
-    """What still matters once an explanation is masked: each cell of a lattice is masked besides."""
+class Halves:
+    """What matters outside of an explanation: halves of the cells of a lattice, with it shown, and with it masked."""
 
-    def __new__(cls, evidence: Evidence, kept: NDArray[np.bool_], *, side: int) -> Remainder: ...
+    def __new__(cls, evidence: Evidence, kept: NDArray[np.bool_], *, side: int, is_both: bool) -> Halves: ...
     @property
     def is_done(self) -> bool: ...
     @property

@@ -236,7 +236,7 @@ mod tests {
             (regions.len(), pixels)
         };
         let whole: Vec<i32> = set.iter().map(|&is_kept| i32::from(is_kept)).collect();
-        assert_eq!(of(&Region::whole(5, 4)), (4, whole));
+        assert_eq!(of(&Region::whole(5, 4)), (5, whole));
         let (n, pixels) = of(&Region { top: 1, left: 1, bottom: 3, right: 3 });
         assert_eq!((n, pixels.iter().sum::<i32>(), pixels[9]), (2, 3, 1));
     }

@@ -12,7 +12,6 @@ from PIL import Image
 import exports
 from dccausal._shared.text import score_text
 from dccausal.cli.app import main
-from dccausal.cli.commands.inspect import describe_preprocess
 from dccausal.inputs.preprocess import PRESETS, Preprocess
 from dccausal.onnx.card import check_photo, facts, measure_throughput, plausible
 from exports import NAMES, export, optimum
@@ -134,13 +133,13 @@ def test_facts_are_plain_values():
 
 
 def test_settings_in_words():
-    assert describe_preprocess(Preprocess(size=(2, 3), std=(0.5,) * 3)) == (
+    assert Preprocess(size=(2, 3), std=(0.5,) * 3).words() == (
         "whole photograph, both sides resized to 3 x 2, bilinear; RGB, (pixel * 1/255 - 0) / 0.5"
     )
-    assert describe_preprocess(PRESETS["caffe"]).endswith("BGR, (pixel * 1 - (103.939, 116.779, 123.68)) / 1")
+    assert PRESETS["caffe"].words().endswith("BGR, (pixel * 1 - (103.939, 116.779, 123.68)) / 1")
     crop = Preprocess(geometry="crop", crop_ratio=0.9)
-    assert describe_preprocess(crop).startswith("short side resized, centre cut out (0.9 of it), bilinear")
-    assert describe_preprocess(Preprocess(geometry="pad")).startswith("whole photograph, padded, bilinear")
+    assert crop.words().startswith("short side resized, centre cut out (0.9 of it), bilinear")
+    assert Preprocess(geometry="pad").words().startswith("whole photograph, padded, bilinear")
 
 
 def test_errors_are_one_line(tmp_path, capsys):

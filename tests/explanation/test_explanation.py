@@ -16,53 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dccausal import Explanation, InputError, OutputError, Placement
+from dccausal import InputError, OutputError
+from made_explanation import make_explanation, nested_levels
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "result-schema.md"
 _FILES = ["explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "overlay.png", "result.json"]
 _HOSTILE = '<script>alert("1")</script>&\x1b[31m\udcff'
 
 
-def _make(**fields):
-    rng = np.random.default_rng(7)
-    kept = np.zeros((24, 32), dtype=bool)
-    kept[8:16, 8:24] = True
-    heatmap = rng.random((24, 32), dtype=np.float32)
-    heatmap /= heatmap.max()
-    defaults = {
-        "heatmap": heatmap,
-        "kept": kept,
-        "label": 3,
-        "name": "red panda",
-        "score": 0.75,
-        "explanation_score": 0.5,
-        "outcome": "minimal",
-        "notes": ("A note.",),
-        "image": rng.integers(0, 256, (24, 32, 3), dtype=np.uint8),
-        "baseline": np.full((24, 32, 3), 128, dtype=np.uint8),
-        "photo": Image.fromarray(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)),
-        "placement": Placement(photo_size=(120, 90), box=(0.0, 0.0, 120.0, 90.0)),
-        "source": "photos/panda.jpg",
-        "provenance": {"seed": 0, "classifier": {"preprocess": {"mean": [0.5, 0.5, 0.5]}}},
-        "statistics": {
-            "model_calls": 1234,
-            "model_calls_by_phase": {
-                "check": 2,
-                "search": 1200,
-                "growth": 12,
-                "shrinking": 19,
-                "verification": 1,
-            },
-            "grid": [28, 28],
-            "seconds": 2.5,
-            "model_seconds": 2.25,
-        },
-    }
-    return Explanation(**{**defaults, **fields})
-
-
 def test_size_and_masked_follow_from_kept():
-    explanation = _make()
+    explanation = make_explanation()
     assert explanation.size == 8 * 16 / (24 * 32)
     np.testing.assert_array_equal(explanation.masked, ~explanation.kept)
 
@@ -70,7 +33,7 @@ def test_size_and_masked_follow_from_kept():
 def test_ranking_is_best_first_and_ties_go_by_index():
     heatmap = np.zeros((24, 32), dtype=np.float32)
     heatmap.flat[[5, 3, 700]] = 1, 0.5, 0.5
-    ranking = _make(heatmap=heatmap).ranking()
+    ranking = make_explanation(heatmap=heatmap).ranking()
     assert ranking.dtype == np.int64
     assert ranking[:6].tolist() == [5, 3, 700, 0, 1, 2]
     assert sorted(ranking) == list(range(24 * 32))
@@ -78,7 +41,7 @@ def test_ranking_is_best_first_and_ties_go_by_index():
 
 def test_an_explanation_is_frozen_and_its_arrays_are_its_own():
     heatmap = np.full((24, 32), 0.5, dtype=np.float32)
-    explanation = _make(heatmap=heatmap)
+    explanation = make_explanation(heatmap=heatmap)
     heatmap[0, 0] = 0
     assert explanation.heatmap[0, 0] == 0.5
     for field in ("heatmap", "kept", "image", "baseline"):
@@ -89,7 +52,7 @@ def test_an_explanation_is_frozen_and_its_arrays_are_its_own():
 
 
 def test_numbers_become_plain_ones():
-    explanation = _make(label=np.int64(3), score=np.float32(0.75), notes=["a"])
+    explanation = make_explanation(label=np.int64(3), score=np.float32(0.75), notes=["a"])
     assert type(explanation.label) is int
     assert type(explanation.score) is float
     assert explanation.notes == ("a",)
@@ -121,29 +84,34 @@ _F32, _U8 = np.float32, np.uint8
 )
 def test_fields_that_do_not_fit(fields, text):
     with pytest.raises(InputError) as caught:
-        _make(**fields)
+        make_explanation(**fields)
     assert str(caught.value) == text
 
 
-def test_pictures_have_the_size_of_the_photograph():
-    explanation = _make()
-    for image in (explanation.overlay(), explanation.picture(), explanation.cutout()):
-        assert image.size == (120, 90)
+def test_pictures_can_be_looked_at_and_have_captions():
+    explanation = make_explanation(levels=nested_levels())
+    for draw in (explanation.overlay, explanation.picture):
+        captioned, plain = draw(), draw(caption=False)
+        assert plain.size == (640, 480)
+        assert captioned.width == 640
+        assert captioned.height > 540
+        assert captioned.crop((0, 0, 640, 480)).tobytes() == plain.tobytes()
+        assert draw(contour="none", caption=False).tobytes() != plain.tobytes()
+        assert draw(contour="dashed", caption=False).tobytes() != plain.tobytes()
+    assert explanation.cutout().size == (120, 90)
     assert explanation.masked_picture().size == (32, 24)
-    assert explanation.overlay(contour="none").tobytes() != explanation.overlay().tobytes()
-    assert explanation.picture(contour="dashed").tobytes() != explanation.picture().tobytes()
     assert explanation.overlay(colormap="viridis").tobytes() != explanation.overlay().tobytes()
+    without = make_explanation()
+    assert without.overlay(caption=False).tobytes() != explanation.overlay(caption=False).tobytes()
+    assert without.picture(caption=False).tobytes() != explanation.picture(caption=False).tobytes()
 
 
 def test_summary_says_all_that_matters_on_one_screen():
-    text = _make(notes=("word " * 60,)).summary()
+    text = make_explanation(notes=("word " * 60,)).summary()
     lines = text.splitlines()
     assert lines[0] == "photos/panda.jpg"
     assert lines[1] == "  label     red panda (3), score 0.750"
-    kept = (
-        "  kept      16.7% of the pixels (128 of 768), score 0.500 with the rest masked (photograph: 0.750)"
-    )
-    assert lines[2] == kept
+    assert lines[2] == "  kept      16.7 % of the pixels (128 of 768), score 0.50 alone (photograph: 0.75)"
     assert "minimal: none of its blocks on the 28 x 28 grid" in text
     assert "1,234 model calls in 2.5 s" in text
     assert max(map(len, lines)) <= 100
@@ -151,18 +119,18 @@ def test_summary_says_all_that_matters_on_one_screen():
 
 
 def test_summary_of_labels_alone_has_no_scores():
-    text = _make(score=math.nan, explanation_score=math.nan, name=None, source=None).summary()
+    text = make_explanation(score=math.nan, explanation_score=math.nan, name=None, source=None).summary()
     assert "nan" not in text
     assert text.startswith("an image\n  label     3\n")
 
 
 def test_summary_cannot_steer_a_terminal():
-    text = _make(name=_HOSTILE, source=_HOSTILE, notes=(_HOSTILE,)).summary()
+    text = make_explanation(name=_HOSTILE, source=_HOSTILE, notes=(_HOSTILE,)).summary()
     assert all(character.isprintable() or character == "\n" for character in text)
 
 
 def test_repr_is_one_line():
-    assert repr(_make()) == (
+    assert repr(make_explanation()) == (
         "<Explanation of photos/panda.jpg: red panda (3), score 0.75, minimal, 16.7% kept, 1234 model calls>"
     )
 
@@ -189,7 +157,7 @@ class _Page(HTMLParser):
 
 
 def test_notebooks_show_both_pictures_and_load_nothing():
-    text = _make()._repr_html_()
+    text = make_explanation()._repr_html_()
     page = _Page(text)
     assert not page.open
     assert "red panda (3): panda.jpg" in page.text
@@ -201,11 +169,11 @@ def test_notebooks_show_both_pictures_and_load_nothing():
         head, _, content = image["src"].partition(",")
         assert head == "data:image/jpeg;base64"
         with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
-            assert picture.size == (360, 270)
+            assert picture.size == (360, 270)  # of a picture of 640 x 480
 
 
 def test_notebooks_are_safe_against_hostile_names():
-    text = _make(name=_HOSTILE, source=f"a/{_HOSTILE}", notes=(_HOSTILE,))._repr_html_()
+    text = make_explanation(name=_HOSTILE, source=f"a/{_HOSTILE}", notes=(_HOSTILE,))._repr_html_()
     text.encode()
     page = _Page(text)
     assert set(page.tags) == {"div", "strong", "figure", "img", "figcaption", "table", "tr", "th", "td"}
@@ -215,13 +183,13 @@ def test_notebooks_are_safe_against_hostile_names():
 
 def test_the_picture_for_notebooks_is_a_png():
     for fields in ({}, {"name": _HOSTILE}, {"score": math.nan}):
-        with Image.open(io.BytesIO(_make(**fields)._repr_png_())) as image:
+        with Image.open(io.BytesIO(make_explanation(**fields)._repr_png_())) as image:
             assert image.format == "PNG"
             assert image.width == 12 + 2 * 412
 
 
 def test_saving_writes_exactly_the_documented_files(tmp_path):
-    explanation = _make()
+    explanation = make_explanation()
     folder = explanation.save(tmp_path / "new" / "folder")
     assert folder == tmp_path / "new" / "folder"
     assert sorted(path.name for path in folder.iterdir()) == _FILES
@@ -235,12 +203,13 @@ def test_saving_writes_exactly_the_documented_files(tmp_path):
 
 
 def test_saving_draws_as_it_is_told(tmp_path):
-    explanation = _make()
-    explanation.save(tmp_path, colormap="cividis", alpha=0.5, contour="dashed", cutout=True)
+    explanation = make_explanation()
+    how = {"colormap": "cividis", "alpha": 0.5, "contour": "dashed", "caption": False}
+    explanation.save(tmp_path, **how, cutout=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*_FILES, "cutout.png"])
     expected = {
-        "overlay.png": explanation.overlay(colormap="cividis", alpha=0.5, contour="dashed"),
-        "explanation.png": explanation.picture(contour="dashed"),
+        "overlay.png": explanation.overlay(**how),
+        "explanation.png": explanation.picture(contour="dashed", caption=False),
         "cutout.png": explanation.cutout(),
     }
     for name, picture in expected.items():
@@ -253,7 +222,7 @@ def test_saving_draws_as_it_is_told(tmp_path):
 
 
 def test_the_heatmap_is_there_as_an_image_of_16_bits(tmp_path):
-    explanation = _make()
+    explanation = make_explanation()
     with Image.open(explanation.save(tmp_path) / "heatmap.png") as image:
         assert image.mode == "I;16"
         values = np.asarray(image)
@@ -263,25 +232,30 @@ def test_the_heatmap_is_there_as_an_image_of_16_bits(tmp_path):
 
 
 def test_the_same_explanation_is_the_same_bytes(tmp_path):
-    first, second = _make().save(tmp_path / "1"), _make().save(tmp_path / "2")
+    first, second = make_explanation().save(tmp_path / "1"), make_explanation().save(tmp_path / "2")
     for name in _FILES:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
 def test_a_baseline_that_is_no_colour_is_saved_and_a_stale_one_removed(tmp_path):
     blurred = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
-    _make(baseline=blurred).save(tmp_path)
+    make_explanation(baseline=blurred).save(tmp_path)
     with Image.open(tmp_path / "baseline.png") as image:
         np.testing.assert_array_equal(np.asarray(image), blurred)
     document = json.loads((tmp_path / "result.json").read_text())
     assert document["baseline"] == {"colour": None, "sha256": hashlib.sha256(blurred.tobytes()).hexdigest()}
-    _make().save(tmp_path)
+    make_explanation().save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == _FILES
 
 
 def test_result_json_says_what_the_explanation_says(tmp_path):
-    explanation = _make()
+    explanation = make_explanation(levels=nested_levels())
     document = json.loads((explanation.save(tmp_path) / "result.json").read_text())
+    assert document["schema_minor"] == 3
+    assert [level["confidence"] for level in document["levels"]] == [0.9, 0.5, 0]
+    assert [level["score"] for level in document["levels"]] == [0.7, 0.5, 0.25]
+    assert [level["size"] for level in document["levels"]] == [level.size for level in explanation.levels]
+    assert document["levels"][1]["kept_rle"] == document["kept_rle"]
     for key in ("outcome", "label", "name", "score", "explanation_score", "size", "statistics", "provenance"):
         assert document[key] == getattr(explanation, key)
     assert document["notes"] == ["A note."]
@@ -311,9 +285,9 @@ _TYPES = {
 
 
 def test_result_json_has_the_documented_keys_and_types_and_no_others(tmp_path):
-    document = json.loads((_make().save(tmp_path) / "result.json").read_text())
+    document = json.loads((make_explanation().save(tmp_path) / "result.json").read_text())
     documented = _documented_keys()
-    open_objects = {"statistics", "trees", "provenance", "files"}
+    open_objects = {"levels", "statistics", "trees", "provenance", "files"}
     found = dict(document)
     for key, value in document.items():
         if isinstance(value, dict) and key not in open_objects:
@@ -326,6 +300,19 @@ def test_result_json_has_the_documented_keys_and_types_and_no_others(tmp_path):
         assert any(isinstance(value, _TYPES[kind]) for kind in documented[key]), key
 
 
+def test_levels_have_the_documented_keys(tmp_path):
+    document = json.loads(
+        (make_explanation(levels=nested_levels()).save(tmp_path) / "result.json").read_text()
+    )
+    documented = {
+        key.partition(".")[2]: kinds for key, kinds in _documented_keys().items() if key[:7] == "levels."
+    }
+    for level in document["levels"]:
+        assert list(level) == [key for key in documented if "." not in key]
+        for key, value in level.items():
+            assert any(isinstance(value, _TYPES[kind]) for kind in documented[key]), key
+
+
 def test_what_json_does_not_know_is_made_plain(tmp_path):
     statistics = {
         "nan": math.nan,
@@ -335,7 +322,7 @@ def test_what_json_does_not_know_is_made_plain(tmp_path):
         "tuple": (1, np.int64(2), np.bool_(True)),
         5: object,
     }
-    folder = _make(score=math.nan, source=_HOSTILE, statistics=statistics).save(tmp_path)
+    folder = make_explanation(score=math.nan, source=_HOSTILE, statistics=statistics).save(tmp_path)
     text = (folder / "result.json").read_bytes().decode("ascii")
     document = json.loads(text, parse_constant=pytest.fail)
     assert document["score"] is None
@@ -353,4 +340,4 @@ def test_what_json_does_not_know_is_made_plain(tmp_path):
 def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
-        _make().save(tmp_path / "file")
+        make_explanation().save(tmp_path / "file")

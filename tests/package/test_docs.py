@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import re
 import shlex
@@ -11,14 +9,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import onnx
 import pytest
-from PIL import Image
 
-from dccausal import OnnxClassifier
 from dccausal.assets.default_model import class_names
 from dccausal.assets.photo import demo_photo
 from document_model import document_model
@@ -150,69 +145,3 @@ def test_commands(example, folder, request):
 def test_all_kinds_of_examples_are_found():
     assert len(_of("python")) >= 9
     assert sum(len(_commands(param.values[0])) for param in _of("console")) >= 12
-
-
-@pytest.fixture(scope="module")
-def service(things):
-    """The service of the documents, behind a client; its code is the page's."""
-    testclient = pytest.importorskip("fastapi.testclient", reason="fastapi or httpx is not installed")
-    (example,) = [e for e in _examples() if "service.py" in e.title]
-    module = ModuleType("service")
-    before = os.environ.get("MODEL")
-    os.environ["MODEL"] = str(things / "model.onnx")
-    try:
-        exec(compile(example.text, "service.py", "exec"), vars(module))  # noqa: S102
-    finally:
-        os.environ.pop("MODEL") if before is None else os.environ.update(MODEL=before)
-    with testclient.TestClient(module.app) as client:
-        yield client, module
-
-
-def _post(client, content, **query):
-    return client.post("/explain", files={"photo": ("photo.jpg", content)}, params=query)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the web framework's own parts
-def test_the_service_explains(service, things):
-    client, module = service
-    content = (things / "photo.jpg").read_bytes()
-    answer = _post(client, content, max_calls=60)
-    assert answer.status_code == 200, answer.text
-    found = answer.json()
-    assert found["name"].startswith("giant panda")
-    assert found["model_calls"] <= 60
-    with Image.open(io.BytesIO(base64.b64decode(found["picture"]))) as picture:
-        assert picture.size == demo_photo().size
-    assert found["model_sha256"] == OnnxClassifier(things / "model.onnx").provenance()["model_sha256"]
-    assert _post(client, content, max_calls=60).json() == found
-    assert not module.working.locked()
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(
-    ("content", "query", "status", "says"),
-    [
-        (b"no image", {}, 422, "cannot identify"),
-        (None, {"target": "pamda"}, 422, "did you mean"),
-        (None, {"max_calls": 1}, 422, "20"),
-        (bytes(20_000_001), {}, 413, "20,000,000"),
-    ],
-)
-def test_the_service_refuses(service, things, content, query, status, says):
-    client, _ = service
-    answer = _post(client, (things / "photo.jpg").read_bytes() if content is None else content, **query)
-    assert answer.status_code == status
-    assert says in answer.text
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_service_turns_requests_away_when_it_is_busy(service, things):
-    client, module = service
-    for _ in range(module.MOST_WAITING):
-        assert module.waiting.acquire(blocking=False)
-    try:
-        answer = _post(client, (things / "photo.jpg").read_bytes())
-    finally:
-        module.waiting.release(module.MOST_WAITING)
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "10"

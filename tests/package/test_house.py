@@ -25,7 +25,7 @@ FLOORS = (
     {"_shared"},
     {"classifier", "targets"},
     {"inputs"},
-    {"assets", "metrics"},
+    {"assets", "gradients", "metrics"},
     {"onnx", "explanation"},
     {"engine"},
     {"methods", "notebook"},

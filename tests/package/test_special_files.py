@@ -118,7 +118,7 @@ def test_a_run_goes_on_beside_pipes_devices_and_sockets(tmp_path, capsys, monkey
     assert main(["explain", "photos", "-m", "model.onnx", "--out", "run", "--max-calls", "30"]) == 2
     shown = capsys.readouterr().err
     assert all(name in shown for name in ("b.png", "FIFO", "c.png", "a device", "d.png", "a socket"))
-    rows = read_rows(Path("run/results.jsonl"))
+    rows = sorted(read_rows(Path("run/results.jsonl")), key=lambda row: row["index"])
     assert [row["error"] for row in rows] == [None, "ImageError", "ImageError", "ImageError", None]
 
 

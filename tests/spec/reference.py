@@ -323,17 +323,38 @@ def survey(
     return total / (total.max() or 1)
 
 
-def remainder(
-    verdict: Callable[[Masked], Verdict], kept: Masked, side: int, intact: float
+def columns(n_runs: int, n_cells: int) -> list[int]:
+    """A fixed choice of the columns 1, 2, ... of a Hadamard matrix, scattered by hashing."""
+
+    def scattered(column: int) -> int:
+        word = column * 0x9E3779B9 % 2**32
+        word = (word << 13 | word >> 19) % 2**32
+        return word * 0x85EBCA6B % 2**32
+
+    return sorted(range(1, n_runs), key=scattered)[:n_cells]
+
+
+def halves(
+    verdict: Callable[[Masked], Verdict], kept: Masked, side: int, *, is_both: bool
 ) -> NDArray[np.float64]:
-    """What every cell of a lattice still does once an explanation is masked: (H, W), as a share of the intact score."""
-    passed, before = verdict(kept)
-    blocks, total = Blocks.of(*kept.shape, side), np.zeros(kept.shape)
-    for cell in (blocks.pixels(frozenset([block])) for block in blocks.all()):
-        passes, after = verdict(kept | cell)
-        loss = (before - after) / intact if intact > 0 else before - after
-        total[cell & ~kept] = float(passed and not passes) if np.isnan(loss) else max(loss, 0.0)
-    return total
+    """What the cells of a lattice do outside of an explanation: (H, W), their effects as shares of the greatest."""
+    blocks = Blocks.of(*kept.shape, side)
+    cells = [blocks.pixels(frozenset([block])) for block in blocks.all()]
+    n_runs = 2
+    while n_runs < len(cells) + 1:
+        n_runs *= 2
+    effects = np.zeros(len(cells))
+    for is_shown in (True, False)[: 1 + is_both]:
+        for run in range(n_runs):
+            keeps = [
+                ((run & column).bit_count() % 2 == 0) == is_shown for column in columns(n_runs, len(cells))
+            ]
+            shown = np.logical_or.reduce([cell & is_kept for cell, is_kept in zip(cells, keeps, strict=True)])
+            passes, score = verdict(~(shown | kept) if is_shown else ~(shown & ~kept))
+            effects += np.where(keeps, 1, -1) * (float(passes) if np.isnan(score) else score)
+    effects *= [bool((cell & ~kept).any()) for cell in cells]
+    most = np.abs(effects).max(initial=0.0) or 1.0
+    return np.sum([cell * effect / most for cell, effect in zip(cells, effects, strict=True)], axis=0) * ~kept
 
 
 # --- Shared evidence -------------------------------------------------------------------------------------------------

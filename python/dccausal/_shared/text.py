@@ -8,6 +8,18 @@ def score_text(score: float) -> str:
     return f"{score:#.3g}" if abs(score) < 1 else f"{score:.3f}"
 
 
+def brief_score(score: float) -> str:
+    """Return a score with two digits that count, as captions have it: 0.82, 0.0051."""
+    return f"{score:.2g}" if abs(score) < 0.0995 else f"{score:.2f}"  # noqa: PLR2004  below, 0.10 says too little
+
+
+def percent(share: float) -> str:
+    """Return a share in percent: 6.5 %, 0.07 %, 0 %."""
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return f"{100 * share:.{2 if share < 0.01 else 1}f} %"  # noqa: PLR2004  one digit would be too few
+
+
 _SHOWN, _SAID = 200, 1000
 
 

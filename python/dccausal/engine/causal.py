@@ -25,6 +25,8 @@ class CausalSearch:
 
     """
 
+    n_own_calls, own_seconds = 0, 0.0
+
     def __init__(self, findings: Findings, budget: int | None) -> None:
         """Begin with the evidence as it is."""
         if findings.evidence is None:

@@ -14,7 +14,7 @@ from dccausal.engine.asker import Asker, work
 from dccausal.engine.finder import MakeSearch
 from dccausal.engine.options import OPTION_NAMES, Options
 from dccausal.engine.plan import Plan
-from dccausal.engine.profiles import Profile, SharedEvidence, Weighting, World
+from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
 from dccausal.engine.task import ImageTask
 from dccausal.explanation.explanation import Explanation
@@ -48,7 +48,8 @@ def explain(
     survey: int | None = None,
     shown: int | None = None,
     levels: Sequence[float] | str | None = None,
-    remainder: int | None = None,
+    halves: int | None = None,
+    beside: Beside | None = None,
     reestimate: float | None = None,
     trees: int = 0,
     min_confidence: float | None = None,
@@ -80,9 +81,9 @@ def explain(
         A masked image passes if the target is among this many best labels. By default 1, or the target's rank
         on the image where it is not the top label.
     profile
-        Values of the next sixteen options by name ("paper", "fast", "default") or as a ``Profile``.
+        Values of the next seventeen options by name ("paper", "fast", "default") or as a ``Profile``.
     partitions
-        Number of random partitions of the image, 1 to 4096. This and the next fifteen replace the profile's
+        Number of random partitions of the image, 1 to 4096. This and the next sixteen replace the profile's
         values; ``Profile`` says more on each.
     world
         What else is masked while a superpixel is refined: "intact", "contingency", "sufficient" or "both".
@@ -111,8 +112,10 @@ def explain(
     levels
         Shares of the image's score, such as (0.9, 0.5, 0): a set for each, each inside the one before. Empty: one
         set alone.
-    remainder
-        Superpixels a side of the lattice that is surveyed once more with the outermost set masked; 0 for none.
+    halves
+        Superpixels a side of a lattice of which halves are shown beside the outermost set, 0 to 11.
+    beside
+        "shown": halves are shown beside the set; "both": beside it and without it.
     reestimate
         How much of what the extraction finds is added to the heatmap, 0 to 1.
     seed

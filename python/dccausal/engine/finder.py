@@ -19,6 +19,11 @@ class HeatmapSearch(Protocol):
     which verdicts come, so that results are the same for any batch size.
     """
 
+    n_own_calls: int
+    """What it asked the model by itself before it was handed over, in calls: a gradient counts for three."""
+    own_seconds: float
+    """The time that took."""
+
     @property
     def is_done(self) -> bool:
         """Whether it asks no more and has all its answers."""

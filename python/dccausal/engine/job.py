@@ -177,6 +177,8 @@ class Job:
     def _begin(self, phase: Phase) -> None:
         self._phase = phase
         self._enter(phase.name)
+        if isinstance(phase, Find):
+            self.account(phase.search.n_own_calls, phase.search.own_seconds)
 
     def _n_calls_of_phase(self) -> int:
         return self._calls[self.name] + self.n_calls - self._marks[0]

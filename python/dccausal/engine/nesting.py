@@ -1,4 +1,4 @@
-"""The phases that nested sets take: their extraction, and what remains of the score without them."""
+"""The phases that nested sets take: their extraction, and what counts outside of them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from dccausal.engine.progress import PhaseName
 from dccausal.engine.verify import Verify
 from dccausal.errors import DccausalError
 from dccausal.explanation.record import Level, Outcome
+
+# Blocks of fewer pixels a side hold too little of anything to be told apart by; so many there are in any case.
+_LEAST_SIDE, _FEWEST = 12, 6
 
 Verdicts = tuple[NDArray[np.bool_], NDArray[np.float32]]
 
@@ -44,6 +47,8 @@ class Nest:
         self.shares = findings.shares
         floors = [share * findings.target.score if share > 0 else 0.0 for share in self.shares]
         grid = findings.options.settings.grid
+        if not findings.options.is_grid_given:
+            grid = max(_FEWEST, min(grid, min(findings.kept.shape) // _LEAST_SIDE))
         self._nested = _core.Nested(findings.evidence, findings.heatmap, cells=grid, floors=floors)
         self.name: PhaseName = "growth"
 
@@ -54,9 +59,9 @@ class Nest:
 
     @property
     def remains(self) -> bool:
-        """Whether there is to be a survey of what remains without the outermost set."""
+        """Whether there is to be a look at what counts outside of the outermost set."""
         found = self._findings
-        is_wanted = isinstance(self._search, CausalSearch) and found.options.settings.remainder > 0
+        is_wanted = isinstance(self._search, CausalSearch) and found.options.settings.halves > 0
         return is_wanted and self.is_done and bool(found.levels[0].kept.any())
 
     def propose(self, capacity: int) -> _core.Batch | None:
@@ -84,7 +89,7 @@ class Nest:
         draw(found, self._search, None)
 
     def following(self) -> Phase:
-        """Return the survey of what remains, or the last check."""
+        """Return the halves of what remains, or the last check."""
         return Remain(self._findings, self._search) if self.remains else Verify(self._findings)
 
     def statistics(self) -> dict[str, Any]:
@@ -96,7 +101,7 @@ class Nest:
 
 class Remain:
     """
-    Surveys what remains of the score with the outermost set masked: where evidence is that the sets do not need.
+    Finds what counts outside of the sets: halves of the rest are shown beside the outermost set, and without it.
 
     Parameters
     ----------
@@ -115,25 +120,26 @@ class Remain:
         if findings.evidence is None:
             raise DccausalError("a survey was begun before the label was known")
         self._findings, self._search = findings, search
-        side = findings.options.settings.remainder
-        self._remainder = _core.Remainder(findings.evidence, findings.levels[0].kept, side=side)
+        settings = findings.options.settings
+        outermost, is_both = findings.levels[0].kept, settings.beside == "both"
+        self._halves = _core.Halves(findings.evidence, outermost, side=settings.halves, is_both=is_both)
 
     @property
     def is_done(self) -> bool:
         """Whether every part was asked about, or the budget used up."""
-        return self._remainder.is_done
+        return self._halves.is_done
 
     def propose(self, capacity: int) -> _core.Batch | None:
         """Return the next questions."""
-        return self._remainder.propose(capacity)
+        return self._halves.propose(capacity)
 
     def take(self, asked: _core.Batch, answer: Verdicts) -> None:
         """Take verdicts."""
-        self._remainder.submit(asked.id, *answer)
+        self._halves.submit(asked.id, *answer)
 
     def settle(self, n_calls: int) -> None:  # noqa: ARG002  every phase is told
         """Add what was found to the map outside of the sets."""
-        draw(self._findings, self._search, self._remainder.heatmap() if self.is_done else None)
+        draw(self._findings, self._search, self._halves.heatmap() if self.is_done else None)
 
     def following(self) -> Phase:
         """Return the last check."""
@@ -144,13 +150,8 @@ class Remain:
         return {}
 
 
-def draw(found: Findings, search: HeatmapSearch, remainder: NDArray[np.float32] | None) -> None:
+def draw(found: Findings, search: HeatmapSearch, halves: NDArray[np.float32] | None) -> None:
     """Draw the heat between the contours of the sets; other methods' maps stay theirs."""
     if isinstance(search, CausalSearch):
-        outside = [(_REMAINDER, remainder)] if remainder is not None else []
-        outside.append((_PARTITIONS, search.partitions()))
-        found.heatmap = contour_map([level.kept for level in found.levels], search.ranking(), outside)
-
-
-# What counts outside of the sets, beside the survey.
-_REMAINDER, _PARTITIONS = 1.0, 0.25
+        levels = [level.kept for level in found.levels]
+        found.heatmap = contour_map(levels, search.ranking(), search.partitions(), halves)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from dccausal._shared.text import shown
 from dccausal.engine.option import Meaning, check_options, meanings, option
-from dccausal.engine.profiles import Profile, SharedEvidence, Weighting, World
+from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
 from dccausal.errors import OptionError
 
@@ -36,6 +36,8 @@ class Options:
     ----------
     settings
         The profile with all that replaces its values.
+    is_grid_given
+        Whether somebody chose the lattice, which is else made no finer than the image allows.
 
     Raises
     ------
@@ -150,6 +152,7 @@ class Options:
         ),
     )
     settings: Profile
+    is_grid_given: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -175,17 +178,20 @@ class Options:
             raise TypeError(f"unexpected options: {', '.join(sorted(unknown))}")
         own = {name: value for name, value in given.items() if name not in SETTING_NAMES}
         changes = {name: value for name, value in given.items() if name in SETTING_NAMES}
-        return cls(**own, settings=Profile.of(given.get("profile", "default"), **changes))
+        profile = given.get("profile", "default")
+        is_grid_given = changes.get("grid") is not None or not isinstance(profile, str)
+        return cls(**own, settings=Profile.of(profile, **changes), is_grid_given=is_grid_given)
 
 
+_DERIVED = ("settings", "is_grid_given")
 _PANELS = ("Explanation", "Method (experts)", "Running")
 SETTING_NAMES = tuple(field.name for field in fields(Profile))
-OPTION_NAMES = (*(field.name for field in fields(Options) if field.name != "settings"), *SETTING_NAMES)
+OPTION_NAMES = (*(field.name for field in fields(Options) if field.name not in _DERIVED), *SETTING_NAMES)
 
 
 def defaults() -> dict[str, Any]:
     """Return the default of every option; None leaves a setting to the profile."""
-    own = {field.name: field.default for field in fields(Options) if field.name != "settings"}
+    own = {field.name: field.default for field in fields(Options) if field.name not in _DERIVED}
     return {**own, **dict.fromkeys(SETTING_NAMES)}
 
 
@@ -217,7 +223,8 @@ class GivenOptions(TypedDict, total=False):
     survey: int | None
     shown: int | None
     levels: Sequence[float] | str | None
-    remainder: int | None
+    halves: int | None
+    beside: Beside | None
     reestimate: float | None
     trees: int
     min_confidence: float | None

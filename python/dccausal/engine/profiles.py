@@ -12,6 +12,7 @@ from dccausal.errors import OptionError
 World = Literal["intact", "contingency", "sufficient", "both"]
 Weighting = Literal["shares", "leaf", "score"]
 SharedEvidence = Literal["own", "shared"]
+Beside = Literal["shown", "both"]
 
 _EXPERTS: Literal["Method (experts)"] = "Method (experts)"
 
@@ -60,9 +61,9 @@ class Profile:
         Shares of the image's score, falling (paper: none). A set is extracted for each, each inside the one
         before, on a lattice of ``grid`` blocks, with few pieces and without holes. Without levels there is one
         set, by the score that ``min_confidence`` asks for.
-    remainder
-        Superpixels a side of the lattice that is surveyed once more with the outermost set masked, 0 for none
-        (paper: 0): what is left of the score, and where.
+    halves, beside
+        Superpixels a side of a lattice of which balanced halves are shown, 0 for none (paper: 0), beside the
+        outermost set ("shown"), or beside it and without it ("both"). They tell what counts outside of the sets.
     reestimate
         How much of what the extraction finds is added to the heatmap, as a share of its peak, 0 to 1 (paper:
         0): all of it on the explanation, less on what was dropped on the way, the less the earlier.
@@ -206,14 +207,24 @@ class Profile:
             panel=_EXPERTS,
         ),
     )
-    remainder: int = option(
+    halves: int = option(
         0,
         Meaning(
             int,
-            "Parts a side of the lattice that is surveyed with the outermost set masked; 0 for none.",
+            "Parts a side of the lattice of which halves are shown beside the outermost set; 0 for none.",
             0,
-            32,
+            11,
             metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
+    beside: Beside = option(
+        "both",
+        Meaning(
+            str,
+            "Beside what halves are shown: shown (the outermost set), or both (it, and nothing).",
+            choices=get_args(Beside),
+            metavar="NAME",
             panel=_EXPERTS,
         ),
     )
@@ -295,7 +306,7 @@ _COARSEST = 4
 
 # What convinces people who look at it, as measured and looked at: see DESIGN.md.
 _DEFAULT = Profile(
-    partitions=12,
+    partitions=4,
     world="both",
     weighting="score",
     min_side=0.5,
@@ -303,16 +314,16 @@ _DEFAULT = Profile(
     concentration=4,
     grid=14,
     evidence="shared",
-    wave=12,
-    survey=4,
-    shown=3,
+    wave=4,
+    survey=3,
+    shown=2,
     levels=(0.9, 0.5, 0.0),
-    remainder=7,
+    halves=5,
 )
 PROFILES = {
     # Sections 3 and 5 of the paper, to the letter; the grid, where the paper has single pixels, is ours.
     "paper": Profile(),
     "default": _DEFAULT,
-    # A coarser survey, larger blocks, and nothing asked about what remains.
-    "fast": replace(_DEFAULT, partitions=4, wave=4, survey=3, shown=2, grid=12, remainder=0),
+    # Fewer partitions, a coarser survey, larger blocks, and fewer halves.
+    "fast": replace(_DEFAULT, partitions=1, wave=1, survey=2, shown=1, grid=12, halves=5, beside="shown"),
 }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dccausal._shared.files import npy_bytes, png_bytes, write_files
-from dccausal.errors import STOPPING
+from dccausal.errors import STOPPING, OutputError
 from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
 from dccausal.evaluation.extract import Scene
@@ -209,6 +209,8 @@ def _found(explanation: Explanation) -> Found:
 
 def _save(folder: Path, found: Found, photo: Image.Image, placement: Placement) -> None:
     """Write what a method found, as pictures and as arrays."""
+    if folder.is_symlink():
+        raise OutputError(f"{folder} is a link; a folder of the run itself is needed")
     from PIL import Image
 
     files: dict[str, bytes] = {}

@@ -2,7 +2,7 @@
 What pictures of large photographs are made of: quick, and with little memory beside the picture itself.
 
 A picture is drawn in bands of rows that stay in the processor's cache. Whatever has the model's size is brought to
-the photograph's a band at a time: smooth heat by Pillow, masks by repeating rows. Outlines are rectangles.
+the photograph's a band at a time: smooth heat by Pillow, masks by repeating rows.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # A band in Pillow's four bytes a pixel still lies in a usual second-level cache.
-_BAND_PIXELS = 1 << 18
+_BAND_PIXELS = 1 << 16
 _TILE = 512  # columns
 
 Box = tuple[int, int, int, int]
-Colour = tuple[int, int, int]
 
 
 class Frame:
@@ -74,11 +73,11 @@ class Frame:
         ):
             yield from bands(box)
 
-    def smooth(self, levels: NDArray[np.uint8], cold: int = -1) -> Iterator[tuple[Box, Image.Image]]:
+    def smooth(self, levels: NDArray[np.uint8], cold: int = -1) -> Iterator[tuple[Box, Image.Image | None]]:
         """
         Bring an array (H, W) to the photograph's size, linear between pixels: tiles of the part seen, mode L.
 
-        Tiles in which no level is above ``cold`` are left out.
+        A tile in which no level is above ``cold`` comes with None.
         """
         from PIL import Image
 
@@ -92,15 +91,17 @@ class Frame:
                 low_x + step_x * (column[0] - left),
                 min(high_x, low_x + step_x * (column[2] - left)),
             )
-            if not _around(warm, first, last, 1).any():
-                continue
             size = column[2] - column[0], levels.shape[0]
-            wide = Image.fromarray(levels).resize(size, linear, box=(first, 0, last, levels.shape[0]))
             near: NDArray[np.bool_] = np.any(_around(warm, first, last, 1), axis=1)
+            wide = None
             for box in bands(column):
                 start, stop = low_y + step_y * (box[1] - top), min(high_y, low_y + step_y * (box[3] - top))
-                if _around(near, start, stop, 0).any():
-                    yield box, wide.resize((size[0], box[3] - box[1]), linear, box=(0, start, size[0], stop))
+                if not _around(near, start, stop, 0).any():
+                    yield box, None
+                    continue
+                if wide is None:
+                    wide = Image.fromarray(levels).resize(size, linear, box=(first, 0, last, levels.shape[0]))
+                yield box, wide.resize((size[0], box[3] - box[1]), linear, box=(0, start, size[0], stop))
 
     def masks(self, mask: NDArray[np.bool_]) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
         """Bring a mask (H, W) to the photograph's size, each pixel that of its centre: bands of the part seen."""
@@ -108,30 +109,6 @@ class Frame:
         top = self.seen[1]
         for box in bands(self.seen):
             yield box, wide[self._rows[box[1] - top : box[3] - top]]
-
-    def rectangles(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """
-        Return boxes (n, 4) of the photograph's pixels that together are a mask (H, W).
-
-        A box is a run of a row's pixels, with all rows below that have the same one.
-        """
-        left, top, _, _ = self.seen
-        xs = left + np.searchsorted(self._columns, np.arange(mask.shape[1] + 1))
-        ys = top + np.searchsorted(self._rows, np.arange(mask.shape[0] + 1))
-        runs = np.array(list(_runs(mask)), dtype=np.int64).reshape(-1, 4)
-        boxes = np.stack([xs[runs[:, 0]], ys[runs[:, 1]], xs[runs[:, 2]], ys[runs[:, 3]]], axis=1)
-        there = (boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])
-        return boxes[there].astype(np.int64)
-
-    def around(self, boxes: NDArray[np.int64], margin: int) -> Iterator[tuple[Box, NDArray[np.int64]]]:
-        """Cut the photograph into tiles; yield each that boxes reach, with these in the tile's own pixels."""
-        outer = boxes + np.array((-margin, -margin, margin, margin))
-        for strip in strips((0, 0, *self.size)):
-            near = (outer[:, 0] < strip[2]) & (outer[:, 2] > strip[0])
-            for tile in bands(strip) if near.any() else ():
-                reached = near & (outer[:, 1] < tile[3]) & (outer[:, 3] > tile[1])
-                if reached.any():
-                    yield tile, boxes[reached] - np.array((tile[0], tile[1], tile[0], tile[1]))
 
 
 def strips(box: Box) -> Iterator[Box]:
@@ -154,38 +131,6 @@ def _around(array: NDArray[np.bool_], first: float, last: float, axis: int) -> N
     """Return the part of an array that has a say in what lies from ``first`` to ``last`` along an axis."""
     part = slice(max(0, math.floor(first) - 1), math.ceil(last) + 1)
     return array[:, part] if axis else array[part]
-
-
-def _runs(mask: NDArray[np.bool_]) -> Iterator[Box]:
-    """Cut a mask into boxes of its own pixels: runs of a row, each with the same runs right below."""
-    edges = np.diff(np.pad(mask.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-    begun: dict[tuple[int, int], int] = {}
-    for y, row in enumerate(edges):
-        starts, stops = np.flatnonzero(row == 1).tolist(), np.flatnonzero(row == -1).tolist()
-        runs = set(zip(starts, stops, strict=True))
-        for run in begun.keys() - runs:
-            yield run[0], begun.pop(run), run[1], y
-        for run in runs - begun.keys():
-            begun[run] = y
-    for run, start in begun.items():
-        yield run[0], start, run[1], len(mask)
-
-
-def fill_around(image: Image.Image, boxes: NDArray[np.int64], margin: int, colour: int | Colour) -> None:
-    """Fill boxes (n, 4), enlarged by a margin on all sides."""
-    from PIL import ImageDraw
-
-    draw = ImageDraw.Draw(image)
-    for box in (boxes + np.array((-margin, -margin, margin - 1, margin - 1))).tolist():
-        draw.rectangle(box, fill=colour)
-
-
-def stripes(box: Box, period: int, width: int) -> NDArray[np.bool_]:
-    """Return which pixels of a box lie on stripes that rise to the right, ``width`` of every ``period`` columns."""
-    left, top, right, bottom = box
-    line = np.arange(left, right + period) % period < width
-    shifted = np.stack([line[shift : shift + right - left] for shift in range(period)])
-    return shifted[np.arange(top, bottom) % period]
 
 
 def dimmed(part: Image.Image, light: Sequence[int]) -> Image.Image:

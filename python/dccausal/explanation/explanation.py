@@ -12,7 +12,7 @@ from dccausal._shared.files import write_files
 from dccausal.explanation import pictures
 from dccausal.explanation.record import Record
 from dccausal.explanation.result import STALE_FILES, result_files
-from dccausal.explanation.words import notebook_html, notebook_sheet, summary
+from dccausal.explanation.words import caption_of, notebook_html, notebook_sheet, summary
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,10 +74,15 @@ class Explanation(Record):
     """
 
     def overlay(
-        self, *, colormap: str = "inferno", alpha: float = 0.75, contour: pictures.Contour = "solid"
+        self,
+        *,
+        colormap: str = "inferno",
+        alpha: float = 0.65,
+        contour: pictures.Contour = "solid",
+        caption: bool = True,
     ) -> Image.Image:
         """
-        Draw the heatmap over the photograph, with the explanation as an outline.
+        Draw the heatmap over the photograph, with the nested sets as outlines, that of ``kept`` boldest.
 
         Parameters
         ----------
@@ -86,12 +91,15 @@ class Explanation(Record):
         alpha
             Opacity of the hottest places, 0 to 1.
         contour
-            How the explanation is outlined: "solid", "dashed", or "none".
+            How the sets are outlined: "solid", "dashed", or "none".
+        caption
+            Whether label, scores and what the lines mean stand below it.
 
         Returns
         -------
         Image
-            RGB, of the photograph's size; see ``pictures.overlay`` for how heat becomes colour.
+            RGB, of the photograph's size, enlarged to a width of 640 where that is less, and the caption; see
+            ``pictures.overlay`` for how heat becomes colour.
 
         Raises
         ------
@@ -104,19 +112,28 @@ class Explanation(Record):
             self.placement,
             self.heatmap,
             self.kept,
+            levels=[level.kept for level in self.levels],
             colormap=colormap,
             alpha=alpha,
             contour=contour,
+            caption=caption_of(self, contour) if caption else None,
         )
 
-    def picture(self, *, contour: pictures.Contour = "solid") -> Image.Image:
+    def picture(self, *, contour: pictures.Contour = "solid", caption: bool = True) -> Image.Image:
         """
-        Show the explanation on the photograph, the rest grey and dark; RGB, of the photograph's size.
+        Show the explanation on the photograph, the rest grey and dark.
 
         Parameters
         ----------
         contour
-            How the explanation is outlined: "solid", "dashed", or "none".
+            How the sets are outlined: "solid", "dashed", or "none".
+        caption
+            Whether label, scores and what the lines mean stand below it.
+
+        Returns
+        -------
+        Image
+            RGB, of the photograph's size, enlarged to a width of 640 where that is less, and the caption.
 
         Raises
         ------
@@ -124,7 +141,14 @@ class Explanation(Record):
             If the contour is unknown.
 
         """
-        return pictures.picture(self.photo, self.placement, self.kept, contour=contour)
+        return pictures.picture(
+            self.photo,
+            self.placement,
+            self.kept,
+            levels=[level.kept for level in self.levels],
+            contour=contour,
+            caption=caption_of(self, contour) if caption else None,
+        )
 
     def cutout(self) -> Image.Image:
         """Cut the explanation out of the photograph; RGBA, of its size, transparent where masked."""
@@ -143,8 +167,9 @@ class Explanation(Record):
         folder: str | os.PathLike[str],
         *,
         colormap: str = "inferno",
-        alpha: float = 0.75,
+        alpha: float = 0.65,
         contour: pictures.Contour = "solid",
+        caption: bool = True,
         cutout: bool = False,
     ) -> Path:
         """
@@ -158,7 +183,7 @@ class Explanation(Record):
         ----------
         folder
             Created where it is missing.
-        colormap, alpha, contour
+        colormap, alpha, contour, caption
             How the pictures are drawn; see ``overlay``.
         cutout
             Whether cutout.png is written, the explanation on nothing; see the method ``cutout``.
@@ -176,7 +201,9 @@ class Explanation(Record):
             If the folder cannot be written. ``_files.check_writable`` tells beforehand.
 
         """
-        files = result_files(self, colormap=colormap, alpha=alpha, contour=contour, cutout=cutout)
+        files = result_files(
+            self, colormap=colormap, alpha=alpha, contour=contour, caption=caption, cutout=cutout
+        )
         write_files(folder, files, stale=[name for name in STALE_FILES if name not in files])
         return Path(folder)
 

@@ -1,12 +1,14 @@
 """What an explanation looks like on the photograph. Pure functions: arrays in, Pillow images out.
 
-All of them take ``kept`` and ``heatmap`` in the model's size (H, W) and lay them over the photograph by its
-``Placement``. Parts of the photograph that the model did not see (a crop) are grey, dark and hatched.
+All of them take sets of pixels and heatmaps in the model's size (H, W) and lay them over the photograph by its
+``Placement``. What the model did not see (a crop) is dimmed. A photograph under 640 pixels wide is enlarged for its
+picture; below the picture there may be a caption.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -14,36 +16,46 @@ from numpy.typing import NDArray
 
 from dccausal._shared.checks import finite_number, one_of
 from dccausal.errors import OptionError
+from dccausal.explanation.caption import WIDTH, Caption, Weight, draw_strip, strip_height
 from dccausal.explanation.colormaps import COLORMAPS, colours
-from dccausal.explanation.drawing import Frame, dimmed, fill_around, light_levels, stripes
+from dccausal.explanation.drawing import Frame, bands, dimmed, light_levels
+from dccausal.explanation.outlines import Stroke, draw_strokes, inside_tiles, smooth_paths
 from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Contour = Literal["solid", "dashed", "none"]
+Mask = NDArray[np.bool_]
 
 # A heatmap's colours run from its 10 % to its 99.5 % quantile: a few outliers would leave the rest dark.
 _COLD, _HOT = 0.10, 0.995
-_BLUR = 1 / 80  # of the longer side: the seams of the random cuts are no finding
+_BLUR = 1 / 72  # of the longer side: the seams of lattices and of random cuts are no finding
+_FINE = 256  # a smaller heatmap is enlarged before it is smoothed
 _FIRST_COLOUR = 0.25  # colder ones are nearly black and would only soil the photograph
-_MASKED_LIGHT = 0.30
-_UNSEEN_LIGHT = {"overlay": 0.45, "picture": 0.20}
-_LINE = 1 / 240  # of the photograph's shorter side
-_DASH = 6  # lengths of the line's width
-_SMALL = 112  # photographs with a shorter side have no room for dark edges of the line
-_WHITE, _BLACK = (255, 255, 255), (16, 16, 16)
+_GREY = 0.5  # of the photograph's colours that go, or an orange animal would pass for a hot one
+_BENEATH = 190.0  # the grey beneath the colours of the caption
+MASKED_LIGHT = 0.38
+_UNSEEN_LIGHT = {"overlay": 0.4, "picture": 0.16}
+_TALLEST = 1600  # pixels to which a narrow photograph is enlarged at most
+_AREA = 520.0  # side of a square for which lines are as wide as they are given here
+_WIDTHS: dict[Weight, float] = {"thin": 1.2, "bold": 2.8}
+_SLIM = 0.7  # of these widths where the lines are not over heat
+_EDGE, _APART, _DASH = 1.0, 4.2, 9.0
+_OPACITY: dict[Weight, int] = {"thin": 225, "bold": 255}
 
 
 def overlay(
     photo: Image.Image,
     placement: Placement,
     heatmap: NDArray[np.float32],
-    kept: NDArray[np.bool_] | None = None,
+    kept: Mask | None = None,
     *,
+    levels: Sequence[Mask] = (),
     colormap: str = "inferno",
-    alpha: float = 0.75,
+    alpha: float = 0.65,
     contour: Contour = "solid",
+    caption: Caption | None = None,
 ) -> Image.Image:
     """
     Draw the heatmap over the photograph, hot regions opaque and cold ones clear.
@@ -59,17 +71,21 @@ def overlay(
         10 % to its 99.5 % quantile and are slightly smoothed.
     kept
         bool (H, W): the explanation, drawn as an outline; None draws none.
+    levels
+        bool (H, W) each: the nested sets, outermost first, drawn as thinner outlines.
     colormap
         "inferno", "magma", "plasma", "viridis", "cividis" or "grey".
     alpha
         Opacity of the hottest places, from 0 to 1.
     contour
-        How the outline is drawn: "solid", "dashed", or "none".
+        How outlines are drawn: "solid", "dashed", or "none".
+    caption
+        Drawn below the picture; None draws none.
 
     Returns
     -------
     Image
-        A new RGB image of the photograph's size.
+        A new RGB image: of the photograph's size, enlarged to a width of 640 where that is less, and the caption.
 
     Raises
     ------
@@ -80,25 +96,32 @@ def overlay(
     from PIL import Image
 
     check_drawing(colormap, alpha, contour)
-    frame = Frame(placement, heatmap.shape)
-    levels = np.arange(256) / 255
-    ease = levels * levels * (3 - 2 * levels)
-    table = colours(colormap)[np.rint(255 * (_FIRST_COLOUR + (1 - _FIRST_COLOUR) * levels)).astype(int)]
-    palette = table.tobytes()
-    # Under the heat the photograph turns grey, or an orange animal would pass for a hot one.
-    greyed = min(1.0, 2 * alpha)
-    opacity = np.rint(255 * greyed * ease).astype(int).tolist()
-    n_clear = sum(level == 0 for level in opacity)
-    result = photo.copy()
-    for box, heat in frame.smooth(_levels(heatmap), cold=n_clear - 1):
-        part, mask = photo.crop(box), heat.point(opacity)
-        heat.putpalette(palette)
-        mixed = Image.blend(part.convert("L").convert("RGB"), heat.convert("RGB"), alpha / greyed)
-        part.paste(mixed, mask=mask)
+    photo, placement = enlarged(photo, placement)
+    result = _figure(photo.size, caption)
+    levels_of_heat = _levels(heatmap)
+    frame = Frame(placement, levels_of_heat.shape)
+    fade = _GREY if alpha > 0 and levels_of_heat.any() else 0.0
+    steps = np.arange(256) / 255
+    ease = steps * steps * (3 - 2 * steps)
+    table = colours(colormap)[np.rint(255 * (_FIRST_COLOUR + (1 - _FIRST_COLOUR) * steps)).astype(int)]
+    opacity = np.rint(255 * alpha * ease)
+    palette = np.column_stack([table, opacity]).astype(np.uint8).tobytes()
+    for box, heat in frame.smooth(levels_of_heat, cold=int((opacity == 0).sum()) - 1):
+        part = photo.crop(box)
+        if fade:
+            part = Image.blend(part, part.convert("L").convert("RGB"), fade)
+        if heat is not None:
+            heat.putpalette(palette, "RGBA")
+            coloured = heat.convert("RGBA")
+            part.paste(coloured, mask=coloured)
         result.paste(part, box)
-    _hatch_unseen(result, photo, frame, _UNSEEN_LIGHT["overlay"])
-    if kept is not None:
-        _outline(result, frame, kept, contour)
+    _dim_unseen(result, photo, frame, _UNSEEN_LIGHT["overlay"])
+    sets = [*levels, *([] if kept is None else [kept])]
+    _outline(result, placement, sets, kept, contour)
+    if caption is not None:
+        share = (opacity / 255)[:, None]
+        shown = np.rint(share * table + (1 - share) * _BENEATH).astype(np.uint8)
+        draw_strip(result, caption, _unit(photo.size), widths=_widths(photo.size), palette=shown)
     return result
 
 
@@ -119,7 +142,13 @@ def check_drawing(colormap: str, alpha: float, contour: str) -> None:
 
 
 def picture(
-    photo: Image.Image, placement: Placement, kept: NDArray[np.bool_], *, contour: Contour = "solid"
+    photo: Image.Image,
+    placement: Placement,
+    kept: Mask,
+    *,
+    levels: Sequence[Mask] = (),
+    contour: Contour = "solid",
+    caption: Caption | None = None,
 ) -> Image.Image:
     """
     Show the explanation: kept pixels as they are, within an outline, the rest grey and dark.
@@ -131,14 +160,18 @@ def picture(
     placement
         Where in the photograph the model's image lies.
     kept
-        bool (H, W), True where the pixel belongs to the explanation.
+        bool (H, W), True where the pixel belongs to the explanation. Its corners are rounded.
+    levels
+        bool (H, W) each: the nested sets, outermost first, drawn as outlines.
     contour
-        How the outline is drawn: "solid", "dashed", or "none".
+        How outlines are drawn: "solid", "dashed", or "none".
+    caption
+        Drawn below the picture; None draws none.
 
     Returns
     -------
     Image
-        A new RGB image of the photograph's size.
+        A new RGB image: of the photograph's size, enlarged to a width of 640 where that is less, and the caption.
 
     Raises
     ------
@@ -146,25 +179,25 @@ def picture(
         If the contour is unknown.
 
     """
-    from PIL import Image
-
     one_of("contour", contour, get_args(Contour))
+    photo, placement = enlarged(photo, placement)
     frame = Frame(placement, kept.shape)
-    levels = light_levels(_MASKED_LIGHT)
-    result = Image.new("RGB", photo.size, None)
-    for box, inside in frame.masks(kept):
-        part = photo.crop(box)
-        dark = dimmed(part, levels).convert("RGB")
-        dark.paste(part, mask=Image.fromarray(inside))
-        result.paste(dark, box)
-    _hatch_unseen(result, photo, frame, _UNSEEN_LIGHT["picture"])
-    _outline(result, frame, kept, contour)
+    dark = light_levels(MASKED_LIGHT)
+    result = _figure(photo.size, caption)
+    for box in bands(frame.seen):
+        result.paste(dimmed(photo.crop(box), dark).convert("RGB"), box)
+    for box, inside in inside_tiles(photo.size, smooth_paths(kept, placement)):
+        result.paste(photo.crop(box), box, inside)
+    _dim_unseen(result, photo, frame, _UNSEEN_LIGHT["picture"])
+    _outline(result, placement, [*levels, kept], kept, contour, _SLIM)
+    if caption is not None:
+        draw_strip(result, caption, _unit(photo.size), widths=_widths(photo.size, _SLIM))
     return result
 
 
-def cutout(photo: Image.Image, placement: Placement, kept: NDArray[np.bool_]) -> Image.Image:
+def cutout(photo: Image.Image, placement: Placement, kept: Mask) -> Image.Image:
     """
-    Cut the explanation out of the photograph.
+    Cut the explanation out of the photograph, to the pixel.
 
     Returns
     -------
@@ -180,9 +213,7 @@ def cutout(photo: Image.Image, placement: Placement, kept: NDArray[np.bool_]) ->
     return result
 
 
-def masked_picture(
-    image: NDArray[np.uint8], baseline: NDArray[np.uint8], kept: NDArray[np.bool_]
-) -> Image.Image:
+def masked_picture(image: NDArray[np.uint8], baseline: NDArray[np.uint8], kept: Mask) -> Image.Image:
     """
     Show exactly what the model was given: kept pixels of the image, the baseline everywhere else.
 
@@ -204,8 +235,49 @@ def masked_picture(
     return Image.fromarray(np.where(kept[:, :, None], image, baseline))
 
 
+def picture_size(photo_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (width, height) of the pictures of a photograph, without their captions."""
+    width, height = photo_size
+    factor = max(1.0, min(WIDTH / width, _TALLEST / height))
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def enlarged(photo: Image.Image, placement: Placement) -> tuple[Image.Image, Placement]:
+    """Return a photograph as large as its pictures are, and where the model's image lies in it."""
+    from PIL import Image
+
+    size = picture_size(photo.size)
+    if size == photo.size:
+        return photo, placement
+    scale = size[0] / photo.width, size[1] / photo.height
+    left, top, right, bottom = placement.box
+    box = left * scale[0], top * scale[1], right * scale[0], bottom * scale[1]
+    return photo.resize(size, Image.Resampling.BICUBIC), Placement(size, box)
+
+
+def _figure(size: tuple[int, int], caption: Caption | None) -> Image.Image:
+    """Return a picture to draw in, with room for the caption."""
+    from PIL import Image
+
+    if caption is None:
+        return Image.new("RGB", size, None)
+    width = max(WIDTH, size[0])
+    colour = None if width == size[0] else (250, 250, 248)
+    return Image.new("RGB", (width, size[1] + strip_height(_unit(size))), colour)
+
+
+def _unit(size: tuple[int, int]) -> float:
+    """Return how much larger than on a picture of 640 pixels letters are."""
+    return max(1.0, min(math.sqrt(size[0] * size[1]) / _AREA, size[0] / WIDTH))
+
+
+def _widths(size: tuple[int, int], share: float = 1.0) -> dict[Weight, float]:
+    scale = share * min(1.0, min(size) / 160) * max(1.0, math.sqrt(size[0] * size[1]) / _AREA)
+    return {weight: width * scale for weight, width in _WIDTHS.items()}
+
+
 def _levels(heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the heatmap as levels of colour, uint8 (H, W)."""
+    """Return the heatmap as levels of colour, smooth: uint8, as large or larger."""
     from PIL import Image, ImageFilter
 
     low, high = np.quantile(heatmap, (_COLD, _HOT))
@@ -215,40 +287,42 @@ def _levels(heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
         return np.zeros(heatmap.shape, dtype=np.uint8)
     stretched = np.clip((heatmap - low) / (high - low), 0, 1)
     levels = Image.fromarray(np.rint(255 * stretched).astype(np.uint8))
-    smooth = levels.filter(ImageFilter.GaussianBlur(_BLUR * max(heatmap.shape)))
-    return np.asarray(smooth)
+    times = math.ceil(_FINE / max(heatmap.shape))
+    if times > 1:
+        levels = levels.resize((times * levels.width, times * levels.height), Image.Resampling.BICUBIC)
+    return np.asarray(levels.filter(ImageFilter.GaussianBlur(_BLUR * max(levels.size))))
 
 
-def _hatch_unseen(result: Image.Image, photo: Image.Image, frame: Frame, light: float) -> None:
-    """Draw what the model did not see of ``photo`` into ``result``: grey, dark and hatched."""
-    from PIL import Image
-
-    period = max(6, min(frame.size) // 32)
-    bright, dark = light_levels(light), light_levels(light / 2)
+def _dim_unseen(result: Image.Image, photo: Image.Image, frame: Frame, light: float) -> None:
+    """Draw what the model did not see of ``photo`` into ``result``: grey and dark."""
+    dark = light_levels(light)
     for box in frame.unseen():
-        grey = photo.crop(box).convert("L")
-        lines = Image.fromarray(stripes(box, period, max(1, period // 6)))
-        result.paste(Image.composite(grey.point(dark), grey.point(bright), lines).convert("RGB"), box)
+        result.paste(dimmed(photo.crop(box), dark).convert("RGB"), box)
 
 
-def _outline(result: Image.Image, frame: Frame, kept: NDArray[np.bool_], contour: Contour) -> None:
-    """Draw a white line with dark edges around the kept pixels, wholly outside them, in ``result`` itself."""
-    from PIL import Image, ImageChops
-
+def _outline(
+    result: Image.Image,
+    placement: Placement,
+    sets: Sequence[Mask],
+    bold: Mask | None,
+    contour: Contour,
+    share: float = 1.0,
+) -> None:
+    """Draw lines around sets, outermost first, beside each other where borders are the same."""
     if contour == "none":
         return
-    width = max(1, round(_LINE * min(frame.size)))
-    hair = math.ceil(width / 3) if min(frame.size) >= _SMALL else 0
-    dash = max(3, _DASH * width)
-    layers = ((2 * hair + width, _BLACK), (hair + width, _WHITE), (hair, _BLACK))
-    for box, near in frame.around(frame.rectangles(kept), layers[0][0]):
-        part = result.crop(box)
-        lined, untouched = part.copy(), Image.new("1", part.size)
-        for margin, colour in layers:
-            fill_around(lined, near, margin, colour)
-        fill_around(untouched, near, 0, 1)
-        if contour == "dashed":
-            gaps = Image.fromarray(~stripes(box, 2 * dash, dash))
-            untouched = ImageChops.logical_or(untouched, gaps)
-        lined.paste(part, mask=untouched)
-        result.paste(lined, box)
+    widths = _widths(placement.photo_size, share)
+    scale = widths["bold"] / _WIDTHS["bold"]
+    distinct = list({mask.tobytes(): mask for mask in sets if mask.any()}.values())
+    distinct.sort(key=lambda mask: -int(mask.sum()))
+    main = next((i for i, mask in enumerate(distinct) if bold is not None and (mask == bold).all()), None)
+    strokes = []
+    for i, mask in enumerate(distinct):
+        weight: Weight = "bold" if i == main else "thin"
+        inset = (i - (len(distinct) // 2 if main is None else main)) * _APART * scale
+        margin = widths[weight] / 2 + max(0.0, inset)
+        paths = smooth_paths(mask, placement, inset=inset, margin=margin)
+        strokes.append((weight, Stroke(paths, widths[weight], _OPACITY[weight])))
+    ordered = [stroke for _, stroke in sorted(strokes, key=lambda pair: pair[0] == "bold")]
+    dash = _DASH * scale if contour == "dashed" else None
+    draw_strokes(result, ordered, edge=_EDGE * scale, dash=dash)

@@ -12,13 +12,14 @@ from dccausal._shared.files import npy_bytes, png_bytes
 from dccausal._shared.json import _plain, json_text
 from dccausal.explanation import pictures
 from dccausal.explanation.rle import coco_rle
+from dccausal.explanation.words import caption_of
 
 if TYPE_CHECKING:
-    from dccausal.explanation.record import Record
+    from dccausal.explanation.record import Level, Record
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1
-SCHEMA_MINOR = 2  # one more whenever keys are added
+SCHEMA_MINOR = 3  # one more whenever keys are added
 
 RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "result.json")
 # What only some results have: a baseline that is not one colour, a cut-out that was asked for.
@@ -31,8 +32,9 @@ def result_files(
     explanation: Record,
     *,
     colormap: str = "inferno",
-    alpha: float = 0.75,
+    alpha: float = 0.65,
     contour: pictures.Contour = "solid",
+    caption: bool = True,
     cutout: bool = False,
 ) -> dict[str, bytes]:
     """Return the files of a result by name, result.json last; the options are those of ``Explanation.save``."""
@@ -40,25 +42,24 @@ def result_files(
 
     kept = explanation.kept.astype(np.uint8) * np.uint8(255)
     heat = np.rint(explanation.heatmap.astype(np.float64) * _HOTTEST).astype(np.uint16)
-    photo, placement = explanation.photo, explanation.placement
+    drawing: dict[str, Any] = {
+        "levels": [level.kept for level in explanation.levels],
+        "contour": contour,
+        "caption": caption_of(explanation, contour) if caption else None,
+    }
+    photo, placement, own = explanation.photo, explanation.placement, explanation.kept
     overlay = pictures.overlay(
-        photo,
-        placement,
-        explanation.heatmap,
-        explanation.kept,
-        colormap=colormap,
-        alpha=alpha,
-        contour=contour,
+        photo, placement, explanation.heatmap, own, colormap=colormap, alpha=alpha, **drawing
     )
     files = {
         "overlay.png": png_bytes(overlay),
-        "explanation.png": png_bytes(pictures.picture(photo, placement, explanation.kept, contour=contour)),
+        "explanation.png": png_bytes(pictures.picture(photo, placement, own, **drawing)),
         "heatmap.npy": npy_bytes(explanation.heatmap),
         "heatmap.png": png_bytes(Image.fromarray(heat)),
         "kept.png": png_bytes(Image.fromarray(kept)),
     }
     if cutout:
-        files["cutout.png"] = png_bytes(pictures.cutout(photo, placement, explanation.kept))
+        files["cutout.png"] = png_bytes(pictures.cutout(photo, placement, own))
     if _colour(explanation.baseline) is None:
         files["baseline.png"] = png_bytes(Image.fromarray(explanation.baseline))
     document = result_document(explanation)
@@ -82,6 +83,7 @@ def result_document(explanation: Record) -> dict[str, Any]:
         "explanation_score": explanation.explanation_score,
         "size": explanation.size,
         "kept_rle": coco_rle(explanation.kept),
+        "levels": [_level(level) for level in explanation.levels],
         "notes": explanation.notes,
         "image": {
             "path": explanation.source,
@@ -99,6 +101,16 @@ def result_document(explanation: Record) -> dict[str, Any]:
     }
     plain: dict[str, Any] = _plain(document)
     return plain
+
+
+def _level(level: Level) -> dict[str, Any]:
+    return {
+        "confidence": level.confidence,
+        "score": level.score,
+        "size": level.size,
+        "outcome": level.outcome,
+        "kept_rle": coco_rle(level.kept),
+    }
 
 
 def _colour(baseline: NDArray[np.uint8]) -> list[int] | None:

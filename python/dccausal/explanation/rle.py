@@ -6,6 +6,7 @@ The format is that of ``rleToString`` in maskApi.c of pycocotools (T.-Y. Lin et 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,44 @@ def coco_rle(kept: NDArray[np.bool_]) -> dict[str, Any]:
 
     """
     return {"size": list(kept.shape), "counts": _text(_run_lengths(kept))}
+
+
+def rle_pixels(rle: Mapping[str, Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """
+    Return the set of pixels (H, W) that ``coco_rle`` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or of another shape.
+
+    """
+    if list(rle["size"]) != list(shape) or not isinstance(rle["counts"], str):
+        raise ValueError(f"run lengths of {shape}")
+    lengths = _numbers(rle["counts"])
+    if min(lengths, default=0) < 0 or sum(lengths) != shape[0] * shape[1]:
+        raise ValueError(f"whole run lengths of {shape}")
+    pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return pixels.reshape(shape, order="F")
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the run lengths that ``_text`` wrote."""
+    lengths: list[int] = []
+    number = shift = 0
+    for character in text:
+        bits = ord(character) - _FIRST
+        if not 0 <= bits < 2 * _MORE:
+            raise ValueError("characters of run lengths")
+        number |= (bits & (_MORE - 1)) << shift
+        shift += _BITS
+        if not bits & _MORE:
+            number -= (bits & _SIGN) << (shift - _BITS + 1)
+            lengths.append(number + (lengths[-2] if len(lengths) > 2 else 0))  # noqa: PLR2004
+            number = shift = 0
+    if shift:
+        raise ValueError("the end of run lengths")
+    return lengths
 
 
 def _run_lengths(kept: NDArray[np.bool_]) -> list[int]:

@@ -11,21 +11,25 @@ import html
 import io
 import math
 import textwrap
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from dccausal._shared.text import printable, score_text
+from dccausal._shared.text import brief_score, percent, printable, score_text
 from dccausal.explanation import pictures
+from dccausal.explanation.caption import Caption, Weight
 from dccausal.explanation.sheet import contact_sheet, fit_width
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.explanation.record import Record
+    from dccausal.explanation.record import Level, Record
 
 _WIDTH = 100
 _LABEL_WIDTH = 12
 _THUMBNAIL = 360
+# An explanation that keeps less than this share of the score is told to be weak, wherever its score is shown.
+_WEAK = 0.25
 _OUTCOMES = {
     "sufficient": "sufficient for the label, not shown to be minimal",
     "trivial": "trivial: the label stays with everything masked",
@@ -48,21 +52,66 @@ def rows(explanation: Record) -> list[tuple[str, str]]:
     """Return what there is to say, as (heading, sentence)."""
     n_kept, n_pixels = int(explanation.kept.sum()), explanation.kept.size
     label = str(explanation.label) if explanation.name is None else explanation.title
-    kept = f"{explanation.size:.1%} of the pixels ({n_kept:,} of {n_pixels:,})"
+    kept = f"{percent(explanation.size)} of the pixels ({n_kept:,} of {n_pixels:,})"
     if not math.isnan(explanation.score):
         label += f", score {score_text(explanation.score)}"
-    if not math.isnan(explanation.explanation_score):
-        kept += (
-            f", score {score_text(explanation.explanation_score)} with the rest masked "
-            f"(photograph: {score_text(explanation.score)})"
-        )
+    alone = alone_text(explanation)
     result = [
         ("label", label),
-        ("kept", kept),
+        ("kept", f"{kept}, {alone}" if alone else kept),
         ("outcome", outcome_text(explanation)),
         ("cost", _cost(explanation)),
     ]
+    if explanation.levels:
+        sizes = (f"{level_name(level.confidence)}: {percent(level.size)}" for level in explanation.levels)
+        result.insert(2, ("levels", ", ".join(sizes)))
     return result + [("note", note) for note in explanation.notes]
+
+
+def alone_text(explanation: Record) -> str:
+    """Return the explanation's score beside the photograph's; nothing where there are none."""
+    alone, whole = explanation.explanation_score, explanation.score
+    if math.isnan(alone):
+        return ""
+    only = "only " if is_weak(explanation) else ""
+    beside = "" if math.isnan(whole) else f" (photograph: {brief_score(whole)})"
+    return f"score {only}{brief_score(alone)} alone{beside}"
+
+
+def is_weak(explanation: Record) -> bool:
+    """Return whether the explanation alone has so little of the photograph's score that a reader has to be told."""
+    return explanation.score > 0 and explanation.explanation_score < _WEAK * explanation.score
+
+
+def level_name(confidence: float) -> str:
+    """Return what a level keeps: 0.9, half, label alone."""
+    return {0.0: "label alone", 0.5: "half"}.get(confidence, f"{confidence:g}")
+
+
+def caption_of(explanation: Record, contour: pictures.Contour = "solid") -> Caption:
+    """Return what stands below a picture of the explanation, whose outlines are drawn like this."""
+    score = alone_text(explanation)
+    if explanation.outcome in ("trivial", "insufficient"):
+        score = _OUTCOMES[explanation.outcome].capitalize()
+    weak = is_weak(explanation) or explanation.outcome == "insufficient"
+    lines = tuple(_lines(explanation, contour))
+    return Caption(short_title(explanation), score[:1].upper() + score[1:], weak, lines)
+
+
+def _lines(explanation: Record, contour: pictures.Contour) -> Iterator[tuple[Weight | None, str]]:
+    """Return what each line is around; levels of the same pixels have one."""
+    sets: dict[bytes, list[str]] = {}
+    for level in explanation.levels:
+        name = level_name(level.confidence).removesuffix(" alone")
+        name = name if sets or level.confidence == 0 else f"{name} of the score"
+        sets.setdefault(level.kept.tobytes(), []).append(name)
+    kept = explanation.kept.tobytes()
+    if not sets:
+        yield (None if contour == "none" else "bold"), f"{percent(explanation.size)} of the pixels"
+    for pixels, names in sets.items():
+        weight: Weight = "bold" if pixels == kept else "thin"
+        share = pixels.count(1) / len(pixels)
+        yield (None if contour == "none" else weight), f"{', '.join(names)}: {percent(share)}"
 
 
 def short_title(explanation: Record) -> str:
@@ -78,7 +127,13 @@ def outcome_text(explanation: Record) -> str:
         return _OUTCOMES[explanation.outcome]
     grid = explanation.statistics.get("grid")
     blocks = f"none of its blocks on the {grid[0]} x {grid[1]} grid" if grid else "none of its blocks"
-    return f"minimal: {blocks} can be masked too without losing the label"
+    share = next((level.confidence for level in explanation.levels if _is_kept(explanation, level)), 0.0)
+    floor = f" or {level_name(share)} of the score" if share else ""
+    return f"minimal: {blocks} can be masked too without losing the label{floor}"
+
+
+def _is_kept(explanation: Record, level: Level) -> bool:
+    return bool((level.kept == explanation.kept).all())
 
 
 def _cost(explanation: Record) -> str:
@@ -118,7 +173,7 @@ def notebook_html(explanation: Record) -> str:
 def notebook_sheet(explanation: Record) -> Image.Image:
     """Return overlay and explanation side by side with captions, as one picture."""
     score = "" if math.isnan(explanation.score) else f", score {score_text(explanation.score)}"
-    kept = f"{explanation.size:.1%} kept ({explanation.outcome})"
+    kept = f"{percent(explanation.size)} kept ({explanation.outcome})"
     calls = f"{explanation.statistics.get('model_calls', 0):,} model calls"
     first, second = (image for image, _ in _pictures(explanation))
     return contact_sheet([[(first, f"{short_title(explanation)}{score}"), (second, f"{kept}, {calls}")]])
@@ -126,10 +181,12 @@ def notebook_sheet(explanation: Record) -> Image.Image:
 
 def _pictures(explanation: Record) -> list[tuple[Image.Image, str]]:
     photo, placement, kept = explanation.photo, explanation.placement, explanation.kept
-    overlay = pictures.overlay(photo, placement, explanation.heatmap, kept)
+    levels = [level.kept for level in explanation.levels]
+    overlay = pictures.overlay(photo, placement, explanation.heatmap, kept, levels=levels)
+    shown = pictures.picture(photo, placement, kept, levels=levels)
     return [
         (overlay, "responsibility, hottest in yellow; the explanation outlined"),
-        (pictures.picture(photo, placement, kept), "the explanation: what suffices for the label"),
+        (shown, "the explanation: what suffices for the label"),
     ]
 
 

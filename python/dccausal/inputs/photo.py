@@ -72,9 +72,9 @@ def load_photo(
     Raises
     ------
     ImageError
-        If the file is missing, empty, damaged, not an image or larger than ``DCCAUSAL_MAX_PIXELS`` in the
-        environment or else ``PIL.Image.MAX_IMAGE_PIXELS``; if the array has another shape or dtype; if a side is
-        shorter than 2 pixels.
+        If the file is missing, empty, damaged, not an image; if it or the Pillow image is larger than
+        ``DCCAUSAL_MAX_PIXELS`` in the environment or else ``PIL.Image.MAX_IMAGE_PIXELS``; if the array has another
+        shape or dtype; if a side is shorter than 2 pixels.
 
     """
     return read_photo(source, stretch=stretch).image
@@ -90,6 +90,7 @@ def read_photo(
         photo, what = _from_array(source, stretch=stretch), "the array"
     elif isinstance(source, Image.Image):
         what = "the Pillow image"
+        check_pixels(source.size, what)
         photo = _to_rgb(source, what, stretch=stretch)
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
@@ -134,9 +135,9 @@ def _from_file(path: Path, *, stretch: bool) -> Photograph:
         raise ImageError(f"{path} does not exist; the path of an image file is needed") from error
     except PermissionError as error:
         raise ImageError(f"{path} may not be read; permission to read the image file is needed") from error
+    except DccausalError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
         raise ImageError(f"{path} cannot be read ({error}); an undamaged image file is needed") from error
 
 
@@ -156,7 +157,7 @@ def _from_stream(stream: BinaryIO, what: str, *, stretch: bool) -> Photograph:
         raise ImageError(f"{what} is too large: {error}; a smaller image is needed") from error
     except DccausalError:
         raise
-    except (OSError, SyntaxError, ValueError, Warning) as error:
+    except Exception as error:  # a reader that is fed damaged bytes may raise anything
         raise ImageError(f"{what} cannot be read ({error}); an undamaged image file is needed") from error
 
 

@@ -199,6 +199,25 @@ class Preprocess:
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
+    def words(self) -> str:
+        """Return the settings as a sentence."""
+        geometry: Mapping[str, str] = {
+            "squash": "whole photograph, both sides resized",
+            "crop": f"short side resized, centre cut out ({self.crop_ratio:.4g} of it)",
+            "squash-crop": f"both sides resized, centre cut out ({self.crop_ratio:.4g} of them)",
+            "pad": "whole photograph, padded",
+            "pad-crop": f"long side resized, padded, centre cut out ({self.crop_ratio:.4g} of it)",
+        }
+        rounded = f"; rounded as {self.rounding} does" if self.geometry not in ("squash", "pad") else ""
+        stretched = "; 16 bits stretched" if self.stretch else ""
+        to_size = "" if self.size is None else f" to {self.size[1]} x {self.size[0]}"
+        factor = "1/255" if abs(self.scale * 255 - 1) < 1e-6 else f"{self.scale:.6g}"  # noqa: PLR2004
+        return (
+            f"{geometry[self.geometry]}{to_size}, {self.interpolation}; "
+            f"{self.channel_order}, (pixel * {factor} - {_numbers(self.mean)}) / {_numbers(self.std)}"
+            f"{rounded}{stretched}"
+        )
+
     def with_size(self, size: tuple[int, int]) -> Preprocess:
         """Return the same settings for another (height, width)."""
         return replace(self, size=size)
@@ -340,3 +359,8 @@ PRESETS: dict[str, Preprocess] = {
     "raw": Preprocess(scale=1.0),
     "caffe": Preprocess(scale=1.0, mean=(103.939, 116.779, 123.68), channel_order="BGR"),
 }
+
+
+def _numbers(values: tuple[float, float, float]) -> str:
+    shown = [f"{value:.6g}" for value in values]
+    return shown[0] if len(set(shown)) == 1 else f"({', '.join(shown)})"

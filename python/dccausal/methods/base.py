@@ -34,6 +34,8 @@ class MaskSearch(ABC):
 
     """
 
+    n_own_calls, own_seconds = 0, 0.0
+
     def __init__(self, view: View, target: Target, n: int, budget: int | None) -> None:
         """Ask nothing yet."""
         self.view, self.target = view, target

@@ -120,10 +120,13 @@ def explain_with(
         }
     )
 
-    def search(findings: Findings, budget: int | None) -> HeatmapSearch:
-        return chosen.search(findings, budget, seed=seed, options=own)
+    plan = Plan.of(classifier, given)
+    extra = _white_box_of(chosen, plan)
 
-    found = carry_out(Plan.of(classifier, given), image, search)
+    def search(findings: Findings, budget: int | None) -> HeatmapSearch:
+        return chosen.search(findings, budget, seed=seed, options=own, **extra)
+
+    found = carry_out(plan, image, search)
     used = given.settings if isinstance(own, Profile) else own
     return dataclasses.replace(found, provenance=_provenance(found, chosen, used))
 
@@ -133,6 +136,19 @@ def _profile(own: Any) -> Profile | str:
     if not isinstance(own, Profile):
         return "default"
     return next((name for name, profile in PROFILES.items() if profile == own), own)
+
+
+def _white_box_of(method: Method, plan: Plan) -> dict[str, Any]:
+    """Return what a method that looks into the model is given besides."""
+    if not method.needs_gradients:
+        return {}
+    classifier = plan.backend.classifier
+    if not hasattr(classifier, "white_box"):
+        raise OptionError(
+            f"method is {method.name!r}, which looks into the model, but the classifier is a "
+            f"{type(classifier).__name__}; an OnnxClassifier or the path of an ONNX model is needed"
+        )
+    return {"classifier": classifier, "progress": plan.options.progress}
 
 
 def _provenance(found: Explanation, method: Method, own: Any) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class RandomSearch:
     progress = 1.0
     notes: tuple[str, ...] = ()
 
+    n_own_calls, own_seconds = 0, 0.0
+
     def __init__(
         self,
         view: View,

@@ -19,6 +19,15 @@ occlusion          mean drop of the score under a sliding window                
 random             a random order of the pixels                                                     none
 lime               weights of a linear model over segments (extra ``rivals``)                       LIME
 kernel-shap        Shapley values of segments (extra ``rivals``)                                    KernelSHAP
+gradient           how steeply the logit grows with each pixel (this and below: ONNX models only)   Gradient
+input-x-gradient   the input times the gradient                                                     none
+integrated-...     gradients integrated along a line from the baseline                              Integrated
+guided-backprop    gradient of which only what argues for the label passes a ReLU                   none
+grad-cam           last feature maps, weighted by the mean gradient of each                         Cam
+hires-cam          last feature maps times their gradient                                           Cam
+lrp                relevance shared out backwards, layer by layer                                   Lrp
+rap                relevance for and against by relative influence                                  none
+extremal           the smooth mask of a fixed area that keeps the logit highest                     Extremal
 =================  ===============================================================================  ===========
 """
 
@@ -36,6 +45,18 @@ from dccausal.engine.finder import HeatmapSearch
 from dccausal.engine.findings import Findings
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.errors import OptionError
+from dccausal.methods.gradient.cam import CamOptions, CamSearch
+from dccausal.methods.gradient.extremal import ExtremalOptions, ExtremalSearch
+from dccausal.methods.gradient.integrated import IntegratedOptions, IntegratedSearch
+from dccausal.methods.gradient.relevance import LrpOptions, LrpSearch, RapOptions, RapSearch
+from dccausal.methods.gradient.slope import (
+    GradientOptions,
+    GradientSearch,
+    GuidedOptions,
+    GuidedSearch,
+    InputTimesGradientOptions,
+    InputTimesGradientSearch,
+)
 from dccausal.methods.lime import LimeOptions, LimeSearch
 from dccausal.methods.occlusion import OcclusionOptions, OcclusionSearch
 from dccausal.methods.random import RandomOptions, RandomSearch
@@ -74,6 +95,8 @@ class Method:
         Whether a classifier that returns labels only is refused.
     extra
         The extra of the package that has to be installed; None where the base package suffices.
+    needs_gradients
+        Whether it looks into the model, so that only an ``OnnxClassifier`` will do.
 
     """
 
@@ -83,7 +106,8 @@ class Method:
     defaults: Mapping[str, Any]
     needs_scores: bool
     extra: str | None
-    _make: Callable[[Findings, int | None, int, Any], HeatmapSearch]
+    needs_gradients: bool
+    _make: Callable[..., HeatmapSearch]
 
     def check(self, **options: Any) -> Any:
         """
@@ -101,16 +125,18 @@ class Method:
             raise OptionError(f"method {self.name!r} was given the option {unknown[0]!r}; {known}")
         return self.options(**{**self.defaults, **options})
 
-    def search(self, findings: Findings, budget: int | None, *, seed: int, options: Any) -> HeatmapSearch:
-        """Return the search for a heatmap, with options as ``check`` returns them and at most ``budget`` calls."""
-        return self._make(findings, budget, seed, options)
+    def search(self, findings: Findings, budget: int | None, **more: Any) -> HeatmapSearch:
+        """Return the search for a heatmap: ``seed``, ``options`` as ``check`` returns, at most ``budget`` calls."""
+        return self._make(findings, budget, **more)
 
 
 def _causal(name: str, summary: str, profile: Profile) -> Method:
-    def make(findings: Findings, budget: int | None, seed: int, own: Any) -> HeatmapSearch:  # noqa: ARG001
+    def make(findings: Findings, budget: int | None, **_more: Any) -> HeatmapSearch:
         return CausalSearch(findings, budget)  # whose options have the seed and the profile
 
-    return Method(name, summary, Profile, MappingProxyType(dataclasses.asdict(profile)), False, None, make)
+    return Method(
+        name, summary, Profile, MappingProxyType(dataclasses.asdict(profile)), False, None, False, make
+    )
 
 
 def _method(
@@ -121,18 +147,23 @@ def _method(
     *,
     needs_scores: bool = True,
     extra: str | None = None,
+    needs_gradients: bool = False,
 ) -> Method:
-    def make(findings: Findings, budget: int | None, seed: int, own: Any) -> HeatmapSearch:
-        return search(findings.view, findings.target, budget, seed=seed, options=own)
+    def make(findings: Findings, budget: int | None, **more: Any) -> HeatmapSearch:
+        return search(findings.view, findings.target, budget, **more)
 
     defaults = MappingProxyType(dataclasses.asdict(options()))
-    return Method(name, summary, options, defaults, needs_scores, extra, make)
+    return Method(name, summary, options, defaults, needs_scores, extra, needs_gradients, make)
 
 
 def _sbfl(measure: str) -> Method:
     search = functools.partial(SbflSearch, measure=MEASURES[measure])
     summary = f"statistical fault localisation, measure {measure}"
     return _method(f"sbfl-{measure}", summary, SbflOptions, search, needs_scores=False)
+
+
+def _white_box(name: str, summary: str, options: type[Any], search: Callable[..., HeatmapSearch]) -> Method:
+    return _method(name, summary, options, search, extra="models", needs_gradients=True)
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -155,6 +186,32 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 KernelShapOptions,
                 KernelShapSearch,
                 extra="rivals",
+            ),
+            _white_box("gradient", "slope of the logit", GradientOptions, GradientSearch),
+            _white_box(
+                "input-x-gradient",
+                "input times slope",
+                InputTimesGradientOptions,
+                InputTimesGradientSearch,
+            ),
+            _white_box(
+                "integrated-gradients",
+                "slopes along a line from the baseline",
+                IntegratedOptions,
+                IntegratedSearch,
+            ),
+            _white_box("guided-backprop", "slope of what argues for the label", GuidedOptions, GuidedSearch),
+            *(
+                _white_box(name, summary, CamOptions, functools.partial(CamSearch, name=name))
+                for name, summary in (
+                    ("grad-cam", "feature maps weighted by their mean slope"),
+                    ("hires-cam", "feature maps times their slope"),
+                )
+            ),
+            _white_box("lrp", "relevance shared out layer by layer", LrpOptions, LrpSearch),
+            _white_box("rap", "relevance by relative influence", RapOptions, RapSearch),
+            _white_box(
+                "extremal", "smooth masks of fixed areas that keep the logit", ExtremalOptions, ExtremalSearch
             ),
         )
     }

@@ -31,6 +31,7 @@ from dccausal.onnx.running.runner import Runner
 from dccausal.onnx.running.runtime import find_runtime, telemetry
 from dccausal.onnx.running.session import open_model, settle_batch
 from dccausal.onnx.running.source import Source, reopened
+from dccausal.onnx.white_box import WithGradients
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _MAX_BATCH = 65536
 
 
-class OnnxClassifier:
+class OnnxClassifier(WithGradients):
     """
     An ONNX image classifier, and all that is known about it.
 

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from dccausal._shared.files import read_bytes
 from dccausal.errors import ImageError, InputError
+from dccausal.explanation.pictures import MASKED_LIGHT, enlarged, picture_size
+from dccausal.explanation.rle import rle_pixels
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.placement import Placement
+from dccausal.report.check import check_document
 from dccausal.report.pixels import kept_text, levels_of, photo_text
 from dccausal.report.read import Entry, read_result
 from dccausal.report.trees import trees_of
@@ -24,8 +27,9 @@ from dccausal.report.trees import trees_of
 if TYPE_CHECKING:
     from PIL import Image
 
-_SAME = 8.0  # mean difference of a channel up to which two decodings count as of one photograph
-_MASKED_LIGHT = 0.30  # of what explanation.png shows grey and dark, see pictures.py
+_LEVEL = ("confidence", "score", "size", "outcome")
+_SAME = 8.0  # median difference of a channel up to which two decodings count as of one photograph
+_OLD_LIGHT, _FIRST_MINOR = 0.30, 3  # of what explanation.png showed grey and dark before this minor version
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ class Result:
         float32 and bool (H, W).
     placement
         Where in the photograph these lie.
+    levels
+        The nested sets, bool (H, W) each; none in results of before minor version 3.
     shown
-        explanation.png.
+        explanation.png without its caption: of the photograph's size, or enlarged.
     baseline
         baseline.png, where there is one.
     trees
@@ -54,6 +60,7 @@ class Result:
     heatmap: NDArray[np.float32]
     kept: NDArray[np.bool_]
     placement: Placement
+    levels: list[NDArray[np.bool_]]
     shown: Image.Image
     baseline: Image.Image | None
     trees: list[dict[str, Any]]
@@ -71,29 +78,30 @@ def load_result(folder: Path) -> Result:
     """
     document = read_result(folder)
     try:
+        check_document(document)
         image, hashes = document["image"], document["files"]
         shape = (int(image["height"]), int(image["width"]))
         size = (int(image["photo_width"]), int(image["photo_height"]))
         left, top, right, bottom = (float(image["box"][side]) for side in ("left", "top", "right", "bottom"))
-        for name in ("label", "name", "score", "explanation_score", "size", "outcome", "notes", "statistics"):
-            document[name]
         has_colour = document["baseline"]["colour"] is not None
         heatmap = _array(folder / "heatmap.npy", hashes)
         kept = np.asarray(_picture(folder / "kept.png", hashes, "L")) == 255  # noqa: PLR2004  as the schema says
-        shown = _picture(folder / "explanation.png", hashes, "RGB")
+        shown = _uncaptioned(_picture(folder / "explanation.png", hashes, "RGB"), size)
         baseline = None if has_colour else _picture(folder / "baseline.png", hashes, "RGB")
         trees = trees_of(document)
+        levels = [_level(level, shape) for level in document.get("levels", [])]
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{folder / 'result.json'} lacks {error}; a whole result is needed") from error
-    if heatmap.shape != shape or kept.shape != shape or shown.size != size or min(*shape, *size) < 1:
+    is_drawn = shown.size in (size, picture_size(size))
+    if heatmap.shape != shape or kept.shape != shape or min(*shape, *size) < 1 or not is_drawn:
         raise InputError(
             f"{folder}: the heatmap is {heatmap.shape}, kept.png {kept.shape}, explanation.png {shown.size}; "
             f"{shape} and {size}, as result.json says, are needed"
         )
     placement = Placement(size, (left, top, right, bottom))
-    return Result(document, heatmap, kept, placement, shown, baseline, trees)
+    return Result(document, heatmap, kept, placement, levels, shown, baseline, trees)
 
 
 def find_photo(path: str, photos: Path | None, result: Result) -> tuple[Image.Image, bool]:
@@ -143,12 +151,14 @@ def make_item(
         "shape": list(result.kept.shape),
         "colour": document["baseline"]["colour"],
         "n_trees": len(result.trees),
+        "levels": [{name: level[name] for name in _LEVEL} for level in document.get("levels", [])],
         "calls": document["statistics"].get("model_calls"),
     }
     packed = {
         "photo": text,
         **levels_of(result.heatmap),
         "kept": kept_text(result.kept),
+        "nested": [kept_text(level) for level in result.levels],
         "baseline": None if result.baseline is None else photo_text(result.baseline, 1024)[0],
         "trees": result.trees,
         "curve": document["statistics"].get("insertion_curve"),
@@ -182,19 +192,39 @@ def _places(path: str, photos: Path | None) -> list[str]:
 
 def _is_shown(photo: Image.Image, result: Result) -> bool:
     """Return whether the explanation as it was drawn is of this photograph."""
-    inside = result.placement.to_photo(result.kept, smooth=False, fill=False)
+    placement = result.placement
+    if photo.size != result.shown.size:
+        photo, placement = enlarged(photo, placement)
+    inside = placement.to_photo(result.kept, smooth=False, fill=False)
     if not inside.any():
         return True
     difference = np.asarray(photo)[inside].astype(np.int16) - np.asarray(result.shown)[inside]
-    return bool(np.abs(difference).mean() <= _SAME)
+    return bool(np.median(np.abs(difference)) <= _SAME)  # rounded corners and lines are not the photograph's
 
 
 def _from_shown(result: Result) -> Image.Image:
     from PIL import Image
 
+    shown, size = result.shown, result.placement.photo_size
     inside = Image.fromarray(result.placement.to_photo(result.kept, smooth=False, fill=False))
-    lit = result.shown.convert("L").point([min(255, round(level / _MASKED_LIGHT)) for level in range(256)])
-    return Image.composite(result.shown, lit.convert("RGB"), inside)
+    light = MASKED_LIGHT if result.document.get("schema_minor", 0) >= _FIRST_MINOR else _OLD_LIGHT
+    lit = shown.convert("L").point([min(255, round(level / light)) for level in range(256)])
+    found = Image.composite(shown, lit.convert("RGB"), inside.resize(shown.size))
+    return found if found.size == size else found.resize(size, Image.Resampling.LANCZOS)
+
+
+def _uncaptioned(shown: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return explanation.png without its caption; what can be no picture of such a photograph stays as it is."""
+    width, height = picture_size(size)
+    if shown.size == size or shown.width < width or shown.height < height:
+        return shown
+    return shown.crop((0, 0, width, height))
+
+
+def _level(level: Mapping[str, Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    for name in _LEVEL:
+        level[name]
+    return rle_pixels(level["kept_rle"], shape)
 
 
 def _content(path: Path, hashes: Mapping[str, Any]) -> bytes:
@@ -226,5 +256,7 @@ def _picture(path: Path, hashes: Mapping[str, Any], mode: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(_content(path, hashes))) as image:
             return image.convert(mode)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a reader that is fed damaged bytes may raise anything
         raise InputError(f"{path} cannot be read ({error}); a PNG is needed") from error

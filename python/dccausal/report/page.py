@@ -15,6 +15,7 @@ from dccausal._shared.json import json_text
 SCRIPTS = (
     "words.js",
     "unpack.js",
+    "outlines.js",
     "draw.js",
     "tree.js",
     "curve.js",

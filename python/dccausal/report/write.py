@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable, write_files
-from dccausal.errors import InputError
+from dccausal.errors import InputError, OptionError
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.report.item import Result, find_photo, heading, load_result, make_item
 from dccausal.report.page import page_bytes
 from dccausal.report.read import Entry, Source, read_source
@@ -30,6 +31,7 @@ def write_report(
     run: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     *,
+    title: str | None = None,
     truth: str | os.PathLike[str] | None = None,
     photos: str | os.PathLike[str] | None = None,
     photo_size: int = 640,
@@ -45,6 +47,8 @@ def write_report(
         Folder of a run (``dccausal explain FOLDER --out RUN``), of one result, or of several results.
     out
         The file, by default report.html in that folder. It is there whole or not at all.
+    title
+        What stands above it, by default the name of the folder.
     truth
         CSV file with the columns ``file`` and ``label``: the known labels. A photograph is right where the label
         that was explained is the known one.
@@ -89,7 +93,7 @@ def write_report(
         items.add(entry)
     if known is not None:
         _judge(items.about, known)
-    content = page_bytes(_about(source, items.about), items.packed)
+    content = page_bytes(_about(source, items, title or source.title), items.packed)
     write_files(path.parent, {path.name: content})
     n_failed = sum(about["error"] is not None for about in items.about)
     return {
@@ -111,6 +115,8 @@ class _Items:
         self.about: list[dict[str, Any]] = []
         self.packed: list[dict[str, Any] | None] = []
         self.damaged: list[str] = []
+        self.models: list[str | None] = []
+        self.preprocess: list[str | None] = []
 
     def add(self, entry: Entry) -> None:
         about, packed = heading(entry), None
@@ -129,6 +135,9 @@ class _Items:
         path = entry.path or str(result.document["image"].get("path") or "")
         photo, is_photo = find_photo(path, self._photos, result)
         about, packed = make_item(entry, result, photo, is_photo=is_photo, longest=self._longest)
+        classifier = (result.document.get("provenance") or {}).get("classifier") or {}
+        self.models.append(classifier.get("model"))
+        self.preprocess.append(_preprocess_words(classifier))
         if self._classifier is not None and is_photo:
             from dccausal.report.curve import check_model, curve_of
 
@@ -147,19 +156,33 @@ def _judge(items: Sequence[dict[str, Any]], known: Truth) -> None:
         )
 
 
-def _about(source: Source, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _about(source: Source, items: _Items, title: str) -> dict[str, Any]:
     from dccausal._core import __version__
 
-    explained = [about for about in items if about["error"] is None]
+    explained = [about for about in items.about if about["error"] is None]
     model = (source.manifest or {}).get("model") or {}
     return {
         "dccausal": __version__,
-        "title": source.title,
-        "model": model.get("path"),
+        "title": title,
+        "model": model.get("path") or _only(items.models),
+        "preprocess": _only(items.preprocess),
         "options": (source.manifest or {}).get("options"),
         "n_left": source.n_left,
         "outcomes": dict(Counter(about["outcome"] for about in explained)),
         "median_size": statistics.median(about["size"] for about in explained) if explained else None,
-        "has_truth": any(about.get("truth") for about in items),
-        "items": list(items),
+        "has_truth": any(about.get("truth") for about in items.about),
+        "items": items.about,
     }
+
+
+def _only(values: Sequence[str | None]) -> str | None:
+    """Return what all values are; None where they differ."""
+    return values[0] if len(set(values)) == 1 else None
+
+
+def _preprocess_words(classifier: Mapping[str, Any]) -> str | None:
+    """Return what the model sees of a photograph; None where the result does not say."""
+    try:
+        return Preprocess.from_dict(classifier["preprocess"]).words()
+    except (KeyError, TypeError, OptionError):
+        return None

@@ -11,11 +11,12 @@ from typing import Any
 
 from dccausal._shared.files import check_writable, write_files
 from dccausal.errors import OptionError, RuntimeMissingError
-from dccausal.runs.table import COLUMNS
+from dccausal.runs.table import COLUMNS, LEVEL
 
 SUFFIXES = (".parquet", ".csv")
 
 _WHOLE = ("index", "label", "photo_width", "photo_height", "model_calls", "questions")
+_LISTS = ("notes", "levels")
 _REAL = ("score", "explanation_score", "size", "seconds", "model_seconds")
 
 
@@ -50,7 +51,7 @@ def write_export(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
     path
         It ends in .parquet or .csv.
     rows
-        Those of ``row_of``. In CSV, notes are a list in JSON and what does not apply is empty.
+        Those of ``row_of``. In CSV, notes and levels are lists in JSON and what does not apply is empty.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        cells = {**row, "notes": json.dumps(row.get("notes") or [])}
+        cells = {**row, **{name: json.dumps(row.get(name) or []) for name in _LISTS}}
         writer.writerow([cells.get(column) for column in COLUMNS])
     return text.getvalue().encode("utf-8", "backslashreplace")
 
@@ -78,10 +79,12 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
     pa = _arrow()
     import pyarrow.parquet
 
+    level = pa.struct([(name, pa.string() if name == "outcome" else pa.float64()) for name in LEVEL])
     kinds = {
         **dict.fromkeys(_WHOLE, pa.int64()),
         **dict.fromkeys(_REAL, pa.float64()),
         "notes": pa.list_(pa.string()),
+        "levels": pa.list_(level),
     }
     schema = pa.schema([(column, kinds.get(column, pa.string())) for column in COLUMNS])
     plain = [{column: _text(row.get(column)) for column in COLUMNS} for row in rows]

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 # Results that are being written or wait for it, while the search goes on.
 _N_WRITING = 2
-DRAWING = {"colormap": "inferno", "alpha": 0.75, "contour": "solid", "cutout": False}
+DRAWING = {"colormap": "inferno", "alpha": 0.65, "contour": "solid", "caption": True, "cutout": False}
 
 
 def run_folder(

@@ -106,6 +106,10 @@ def read_manifest(run: Path) -> dict[str, Any] | None:
         )
     if _OWN in manifest and manifest[_OWN] != _own_sha256(manifest):
         raise InputError(f"{path} was changed after the run began; the manifest as it was is needed")
+    if not all(isinstance(manifest.get(part, {}), dict) for part in ("model", "classifier", "options")):
+        raise InputError(
+            f"{path} has a model, a classifier or options that are none; a whole manifest is needed"
+        )
     _check_images(path, manifest["images"])
     return manifest
 

@@ -26,8 +26,10 @@ _MOST_BYTES = 4 << 30  # of a table: some millions of rows
 COLUMNS = (
     *("index", "path", "folder", "outcome", "label", "name", "score", "explanation_score", "size", "notes"),
     *("photo_width", "photo_height", "model_calls", "questions", "seconds", "model_seconds"),
-    *("image_sha256", "heatmap_sha256", "error", "message"),
+    *("image_sha256", "heatmap_sha256", "error", "message", "levels"),
 )
+# What "levels" says of each nested set.
+LEVEL = ("confidence", "size", "score", "outcome")
 
 
 class ResultTable:
@@ -136,7 +138,7 @@ def latest(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def row_of(index: int, path: str, folder: str, result: Explanation | Exception) -> dict[str, Any]:
     """Return the row of a photograph, with every column."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row.update(index=index, path=path, notes=[])
+    row.update(index=index, path=path, notes=[], levels=[])
     if isinstance(result, Exception):
         row.update(error=type(result).__name__, message=said(result))
         return row
@@ -147,6 +149,7 @@ def row_of(index: int, path: str, folder: str, result: Explanation | Exception) 
     row.update(photo_width=result.photo.width, photo_height=result.photo.height)
     statistics = ("model_calls", "questions", "seconds", "model_seconds")
     row.update({name: result.statistics.get(name) for name in statistics})
+    row.update(levels=[{name: getattr(level, name) for name in LEVEL} for level in result.levels])
     row.update(image_sha256=_sha256(result.image.data), heatmap_sha256=_sha256(npy_bytes(result.heatmap)))
     return row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dccausal._shared.json import json_text
@@ -12,7 +12,7 @@ from dccausal._shared.text import printable, score_text
 from dccausal.cli.loading import count_classes, open_classifier
 from dccausal.cli.terminal import Terminal
 from dccausal.inputs.photo import load_photo
-from dccausal.inputs.preprocess import PRESETS, Preprocess
+from dccausal.inputs.preprocess import PRESETS
 from dccausal.onnx.card import Candidate, check_photo, facts, measure_throughput
 from dccausal.onnx.running.runtime import find_runtime
 
@@ -85,7 +85,7 @@ def text(classifier: OnnxClassifier, providers: Sequence[str], speed: Sequence[t
         ("output", "; ".join(classifier.outputs)),
         ("", f"{count_classes(classifier)}, {classifier.scores}: {classifier.scores_reason}"),
         ("names", _names(classifier)),
-        ("preprocessing", describe_preprocess(classifier.preprocess)),
+        ("preprocessing", classifier.preprocess.words()),
         ("", f"because: {classifier.preprocess_reason}"),
         ("device", f"{classifier.device} ({classifier.provider}); there are {', '.join(providers)}"),
     ]
@@ -103,32 +103,6 @@ def text(classifier: OnnxClassifier, providers: Sequence[str], speed: Sequence[t
         wrapped = textwrap.wrap(printable(sentence), _WIDTH - _HEADING - 4) or [""]
         lines += [f"  {heading if i == 0 else '':<{_HEADING}}  {part}" for i, part in enumerate(wrapped)]
     return "\n".join(lines)
-
-
-def describe_preprocess(settings: Preprocess) -> str:
-    """Return settings in words."""
-    size = settings.size
-    geometry: Mapping[str, str] = {
-        "squash": "whole photograph, both sides resized",
-        "crop": f"short side resized, centre cut out ({settings.crop_ratio:.4g} of it)",
-        "squash-crop": f"both sides resized, centre cut out ({settings.crop_ratio:.4g} of them)",
-        "pad": "whole photograph, padded",
-        "pad-crop": f"long side resized, padded, centre cut out ({settings.crop_ratio:.4g} of it)",
-    }
-    rounded = f"; rounded as {settings.rounding} does" if settings.geometry not in ("squash", "pad") else ""
-    stretched = "; 16 bits stretched" if settings.stretch else ""
-    to_size = "" if size is None else f" to {size[1]} x {size[0]}"
-    factor = "1/255" if abs(settings.scale * 255 - 1) < 1e-6 else f"{settings.scale:.6g}"  # noqa: PLR2004
-    return (
-        f"{geometry[settings.geometry]}{to_size}, {settings.interpolation}; "
-        f"{settings.channel_order}, (pixel * {factor} - {_triple(settings.mean)}) / {_triple(settings.std)}"
-        f"{rounded}{stretched}"
-    )
-
-
-def _triple(values: tuple[float, float, float]) -> str:
-    shown = [f"{value:.6g}" for value in values]
-    return shown[0] if len(set(shown)) == 1 else f"({', '.join(shown)})"
 
 
 def _names(classifier: OnnxClassifier) -> str:

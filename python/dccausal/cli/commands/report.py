@@ -24,6 +24,7 @@ def report_command(**options: Any) -> int:
         made = write_report(
             options["run"],
             options["out"],
+            title=options["title"],
             truth=options["truth"],
             photos=options["photos"],
             photo_size=options["photo_size"],

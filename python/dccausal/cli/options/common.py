@@ -128,14 +128,21 @@ DRAWING = (
         "NAME",
         default="inferno",
     ),
-    CliOption("alpha", float, "Opacity of the hottest places, 0 to 1.", "Output", "SHARE", default=0.75),
+    CliOption("alpha", float, "Opacity of the hottest places, 0 to 1.", "Output", "SHARE", default=0.65),
     CliOption(
         "contour",
         str,
-        "Outline of the explanation: solid, dashed, none.",
+        "Outlines of the explanation and its levels: solid, dashed, none.",
         "Output",
         "STYLE",
         default="solid",
+    ),
+    CliOption(
+        "caption",
+        bool,
+        "Label, scores and what the lines mean, below the pictures.",
+        "Output",
+        default=True,
     ),
     CliOption(
         "cutout",

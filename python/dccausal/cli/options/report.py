@@ -7,6 +7,7 @@ from dccausal.cli.options.option import Argument, CliOption, Declared
 
 _REPORT = (
     CliOption("out", str, "The file. By default report.html in RUN.", "Output", "FILE", short="-o"),
+    CliOption("title", str, "What stands above it. By default the name of RUN.", "Output", "TEXT"),
     CliOption(
         "truth",
         str,

@@ -13,15 +13,27 @@ function factsOf(item) {
     return list;
   }
   const n = Math.round(item.size * item.shape[0] * item.shape[1]);
+  const told = fact('Score', alone(item.explanation_score, item.score) || score(item.score) || 'none');
+  told.lastChild.classList.add('is-plain');
+  if (isWeak(item.explanation_score, item.score)) told.lastChild.classList.add('is-low');
   list.append(
     fact('Kept', percent(item.size), `${count(n)} of ${count(item.shape[0] * item.shape[1])} pixels`),
-    fact('Score', score(item.score) || 'none', 'on the whole image'),
-    fact('Score, explanation alone', score(item.explanation_score) || 'none', 'everything else masked'),
+    told,
     fact('Outcome', item.outcome, OUTCOMES[item.outcome]),
   );
   if (item.truth) list.append(fact('Truth', item.truth.label, item.truth.right ? 'the label explained is right' : 'the label explained is another'));
   if (item.calls !== null) list.append(fact('Cost', `${count(item.calls)} model calls`));
   return list;
+}
+
+// The nested sets: how much of the score each keeps, with how many of the pixels.
+function levelsOf(item) {
+  if (item.error !== null || !item.levels.length) return [];
+  const cells = (tag, texts) => element('tr', {}, ...texts.map((textContent) => element(tag, { textContent })));
+  return [element('h3', { textContent: 'Levels' }), element('table', { className: 'levels' },
+    element('thead', {}, cells('th', ['of the score', 'pixels', 'score alone'])),
+    element('tbody', {}, ...item.levels.map((level) =>
+      cells('td', [levelName(level), percent(level.size), score(level.score) || 'none']))))];
 }
 
 function notesOf(item) {

@@ -39,14 +39,12 @@ function layered(layer, width, height, draw) {
   layer.drawImage(made, 0, 0);
 }
 
-// Draws on `canvas`, whose longer side becomes `longest`; `chosen` has a byte a pixel, null outlines nothing; `shown` is
-// the tree, and what is chosen of it.
-function draw(canvas, unpacked, view, chosen, longest, shown) {
+// Draws on `canvas`, whose longer side becomes `longest`; `chosen` has a byte a pixel, null outlines nothing; `levels` are
+// outlined beside it; `shown` is the tree, and what is chosen of it. `isSeen` shows what the model saw and nothing else.
+function draw(canvas, unpacked, view, chosen, longest, { shown = null, levels = [], isSeen = false } = {}) {
   const { item, photo } = unpacked;
-  const scale = longest / Math.max(...item.photo);
-  const width = Math.max(1, Math.round(item.photo[0] * scale));
-  const height = Math.max(1, Math.round(item.photo[1] * scale));
-  const [left, top, right, bottom] = item.box.map((side) => side * scale);
+  const [width, height, box] = isSeen ? seenOf(item, longest) : wholeOf(item, longest);
+  const [left, top, right, bottom] = box;
   const put = (context, picture, smooth) => {
     context.imageSmoothingEnabled = smooth;
     context.imageSmoothingQuality = 'high';
@@ -55,33 +53,46 @@ function draw(canvas, unpacked, view, chosen, longest, shown) {
   canvas.width = width;
   canvas.height = height;
   const to = canvas.getContext('2d');
-  const all = (context) => context.drawImage(photo, 0, 0, width, height);
-  const grey = (context) => {
+  const scale = [(right - left) / (item.box[2] - item.box[0]), (bottom - top) / (item.box[3] - item.box[1])];
+  const origin = [left - item.box[0] * scale[0], top - item.box[1] * scale[1]];
+  const all = (context) => context.drawImage(photo, ...origin, item.photo[0] * scale[0], item.photo[1] * scale[1]);
+  const grey = (context, share = 1) => {
     all(context);
     context.globalCompositeOperation = 'saturation';
-    context.fillStyle = '#808080';
+    context.fillStyle = `rgba(128, 128, 128, ${share})`;
     context.fillRect(0, 0, width, height);
     context.globalCompositeOperation = 'source-over';
   };
-  const within = (mask, smooth, fill) => layered(to, width, height, (context) => {
-    put(context, mask, smooth);
-    context.globalCompositeOperation = 'source-in';
-    fill(context);
-  });
-  const photoWhereChosen = () => within(painted(item.shape, (i) => [0, 0, 0, chosen[i] * 255]), false, all);
+  const photoWhereChosen = (smooth) => {
+    if (!smooth) {
+      layered(to, width, height, (context) => {
+        put(context, painted(item.shape, (i) => [0, 0, 0, chosen[i] * 255]), false);
+        context.globalCompositeOperation = 'source-in';
+        all(context);
+      });
+      return;
+    }
+    to.save();
+    to.clip(pathAround(item.shape, chosen, box, { size: [width, height] }));
+    all(to);
+    to.restore();
+  };
   to.imageSmoothingQuality = 'high';
   if (view === 'photograph') all(to);
-  if (view === 'overlay') drawOverlay(to, unpacked, { all, grey, put, width, height });
+  if (view === 'overlay') {
+    grey(to, 0.5);
+    drawHeat(to, unpacked, put);
+  }
   if (view === 'heatmap') put(to, heatOf(unpacked, () => 255), false);
   if (view === 'tree') {
     grey(to);
-    paintTree(to, shown, item.shape, [left, top, right, bottom]);
+    paintTree(to, shown, item.shape, box);
   }
   if (view === 'explanation') {
     grey(to);
     to.fillStyle = 'rgba(0, 0, 0, 0.62)';
     to.fillRect(0, 0, width, height);
-    photoWhereChosen();
+    photoWhereChosen(true);
   }
   if (view === 'masked') {
     if (unpacked.baseline) put(to, unpacked.baseline, true);
@@ -89,10 +100,28 @@ function draw(canvas, unpacked, view, chosen, longest, shown) {
       to.fillStyle = `rgb(${item.colour.join(',')})`;
       to.fillRect(left, top, right - left, bottom - top);
     }
-    photoWhereChosen();
+    photoWhereChosen(false);
   }
-  if (view !== 'photograph') hatchUnseen(to, grey, [left, top, right, bottom], width, height);
-  if (view !== 'photograph' && view !== 'masked' && chosen) outline(to, item.shape, chosen, [left, top, right, bottom]);
+  if (view !== 'photograph') dimUnseen(to, grey, box, width, height, view === 'overlay' ? 0.6 : 0.84);
+  if (chosen && (view === 'overlay' || view === 'explanation' || view === 'heatmap')) {
+    const sets = distinctSets([...levels, chosen]);
+    const bold = sets.find((set) => set.every((bit, i) => bit === chosen[i])) || null;
+    drawLines(to, item.shape, sets, bold, box, view === 'explanation' ? 0.7 : 1);
+  }
+}
+
+// Width and height of a canvas for the whole photograph, and where on it the model's image lies.
+function wholeOf(item, longest) {
+  const scale = longest / Math.max(...item.photo);
+  const [width, height] = item.photo.map((side) => Math.max(1, Math.round(side * scale)));
+  return [width, height, item.box.map((side) => side * scale)];
+}
+
+// The same for what the model saw alone, as it saw it.
+function seenOf(item, longest) {
+  const scale = longest / Math.max(...item.shape);
+  const [height, width] = item.shape.map((side) => Math.max(1, Math.round(side * scale)));
+  return [width, height, [0, 0, width, height]];
 }
 
 function heatOf(unpacked, opacity) {
@@ -124,72 +153,22 @@ function smoothTones({ levels, tones, item }) {
   return blurred.map((tone) => Math.min(255, Math.max(0, Math.round(tone))));
 }
 
-// As pictures.overlay does it: hot places opaque, and grey beneath, or an orange animal would pass for a hot one.
-function drawOverlay(to, unpacked, { all, grey, put, width, height }) {
-  const { item } = unpacked;
+// As pictures.overlay does it: heat begins at nothing.
+function drawHeat(to, unpacked, put) {
   const tones = smoothTones(unpacked);
   const ease = (level) => level * level * (3 - 2 * level);
-  all(to);
-  const veil = painted(item.shape, (i) => [0, 0, 0, 255 * Math.min(1, 1.5 * ease(tones[i] / 255))]);
-  const greyed = canvasOf(width, height);
-  grey(greyed.getContext('2d'));
-  layered(to, width, height, (context) => {
-    put(context, veil, true);
-    context.globalCompositeOperation = 'source-in';
-    context.drawImage(greyed, 0, 0);
-  });
   const table = Array.from({ length: 256 }, (_, tone) =>
-    [...infernoAt(255 * (0.25 + 0.75 * (tone / 255))), 255 * 0.75 * ease(tone / 255)]);
-  put(to, painted(item.shape, (i) => table[tones[i]]), true);
+    [...infernoAt(255 * (0.25 + 0.75 * (tone / 255))), 255 * 0.65 * ease(tone / 255)]);
+  put(to, painted(unpacked.item.shape, (i) => table[tones[i]]), true);
 }
 
-// Parts that the model did not see (a crop) are grey, dark and hatched.
-function hatchUnseen(to, grey, [left, top, right, bottom], width, height) {
+// What the model did not see (a crop) is grey and dark.
+function dimUnseen(to, grey, [left, top, right, bottom], width, height, darkness) {
   if (left <= 0.5 && top <= 0.5 && right >= width - 0.5 && bottom >= height - 0.5) return;
   layered(to, width, height, (context) => {
     grey(context);
-    context.fillStyle = 'rgba(0, 0, 0, 0.76)';
+    context.fillStyle = `rgba(0, 0, 0, ${darkness})`;
     context.fillRect(0, 0, width, height);
-    const period = Math.max(8, Math.round(Math.min(width, height) / 40));
-    context.strokeStyle = 'rgba(0, 0, 0, 0.55)';
-    context.lineWidth = period / 5;
-    context.beginPath();
-    for (let x = -height; x < width; x += period) {
-      context.moveTo(x, height);
-      context.lineTo(x + height, 0);
-    }
-    context.stroke();
     context.clearRect(left, top, right - left, bottom - top);
   });
-}
-
-// A white line with dark edges along the border of the chosen pixels.
-function outline(to, [rows, columns], chosen, [left, top, right, bottom]) {
-  const x = (column) => left + ((right - left) * column) / columns;
-  const y = (row) => top + ((bottom - top) * row) / rows;
-  const at = (row, column) =>
-    row >= 0 && column >= 0 && row < rows && column < columns ? chosen[row * columns + column] : 0;
-  to.beginPath();
-  for (let row = 0; row <= rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const start = column;
-      while (column < columns && at(row - 1, column) !== at(row, column)) column++;
-      if (column > start) to.moveTo(x(start), y(row)), to.lineTo(x(column), y(row));
-    }
-  }
-  for (let column = 0; column <= columns; column++) {
-    for (let row = 0; row < rows; row++) {
-      const start = row;
-      while (row < rows && at(row, column - 1) !== at(row, column)) row++;
-      if (row > start) to.moveTo(x(column), y(start)), to.lineTo(x(column), y(row));
-    }
-  }
-  const line = Math.max(1.2, Math.min(to.canvas.width, to.canvas.height) / 260);
-  to.lineCap = 'square';
-  to.strokeStyle = 'rgba(16, 16, 16, 0.85)';
-  to.lineWidth = 2.4 * line;
-  to.stroke();
-  to.strokeStyle = '#ffffff';
-  to.lineWidth = line;
-  to.stroke();
 }

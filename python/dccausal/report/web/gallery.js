@@ -3,7 +3,7 @@
 const NEAR = '600px';
 const CARD_PIXELS = 420;
 const AT_ONCE = 3;
-const LOOKS = [['explanation', 'Explanation'], ['overlay', 'Overlay'], ['photograph', 'Photo']];
+const LOOKS = [['overlay', 'Overlay'], ['explanation', 'Explanation'], ['photograph', 'Photo']];
 const RANGES = {
   size: [['', 'Any'], ['0-0.01', 'Under 1 %'], ['0.01-0.05', '1 to 5 %'], ['0.05-0.2', '5 to 20 %'], ['0.2-2', '20 % and more']],
   score: [['', 'Any'], ['0-0.5', 'Under 0.5'], ['0.5-0.9', '0.5 to 0.9'], ['0.9-1e9', '0.9 and more']],
@@ -17,7 +17,7 @@ function makeGallery(about, open) {
   const { items } = about;
   const grid = byId('grid');
   const cards = items.map((item) => makeCard(item, about));
-  const state = { look: 'explanation', descending: false, shown: items, last: 0 };
+  const state = { look: 'overlay', descending: false, shown: items, last: 0 };
   const pictures = makePictures(cards, items, () => state.look);
 
   const options = (id, pairs) => byId(id).replaceChildren(
@@ -131,12 +131,12 @@ function makeCard(item, about) {
     element('span', { className: 'card-file quiet', dir: 'auto', textContent: item.file || 'in memory' }));
   card.dataset.index = item.index;
   if (item.error === null) {
-    const [width, height] = item.photo;
-    frame.append(element('canvas', { width: 4 * Math.min(1, width / height), height: 4 }));
+    frame.append(element('canvas', { width: 4, height: 4 }));
     frame.firstChild.setAttribute('aria-hidden', 'true');
     card.append(element('span', { className: 'card-numbers' },
       element('span', { textContent: `${percent(item.size)} kept` }),
-      element('span', { className: 'quiet', textContent: item.score === null ? '' : `score ${score(item.score)}` })));
+      element('span', { className: isWeak(item.explanation_score, item.score) ? 'is-low' : 'quiet',
+        textContent: alone(item.explanation_score, item.score) })));
   } else {
     card.classList.add('is-failed');
     frame.append(element('span', { className: 'card-error', dir: 'auto', textContent: item.message || item.error }));
@@ -159,7 +159,7 @@ function makePictures(cards, items, look) {
   async function drawCard(index, view) {
     const canvas = cards[index].querySelector('canvas');
     const unpacked = await unpack(items[index]);
-    draw(canvas, unpacked, view, unpacked.kept, CARD_PIXELS);
+    draw(canvas, unpacked, view, unpacked.kept, CARD_PIXELS, { isSeen: true });
     unpacked.photo.close();
     drawn.set(index, view);
     canvas.classList.add('is-drawn');
@@ -195,7 +195,7 @@ function makePictures(cards, items, look) {
   function release(index) {
     if (!drawn.delete(index)) return;
     const canvas = cards[index].querySelector('canvas');
-    [canvas.width, canvas.height] = [4 * items[index].photo[0] / items[index].photo[1], 4];
+    [canvas.width, canvas.height] = [4, 4];
     canvas.classList.remove('is-drawn');
   }
 

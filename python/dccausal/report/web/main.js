@@ -17,6 +17,8 @@ function describe() {
   for (const [outcome, n] of Object.entries(about.outcomes)) facts.push([outcome[0].toUpperCase() + outcome.slice(1), count(n)]);
   if (failed) facts.push(['Failed', count(failed)]);
   if (known.length) facts.push(['Right', `${count(right)} of ${count(known.length)}`]);
+  byId('sees').hidden = !about.preprocess;
+  byId('sees').textContent = `What the model sees: ${about.preprocess}.`;
   byId('facts').replaceChildren(...facts.map(([name, value]) => fact(name, value)));
   byId('unfinished').hidden = !about.n_left;
   byId('unfinished').textContent = `The run is not finished: ${plural(about.n_left, 'photograph is', 'photographs are')} still to be explained.`;

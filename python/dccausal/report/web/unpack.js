@@ -61,17 +61,19 @@ function bitsFrom(bytes, n) {
 async function unpack(item) {
   const packed = await packedOf(item.index);
   const [height, width] = item.shape;
-  const [photo, planes, tones, kept, baseline] = await Promise.all([
+  const [photo, planes, tones, kept, baseline, ...nested] = await Promise.all([
     pictureOf(packed.photo),
     inflate(packed.levels),
     inflate(packed.tones),
     inflate(packed.kept),
     packed.baseline ? pictureOf(packed.baseline) : null,
+    ...packed.nested.map(inflate),
   ]);
   const levels = levelsFrom(planes, packed.n_bytes, height, width);
   return {
     item, packed, photo, baseline, levels, tones,
     kept: bitsFrom(kept, height * width),
+    nested: nested.map((bytes) => bitsFrom(bytes, height * width)),
     ranking: rankingFrom(levels, tones.length),
   };
 }

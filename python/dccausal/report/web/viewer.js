@@ -2,7 +2,9 @@
 
 const VIEWER_PIXELS = 1200;
 const CAPTIONS = {
-  overlay: () => 'Heat: how responsible each part is for the label. Outlined: the pixels chosen below.',
+  overlay: (item) => `Heat: how responsible each part is for the label. ${item.levels.length
+    ? 'Lines: what keeps 0.9 of the score, half of it, the label alone; boldest what is chosen below.'.replace('0.9', item.levels[0].confidence)
+    : 'Outlined: the pixels chosen below.'}`,
   heatmap: () => 'Responsibility alone, at the resolution of the model; bright is most responsible.',
   explanation: () => 'The chosen pixels in colour; all others grey and dark.',
   masked: (item) => `Everything else replaced by ${item.colour ? 'one colour' : 'the baseline'}, as the model was asked (at ${item.shape[1]} \u00d7 ${item.shape[0]} pixels).`,
@@ -13,7 +15,8 @@ const CAPTIONS = {
 function makeViewer(about, order) {
   const canvas = byId('canvas');
   const slider = byId('share');
-  const state = { item: null, unpacked: null, view: 'explanation', share: null, waiting: 0 };
+  // `share` is that of the slider, `level` the place of one of the nested sets; both null: the explanation.
+  const state = { item: null, unpacked: null, view: 'overlay', share: null, level: null, waiting: 0 };
   const views = makeSegments(byId('views'), VIEWS, state.view, (view) => show(view));
   VIEWS.forEach((_, i) => byId('views').children[i].setAttribute('aria-keyshortcuts', String(i + 1)));
   const treeButton = byId('views').lastElementChild;
@@ -21,7 +24,19 @@ function makeViewer(about, order) {
   fillTicks(byId('ticks'));
   let frame = 0;
 
-  const chosenShare = () => (state.share === null ? state.item.size : state.share);
+  let levels = null;
+
+  const chosenShare = () => {
+    if (state.share !== null) return state.share;
+    return state.level === null ? state.item.size : state.item.levels[state.level].size;
+  };
+  const chosenName = () => {
+    if (state.share !== null) return String(state.share);
+    return state.level === null ? 'kept' : `level ${state.level}`;
+  };
+  // The place of the level that is the explanation; -1 where none is.
+  const keptLevel = (item) => item.levels.findIndex(({ size, score: value }) =>
+    size === item.size && value === item.explanation_score);
 
   function redraw() {
     if (!frame) frame = requestAnimationFrame(redrawNow);
@@ -32,22 +47,38 @@ function makeViewer(about, order) {
     const { unpacked, item, view, share } = state;
     if (!unpacked) return;
     const isTree = view === 'tree';
-    const chosen = isTree ? null : share === null ? unpacked.kept : bestOf(unpacked, share);
-    draw(canvas, unpacked, view, chosen, VIEWER_PIXELS, isTree ? tree.shown() : null);
-    const what = isTree ? tree.tell() : share === null ? `the explanation, ${percent(item.size)} of the pixels` : `the best ${percent(share)} of the pixels`;
+    const chosen = isTree ? null : share !== null ? bestOf(unpacked, share)
+      : state.level === null ? unpacked.kept : unpacked.nested[state.level];
+    draw(canvas, unpacked, view, chosen, VIEWER_PIXELS, {
+      shown: isTree ? tree.shown() : null, levels: share === null ? unpacked.nested : [],
+    });
+    const what = isTree ? tree.tell() : share === null ? `${setName()}, ${percent(chosenShare())} of the pixels` : `the best ${percent(share)} of the pixels`;
     canvas.setAttribute('aria-label', `${VIEWS.find(([name]) => name === view)[1]} of ${item.file}: ${what}`);
     byId('caption').textContent = CAPTIONS[view](item);
-    canvas.dataset.ready = `${item.index} ${view} ${isTree ? tree.name() : share === null ? 'kept' : share}`;
+    canvas.dataset.ready = `${item.index} ${view} ${isTree ? tree.name() : chosenName()}`;
+  }
+
+  function setName() {
+    if (state.level === null) return 'the explanation';
+    const level = state.item.levels[state.level];
+    return level.confidence === 0 ? 'enough for the label alone' : `${levelName(level)} of the score`;
   }
 
   function tellShare() {
     const share = chosenShare();
     const { curve } = state.unpacked ? state.unpacked.packed : {};
-    const at = isCurve(curve) && state.share !== null ? `, score ${score(scoreAt(curve, share))}` : '';
-    const text = state.share === null ? `the explanation, ${percent(share)}` : `best ${percent(share)}${at}`;
+    const { item } = state;
+    let text = '';
+    if (state.share !== null) {
+      text = `best ${percent(share)}${isCurve(curve) ? `, score ${alone(scoreAt(curve, share), item.score)}` : ''}`;
+    } else {
+      const value = state.level === null ? item.explanation_score : item.levels[state.level].score;
+      text = `${setName()}, ${percent(share)}${value === null ? '' : `, score ${alone(value, item.score)}`}`;
+    }
     byId('share-text').textContent = text;
     slider.setAttribute('aria-valuetext', `${text} of the pixels`);
-    byId('reset').setAttribute('aria-pressed', String(state.share === null));
+    byId('reset').setAttribute('aria-pressed', String(state.share === null && state.level === null));
+    if (levels) levels.select(state.share !== null ? '' : String(state.level === null ? keptLevel(item) : state.level));
     slider.parentElement.style.setProperty('--filled', thumbAt(share));
     moveCursor(byId('curve'), state.share);
   }
@@ -67,12 +98,29 @@ function makeViewer(about, order) {
     redraw();
   }
 
-  function choose(share) {
+  function choose(share, level = null) {
     state.share = share;
-    if (share === null) slider.value = stepAt(state.item.size);
+    state.level = level;
+    if (share === null) slider.value = stepAt(chosenShare());
     if (state.view === 'tree' || (share !== null && state.view === 'photograph')) show('explanation');
     tellShare();
     redraw();
+  }
+
+  function makeLevels(item) {
+    const kept = keptLevel(item);
+    byId('levels').hidden = item.levels.length < 2;
+    byId('reset').hidden = item.levels.length > 1 && kept >= 0;
+    byId('levels').replaceChildren();
+    levels = item.levels.length < 2 ? null : makeSegments(byId('levels'),
+      item.levels.map((level, i) => [String(i), levelName(level)]), '',
+      (i) => choose(null, Number(i) === kept ? null : Number(i)));
+    const sizes = item.levels.length ? item.levels.map(({ size }) => size) : [item.size];
+    byId('marks').replaceChildren(...sizes.map((size) => {
+      const mark = element('span', { className: 'kept-mark' });
+      mark.style.left = thumbAt(size);
+      return mark;
+    }));
   }
 
   canvas.addEventListener('click', (event) => {
@@ -120,7 +168,7 @@ function makeViewer(about, order) {
     show,
     explanation: () => { if (state.item && state.item.error === null) choose(null); },
     open: (item) => {
-      Object.assign(state, { item, share: null });
+      Object.assign(state, { item, share: null, level: null });
       const shown = order();
       const at = shown.indexOf(item);
       byId('place').textContent = at < 0 ? '' : `${count(at + 1)} of ${count(shown.length)}`;
@@ -129,17 +177,18 @@ function makeViewer(about, order) {
       byId('viewer-title').textContent = item.error === null ? labelName(item) : 'Not explained';
       byId('viewer-file').textContent = item.path || item.file;
       byId('viewer-facts').replaceChildren(factsOf(item));
+      byId('viewer-levels').replaceChildren(...levelsOf(item));
       byId('viewer-notes').replaceChildren(...notesOf(item));
       byId('stage').hidden = item.error !== null;
       treeButton.hidden = !item.n_trees;
-      if (state.view === 'tree' && !item.n_trees) show('explanation');
+      if (state.view === 'tree' && !item.n_trees) show('overlay');
       if (item.error !== null) {
         state.waiting++;
         state.unpacked = null;
         byId('viewer-details').replaceChildren();
         return;
       }
-      byId('kept-mark').style.left = thumbAt(item.size);
+      makeLevels(item);
       slider.value = stepAt(item.size);
       drawCurve(byId('curve'), null, item);
       tellShare();

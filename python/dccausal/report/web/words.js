@@ -33,8 +33,24 @@ function labelName(item) {
   return item.name === null ? `label ${item.label}` : item.name.split(',')[0];
 }
 
+// "0.41 alone (photograph: 0.82)": a low score is never told without what it is to be held against.
+function alone(value, whole) {
+  if (value === null || value === undefined) return '';
+  const beside = whole === null || whole === undefined ? '' : ` (photograph: ${score(whole)})`;
+  return `${isWeak(value, whole) ? 'only ' : ''}${score(value)} alone${beside}`;
+}
+
+function isWeak(value, whole) {
+  return value !== null && whole !== null && whole > 0 && value < 0.25 * whole;
+}
+
+function levelName(level) {
+  if (level.confidence === 0) return 'label alone';
+  return level.confidence === 0.5 ? 'half' : String(level.confidence);
+}
+
 const OUTCOMES = {
-  minimal: 'No block of it can be masked too without losing the label.',
+  minimal: 'No block of it can be masked too without losing the label, or the share of the score that was asked for.',
   sufficient: 'Enough for the label, but not shown to be minimal: the search was stopped.',
   trivial: 'The label stays with everything masked, so no pixel can be said to be its cause.',
   insufficient: 'What is kept does not give the label; see the notes.',

@@ -1,0 +1,1 @@
+"""Methods that look into the model: by gradients, class activation maps, relevance, and extremal masks."""

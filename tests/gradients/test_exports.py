@@ -1,0 +1,246 @@
+"""Models as exporters write them: a gradient is built and right, or what stands in the way is named."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from dccausal.errors import ModelError
+from dccausal.gradients import gradient_model
+from differences import session
+
+REFUSED = {
+    "keras_augment_inside": "ReverseSequence 'functional_14_1/random_flip_1/.*' has no rule",
+    "keras_normalization": "the model has 3 inputs",
+}
+# Their numbers are rounded on the way, so that differences of small steps say nothing.
+ROUNDED = {"ort_quant_dynamic", "ort_quant_qdq"}
+NAMES = [
+    *("keras_augment_inside", "keras_binary", "keras_divided_outside", "keras_mnist", "keras_normalization"),
+    *(
+        "keras_rescaling_127",
+        "keras_resizing",
+        "occ_float16",
+        "onnxslim",
+        "opt_convnext_slow",
+        "opt_poolformer",
+    ),
+    *(
+        "opt_vit_fast",
+        "ort_quant_dynamic",
+        "ort_quant_qdq",
+        "timm_mini_border",
+        "timm_mini_center",
+        "timm_mini_rect",
+    ),
+    *(
+        "tv_baked_f255_nhwc_ts",
+        "tv_baked_norm01_ts",
+        "tv_baked_uint8_ts",
+        "tv_bf16_dynamo",
+        "tv_binary_squeeze_dynamo",
+    ),
+    *("tv_features_and_logits", "tv_half_dynamo", "tv_mnist_style", "tv_mobilenet_dynamo_dynhw"),
+    *("tv_mobilenet_dynamo_ext", "tv_mobilenet_ts_fixed", "tv_multilabel_dynamo"),
+]
+OUTPUT = {"tv_features_and_logits": "logits"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_small_exports(name, shared):
+    path = shared / "cases" / "exports" / "models" / name / "model.onnx"
+    if name in REFUSED:
+        with pytest.raises(ModelError, match=REFUSED[name]):
+            gradient_model(path, size=(64, 64))
+        return
+    built = gradient_model(path, output=OUTPUT.get(name), size=(64, 64))
+    onnx.checker.check_model(built)
+    runner = session(built)
+    given = runner.get_inputs()[0]
+    sides = [64 if isinstance(n, str) or n is None else n for n in given.shape]
+    if given.shape[-1] not in (1, 3) and isinstance(given.shape[1], str):
+        sides[1] = 3
+    check_slopes(
+        built, given.name, [1, *sides[1:]], 50.0 if name in HUNDREDS else 1.0, is_rounded=name in ROUNDED
+    )
+
+
+HUNDREDS = {
+    "keras_binary",
+    "keras_mnist",
+    "keras_rescaling_127",
+    "keras_resizing",
+    "tv_baked_f255_nhwc_ts",
+    "tv_baked_uint8_ts",
+}
+
+
+def check_slopes(built, name, shape, scale, *, is_rounded):
+    """Compare with differences of the forward pass by ONNX Runtime; most steps must be free of kinks."""
+    runner = session(built)
+    random = np.random.default_rng(0)
+    x = (random.random(shape) * scale).astype(np.float32)
+    target = np.ones(shape[0], np.int64)
+    logits, gradient = runner.run(["logits", "gradient"], {name: x, "target": target})
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0
+    if is_rounded:
+        return
+    column = 0 if logits.shape[1] == 1 else 1
+    off = []
+    for _ in range(12):
+        v = random.standard_normal(shape) * scale * 3e-4
+        ahead, behind = (x + v).astype(np.float32), (x - v).astype(np.float32)
+        ends = [
+            runner.run(["logits"], {name: end, "target": target})[0][0, column] for end in (ahead, behind)
+        ]
+        wanted = (gradient.astype(np.float64) * (ahead.astype(np.float64) - behind)).sum()
+        size = np.linalg.norm(gradient) * np.linalg.norm(v) * 2 / np.sqrt(gradient.size)
+        off.append(abs(float(ends[0]) - float(ends[1]) - wanted) / size)
+    assert np.median(off) < 0.1
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "mobilenet_v1_0.25_128_nhwc", "squeezenet1.1"])
+def test_published_models(name, shared):
+    built = gradient_model(shared / "models" / f"{name}.onnx")
+    onnx.checker.check_model(built)
+    given = built.graph.input[0]
+    shape = [1, *(d.dim_value for d in given.type.tensor_type.shape.dim[1:])]
+    check_slopes(built, given.name, shape, 1.0, is_rounded=True)
+
+
+def tiny(nodes, *, opset=17, shape=(3, 4, 4), more=(), kind=TensorProto.FLOAT, constants=()):
+    inputs = [helper.make_tensor_value_info("image", kind, ["N", *shape]), *more]
+    graph = helper.make_graph(
+        nodes, "tiny", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], list(constants)
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def test_an_operation_without_a_rule_is_named_before_any_work():
+    model = tiny([
+        helper.make_node("Relu", ["image"], ["a"], "first"),
+        helper.make_node("Det", ["a"], ["y"], "the_determinant"),
+    ])  # fmt: skip
+    with pytest.raises(
+        ModelError, match=r"Det 'the_determinant' has no rule for the gradient; export the model without"
+    ):
+        gradient_model(model)
+
+
+def test_a_custom_operation_is_named():
+    model = tiny([helper.make_node("FusedConv", ["image"], ["y"], "fused", domain="com.microsoft")])
+    with pytest.raises(ModelError, match=r"com\.microsoft:FusedConv 'fused' has no rule"):
+        gradient_model(model)
+
+
+def test_several_inputs_are_refused():
+    other = helper.make_tensor_value_info("other", TensorProto.FLOAT, ["N", 3, 4, 4])
+    model = tiny([helper.make_node("Add", ["image", "other"], ["y"])], more=[other])
+    with pytest.raises(ModelError, match="the model has 2 inputs"):
+        gradient_model(model)
+    with pytest.raises(ModelError, match="it can be given an image only"):
+        gradient_model(model, image="image")
+
+
+def test_numbers_that_are_compared_only_have_no_gradient():
+    model = tiny([
+        helper.make_node("Sign", ["image"], ["a"]),
+        helper.make_node("Flatten", ["a"], ["y"]),
+    ])  # fmt: skip
+    with pytest.raises(ModelError, match="has no gradient: between it and 'image' all numbers are"):
+        gradient_model(model)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="no ONNX model"):
+        gradient_model(b"not a model")
+    with pytest.raises(ModelError, match="cannot be read"):
+        gradient_model(tmp_path / "nothing.onnx")
+
+
+def test_the_weights_are_in_the_model_once(shared):
+    path = shared / "models" / "squeezenet1.1.onnx"
+    assert gradient_model(path).ByteSize() < 1.05 * path.stat().st_size
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.UINT8])
+def test_half_precision_and_whole_numbers_are_computed_in_float32(kind):
+    model = tiny([
+        helper.make_node("Cast", ["image"], ["a"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["a", "a"], ["b"]),
+        helper.make_node("ReduceMean", ["b"], ["y"], axes=[2, 3], keepdims=0),
+    ], kind=kind)  # fmt: skip
+    runner = session(gradient_model(model))
+    x = np.random.default_rng(0).random((2, 3, 4, 4)).astype(np.float32)
+    found = runner.run(["gradient"], {"image": x, "target": np.array([0, 2])})[0]
+    wanted = np.zeros_like(x)
+    for row, column in enumerate((0, 2)):
+        wanted[row, column] = 2 * x[row, column] / 16
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_a_model_of_one_output_has_two_targets():
+    model = tiny([
+        helper.make_node("ReduceMean", ["image"], ["a"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Sigmoid", ["a"], ["y"]),
+    ])  # fmt: skip
+    runner = session(gradient_model(model))
+    x = np.ones((2, 3, 4, 4), np.float32)
+    logits, found = runner.run(["logits", "gradient"], {"image": x, "target": np.array([1, 0])})
+    assert logits.tolist() == [[1.0], [1.0]]
+    np.testing.assert_allclose(found[0], 1 / 48, rtol=1e-6)
+    np.testing.assert_allclose(found[1], -1 / 48, rtol=1e-6)
+
+
+def old_model(opset):
+    """A model in the words of an old opset: attributes where inputs are now, softmax over all that follows."""
+    nodes = [
+        helper.make_node("Clip", ["image"], ["a"], min=0.1, max=0.8),
+        helper.make_node("Pad", ["a"], ["b"], pads=[0, 0, 1, 0, 0, 0, 0, 1], value=0.2),
+        helper.make_node("Upsample", ["b"], ["c"], mode="nearest", scales=[1.0, 1.0, 2.0, 2.0]) if opset < 9
+        else helper.make_node("Identity", ["b"], ["c"]),
+        helper.make_node("Slice", ["c"], ["d"], axes=[2], starts=[1], ends=[4]),
+        helper.make_node("Split", ["d"], ["e", "f"], axis=1, split=[1, 2]),
+        helper.make_node("ReduceSum", ["f"], ["g"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["e", "g"], ["h"]),
+        helper.make_node("Softmax", ["h"], ["i"]),
+        helper.make_node("Dropout", ["i"], ["j"], ratio=0.5),
+        helper.make_node("Squeeze", ["j"], ["k"], axes=[1]),
+        helper.make_node("Unsqueeze", ["k"], ["l"], axes=[1]),
+        helper.make_node("Mul", ["l", "l"], ["m"]),
+        helper.make_node("ReduceMean", ["m"], ["y"], axes=[1, 3], keepdims=0),
+    ]  # fmt: skip
+    model = tiny(nodes, opset=opset)
+    model.ir_version = 4
+    return model
+
+
+@pytest.mark.parametrize("opset", [7, 8, 9])
+def test_old_opsets_are_raised(opset):
+    model = old_model(opset)
+    x = np.random.default_rng(opset).random((2, 3, 4, 4)).astype(np.float32)
+    (wanted,) = session(model).run(None, {"image": x})
+    runner = session(gradient_model(model))
+    target = np.array([1, 2])
+    logits, found = runner.run(["logits", "gradient"], {"image": x, "target": target})
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5)
+    v = np.random.default_rng(0).standard_normal(x.shape).astype(np.float32) * 2e-3
+    ends = [runner.run(["logits"], {"image": e, "target": target})[0] for e in (x + v, x - v)]
+    change = (ends[0] - ends[1])[np.arange(2), target]
+    expected = 2 * (found * v).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(change, expected, atol=0.1 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["logits", "target", "gradient"])
+def test_nodes_and_tensors_may_be_called_like_ours(name):
+    model = tiny([
+        helper.make_node("Mul", ["image", "image"], [name], name),
+        helper.make_node("ReduceMean", [name], ["y"], "last", axes=[2, 3], keepdims=0),
+    ])  # fmt: skip
+    runner = session(gradient_model(model))
+    x = np.ones((1, 3, 4, 4), np.float32)
+    found = runner.run(["gradient"], {"image": x, "target": np.array([1])})[0]
+    np.testing.assert_allclose(found[0, 1], 2 / 16)
+    at_layer = session(gradient_model(model, layer=name))
+    assert at_layer.run(["activation"], {"image": x, "target": np.array([1])})[0].shape == x.shape

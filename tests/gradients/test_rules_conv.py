@@ -1,0 +1,212 @@
+"""Convolutions and pools against differences in float64, over strides, pads, dilations, groups and odd sizes."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from differences import by_runtime, by_runtime_in_float64, check, image, node, session, small_model, weights
+
+MANY = settings(max_examples=40, deadline=None)
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+SEEDS = st.integers(0, 2**16)
+SIZES = st.tuples(st.integers(4, 9), st.integers(4, 9))
+AUTO = st.sampled_from(["NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"])
+
+
+def fits(size, kernel, dilations, pads):
+    n = len(size)
+    return all(size[i] + pads[i] + pads[n + i] > (kernel[i] - 1) * dilations[i] for i in range(n))
+
+
+@given(
+    SIZES,
+    PAIRS,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    AUTO,
+    st.sampled_from([(1, 2, 3), (2, 4, 2), (3, 3, 3), (2, 2, 4)]),
+    st.booleans(),
+    st.booleans(),
+    SEEDS,
+)
+@MANY
+def test_conv(size, kernel, strides, dilations, pads, auto, groups, has_bias, is_open, seed):
+    group, into, out = groups
+    assume(into % group == 0 and out % group == 0)
+    assume(fits(size, kernel, dilations, pads if auto == "NOTSET" else [0] * 4))
+    assume(dilations == (1, 1) or not auto.startswith("SAME"))
+    assume(all(k >= s for k, s in zip(kernel, strides, strict=True)) or not auto.startswith("SAME"))
+    is_open = is_open and auto == "NOTSET"
+    how = {"pads": pads} if auto == "NOTSET" else {"auto_pad": auto}
+    made = node(
+        "Conv",
+        "image",
+        "w",
+        *(["b"] if has_bias else []),
+        strides=strides,
+        dilations=dilations,
+        group=group,
+        **how,
+    )
+    constants = {"w": weights(out, into // group, *kernel, seed=seed), "b": weights(out)}
+    nodes = [made]
+    if is_open:  # then the head needs a fixed number of columns
+        nodes = [
+            node(
+                "Conv", "image", "w", outputs=["z"], strides=strides, dilations=dilations, group=group, **how
+            ),
+            node("Mul", "z", "z", outputs=["zz"]),
+            node("GlobalAveragePool", "zz"),
+        ]
+    model = small_model(nodes, (into, *size), constants, open_size=is_open, seed=seed)
+    x = image((into, *size), seed=seed)
+    check(
+        model,
+        x,
+        evaluate=None if is_open else by_runtime(model),
+        step=STEP_OF_LINEAR if not is_open else 1e-6,
+        **({"size": size} if is_open else {}),
+    )
+
+
+STEP_OF_LINEAR = 0.25
+
+
+@given(st.integers(5, 9), st.integers(1, 3), st.integers(1, 2), st.integers(0, 1), SEEDS)
+@MANY
+def test_conv_along_one_axis(size, kernel, stride, pad, seed):
+    nodes = [
+        node("Reshape", "image", "rows", outputs=["flat"]),
+        node("Conv", "flat", "w", strides=[stride], pads=[pad, pad]),
+    ]
+    constants = {"rows": np.array([0, 2, -1]), "w": weights(3, 2, kernel, seed=seed)}
+    model = small_model(nodes, (2, size, 2), constants, seed=seed)
+    check(model, image((2, size, 2), seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
+
+
+@given(
+    st.tuples(st.integers(2, 5), st.integers(2, 5)),
+    PAIRS,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 1), min_size=4, max_size=4),
+    st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    st.sampled_from([(1, 2, 3), (2, 4, 2), (2, 2, 2)]),
+    st.sampled_from(["pads", "upper", "lower", "shape"]),
+    SEEDS,
+)
+@MANY
+def test_conv_transpose(size, kernel, strides, dilations, pads, extra, groups, how, seed):
+    group, into, out = groups
+    assume(all(e < max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)))
+    full = [
+        s * (n - 1) + (k - 1) * d + 1 for n, s, k, d in zip(size, strides, kernel, dilations, strict=True)
+    ]
+    assume(all(full[i] + extra[i] - pads[i] - pads[2 + i] > 0 for i in range(2)))
+    given_by = {
+        "pads": {"pads": pads, "output_padding": extra},
+        "upper": {"auto_pad": "SAME_UPPER"},
+        "lower": {"auto_pad": "SAME_LOWER"},
+        "shape": {"output_shape": [max(n - 1, 1) for n in full]},
+    }[how]
+    if how in ("upper", "lower"):
+        assume(all((k - 1) * d + 1 >= s for k, d, s in zip(kernel, dilations, strides, strict=True)))
+    made = node(
+        "ConvTranspose", "image", "w", "b", strides=strides, dilations=dilations, group=group, **given_by
+    )
+    constants = {"w": weights(into, out // group, *kernel, seed=seed), "b": weights(out)}
+    model = small_model([made], (into, *size), constants, seed=seed)
+    check(model, image((into, *size), seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
+
+
+@given(
+    SIZES,
+    PAIRS,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    AUTO,
+    st.booleans(),
+    SEEDS,
+)
+@MANY
+def test_max_pool(size, kernel, strides, dilations, pads, auto, ceil, seed):
+    assume(all(p < k for p, k in zip(pads, kernel * 2, strict=True)))
+    assume(fits(size, kernel, dilations, [0] * 4))
+    how = {"pads": pads, "ceil_mode": int(ceil)} if auto == "NOTSET" else {"auto_pad": auto}
+    made = node("MaxPool", "image", kernel_shape=kernel, strides=strides, dilations=dilations, **how)
+    model = small_model([made], (2, *size), seed=seed)
+    distinct = np.random.default_rng(seed).permutation(2 * 2 * size[0] * size[1]).reshape(2, 2, *size) / 10
+    check(model, distinct, evaluate=by_runtime_in_float64(model))
+
+
+@given(
+    SIZES,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    AUTO,
+    st.booleans(),
+    st.booleans(),
+    SEEDS,
+)
+@MANY
+def test_average_pool(size, kernel, strides, pads, auto, ceil, counts_pads, seed):
+    assume(all(p < k for p, k in zip(pads, kernel * 2, strict=True)))
+    assume(fits(size, kernel, (1, 1), [0] * 4))
+    how = {"pads": pads, "ceil_mode": int(ceil)} if auto == "NOTSET" else {"auto_pad": auto}
+    made = node(
+        "AveragePool",
+        "image",
+        kernel_shape=kernel,
+        strides=strides,
+        count_include_pad=int(counts_pads),
+        **how,
+    )
+    model = small_model([made], (2, *size), seed=seed)
+    check(model, image((2, *size), seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [
+        ("GlobalAveragePool", {}),
+        ("GlobalMaxPool", {}),
+        ("GlobalLpPool", {}),
+        ("GlobalLpPool", {"p": 3}),
+    ],
+)
+@given(SIZES, SEEDS)
+@MANY
+def test_global_pools(op, attributes, size, seed):
+    model = small_model([node(op, "image", **attributes)], (3, *size), seed=seed)
+    x = image((3, *size), seed=seed)
+    if "Lp" in op:  # which the package onnx does not evaluate
+        check(model, x, evaluate=by_runtime(model), step=2e-3, tolerance=2e-3)
+    else:
+        check(model, x)
+
+
+@given(SIZES, PAIRS, PAIRS, SEEDS)
+@MANY
+def test_lp_pool(size, kernel, strides, seed):
+    made = node("LpPool", "image", kernel_shape=kernel, strides=strides)
+    model = small_model([made], (2, *size), seed=seed)
+    check(model, image((2, *size), seed=seed, low=0.5), evaluate=by_runtime(model), step=2e-3, tolerance=2e-3)
+
+
+def test_equal_maxima_give_it_to_the_first():
+    model = small_model([node("MaxPool", "image", kernel_shape=[2, 2], strides=[2, 2])], (1, 2, 2))
+    found = session_gradient(model, np.zeros((1, 1, 2, 2)))
+    assert np.count_nonzero(found) == 1
+    assert found[0, 0, 0, 0] != 0
+
+
+def session_gradient(model, x):
+    from dccausal.gradients import gradient_model
+
+    built = gradient_model(model, image="image")
+    feed = {"image": x.astype(np.float32), "target": np.zeros(len(x), np.int64)}
+    return session(built).run(["gradient"], feed)[0]
