@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +14,8 @@ from dccausal.errors import ClassifierError, DccausalError, OptionError
 
 _MIN_CLASSES = 2
 _MAX_LISTED = 5
+# What libraries call the scores in what a model returns.
+_HOLDERS = ("logits", "probabilities", "probs", "scores", "predictions")
 _MAX_DIGITS = 18  # of an index that is given as text
 _MAX_INDEX = 1 << 63  # where the number of classes is not known
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -76,15 +78,16 @@ def check_answer(answer: Any, n: int) -> NDArray[Any]:
     Parameters
     ----------
     answer
-        Anything that numpy turns into an array.
+        Anything that numpy turns into an array; or an object or dict that holds one as "logits", "probabilities",
+        "probs" or "scores", as libraries of models return it.
     n
         Number of images that were asked about.
 
     Returns
     -------
     NDArray
-        Scores (n, classes), float32 or float64 as given (float16 and whole numbers become float32); or labels
-        (n,) int64.
+        Scores (n, classes), float32 or float64 as given (float16, whole numbers and truth values become float32);
+        or labels (n,) int64, of truth values 0 and 1.
 
     Raises
     ------
@@ -93,17 +96,20 @@ def check_answer(answer: Any, n: int) -> NDArray[Any]:
         classes, if a score is NaN or infinite, or if a label is negative.
 
     """
+    needed = f"scores ({n}, classes) or integer labels ({n},) are needed"
     try:
+        answer = _held(answer, needed)
         array = np.asarray(answer)
+    except DccausalError:
+        raise
     except Exception as error:
         raise ClassifierError(
-            f"the classifier returned {type(answer).__name__}, which is no array ({said(error)}); "
-            f"scores ({n}, classes) or integer labels ({n},) are needed"
+            f"the classifier returned {type(answer).__name__}, which is no array ({said(error)}); {needed}"
         ) from error
+    if array.dtype == np.bool_:
+        array = array.astype(np.int64 if array.ndim == 1 else np.float32)
     if array.ndim not in (1, 2) or array.dtype.kind not in "fiu" or len(array) != n:
-        raise ClassifierError(
-            f"{_describe(array, n)}; scores ({n}, classes) or integer labels ({n},) are needed"
-        )
+        raise ClassifierError(f"{_describe(array, n, answer)}; {needed}")
     if array.ndim == 1:
         return _check_labels(array, n)
     if array.shape[1] < _MIN_CLASSES:
@@ -114,20 +120,50 @@ def check_answer(answer: Any, n: int) -> NDArray[Any]:
         array = array.astype(np.float32)
     is_finite = np.isfinite(array)
     if not is_finite.all():
-        n_bad = n - int(np.count_nonzero(is_finite.all(axis=1)))
-        raise not_finite(n_bad, n)
+        raise not_finite(np.flatnonzero(~is_finite.all(axis=1)), n)
     return np.ascontiguousarray(array)
 
 
-def not_finite(n_bad: int, n: int) -> ClassifierError:
-    """Return the error about scores of ``n`` images, of which so many have some that are not finite."""
-    return ClassifierError(
+def not_finite(bad: int | NDArray[np.integer[Any]], n: int) -> ClassifierError:
+    """
+    Return the error about scores of ``n`` images, of which some have scores that are not finite.
+
+    ``bad`` is their number, or their rows, which the error then keeps as ``rows``.
+    """
+    n_bad = bad if isinstance(bad, int) else len(bad)
+    error: Any = ClassifierError(
         f"the classifier returned NaN or infinite scores for {n_bad} of {n} images; finite scores are needed"
     )
+    error.rows = () if isinstance(bad, int) else tuple(int(row) for row in bad)
+    found: ClassifierError = error
+    return found
 
 
-def _describe(array: NDArray[Any], n: int) -> str:
-    return f"the classifier returned {array.shape} {array.dtype} for {n} images"
+def _held(answer: Any, needed: str) -> Any:
+    """Return the array that an answer is or holds."""
+    if answer is None:
+        raise ClassifierError(f"the classifier returned None (does it lack its return?); {needed}")
+    if hasattr(answer, "__array__") or isinstance(answer, list):
+        return answer
+    if isinstance(answer, Mapping):
+        found = next((answer[key] for key in _HOLDERS if key in answer), None)
+        if found is None and len(answer) == 1:
+            found = next(iter(answer.values()))
+        if found is None:
+            keys = ", ".join(shown(key) for key in list(answer)[:_MAX_LISTED])
+            raise ClassifierError(f"the classifier returned a dict with the keys {keys}; {needed}")
+        return found
+    if isinstance(answer, tuple):
+        kinds = ", ".join(str(getattr(part, "shape", type(part).__name__)) for part in answer[:_MAX_LISTED])
+        if any(hasattr(part, "shape") and len(getattr(part, "shape", ())) for part in answer):
+            raise ClassifierError(f"the classifier returned a tuple of {len(answer)} ({kinds}); {needed}")
+        return answer
+    return next((found for key in _HOLDERS if (found := getattr(answer, key, None)) is not None), answer)
+
+
+def _describe(array: NDArray[Any], n: int, answer: Any = None) -> str:
+    kind = f" ({type(answer).__name__})" if array.ndim == 0 and array.dtype == object else ""
+    return f"the classifier returned {array.shape} {array.dtype}{kind} for {n} images"
 
 
 def _check_labels(array: NDArray[Any], n: int) -> NDArray[np.int64]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from dccausal.errors import ClassifierError, OptionError
 
 _THRESHOLD = 0.5
+# Scores of one image differ by about this much with the batch it is in.
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,22 @@ class Target:
     label
         Index of the label.
     top_k
-        The label passes if it is among this many best ones. None: it passes if its score reaches 0.5, the rule
-        of several labels at once.
+        The label passes if it is among this many best ones. None: it passes if its score reaches ``least``.
     score
         Its score on the intact image; NaN where the classifier gives labels only.
+    least
+        What counts where ``top_k`` is None: 0.5, the rule of several labels at once, unless something else was
+        asked for.
+    note
+        A sentence on when the label counts as given, where that is not what one would think.
 
     """
 
     label: int
     top_k: int | None
     score: float
+    least: float = _THRESHOLD
+    note: str | None = None
 
     def judge(self, answer: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return, for each row of a checked answer, whether it passes, and the label's score (n,)."""
@@ -48,18 +56,38 @@ class Target:
         self, ranks: NDArray[Any], scores: NDArray[Any]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return the same where only the label's rank, 1 for the best, and its score are known, each (n,)."""
-        is_passing = scores >= _THRESHOLD if self.top_k is None else ranks <= self.top_k
+        is_passing = scores >= self.least if self.top_k is None else ranks <= self.top_k
         return is_passing, np.ascontiguousarray(scores, dtype=np.float32)
 
 
 def choose_target(
-    answer: NDArray[Any], target: int | None, top_k: int | None, *, multi_label: bool, needs_scores: bool
+    answer: NDArray[Any],
+    target: int | None,
+    top_k: int | None,
+    *,
+    multi_label: bool,
+    needs_scores: bool,
+    threshold: float | None = None,
 ) -> Target:
     """
     Fix the label to explain from the answer on the intact image (one row).
 
     A label that is not the top one passes as long as its rank is no worse than on the intact image, unless
-    ``top_k`` says otherwise.
+    ``top_k`` says otherwise; the last one, as long as its score is no less.
+
+    Parameters
+    ----------
+    answer
+        Checked scores (1, classes), or a label (1,).
+    target, top_k
+        As in ``explain``.
+    multi_label
+        Whether the scores are independent of each other.
+    needs_scores
+        Whether labels alone will not do.
+    threshold
+        The score from which on a label counts as given, of several labels at once or of the yes of two columns
+        [1 - p, p]; None for 0.5.
 
     Raises
     ------
@@ -77,21 +105,49 @@ def choose_target(
         raise OptionError(
             f"top_k is {top_k}; with {n_classes} classes every answer would pass, so less is needed"
         )
+    if threshold is not None and not multi_label:
+        return _choose_yes_or_no(answer[0], target, threshold)
     label = int(answer[0].argmax()) if target is None else target
     score = float(answer[0, label])
-    if multi_label and top_k is None and score >= _THRESHOLD:
-        return Target(label, None, score)
+    least = _THRESHOLD if threshold is None else threshold
+    if multi_label and top_k is None and score >= least:
+        return Target(label, None, score, least)
     rank = int(rank_of(answer[:1], label)[0])
     if top_k is not None and rank > top_k:
         raise OptionError(
             f"target {label} is number {rank} on this image, not among the top_k = {top_k}; "
             f"top_k={rank} or another target is needed"
         )
+    if top_k is not None:
+        return Target(label, top_k, score)
     if rank >= n_classes:
-        raise OptionError(
-            f"target {label} is the last of {n_classes} labels on this image; one that ranks better is needed"
+        return _by_own_score(label, score, f"the last of {n_classes}")
+    note = None
+    if rank > 1:
+        note = (
+            f"Label {label} is number {rank} of {n_classes} on this image; it counts as given while it is among the "
+            f"{rank} best."
         )
-    return Target(label, rank if top_k is None else top_k, score)
+    elif multi_label:
+        note = f"No label reaches {least:g} on this image; the best counts as given while it stays the best."
+    return Target(label, rank, score, note=note)
+
+
+def _choose_yes_or_no(scores: NDArray[Any], target: int | None, threshold: float) -> Target:
+    """Return the target of two columns [1 - p, p], of which the second counts from the threshold on."""
+    label = int(scores[1] >= threshold) if target is None else target
+    score, least = float(scores[label]), threshold if label else 1 - threshold
+    if score >= least:
+        return Target(label, None, score, least)
+    return _by_own_score(label, score, f"not given, by the threshold of {threshold:g},")
+
+
+def _by_own_score(label: int, score: float, why: str) -> Target:
+    note = (
+        f"Label {label} is {why} on this image, with a score of {score:.3g}; it counts as given while its score is "
+        "no less."
+    )
+    return Target(label, None, score, score - _ROUNDING * max(abs(score), _ROUNDING), note)
 
 
 def _choose_by_label(label: int, target: int | None, top_k: int | None, *, needs_scores: bool) -> Target:

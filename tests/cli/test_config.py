@@ -49,9 +49,14 @@ def _manifest(out, *arguments):
 
 def test_every_option_can_be_given_by_file_and_by_variable(tmp_path):
     lines = [f"{option.name.replace('_', '-')} = {VALUES[option.kind][0]}" for option in TABLE]
-    expected = {option.name: VALUES[option.kind][1] for option in TABLE}
+    expected = {
+        option.name: [VALUES[str][1]] if option.is_list else VALUES[option.kind][1] for option in TABLE
+    }
     assert _values(_file(tmp_path, "\n".join(lines))) == expected
-    variables = {f"DCCAUSAL_{name.upper()}": str(value) for name, value in expected.items()}
+    variables = {
+        f"DCCAUSAL_{name.upper()}": ";".join(value) if isinstance(value, list) else str(value)
+        for name, value in expected.items()
+    }
     found = read_environment(TABLE, NAMES, variables)
     assert {name: item.value for name, item in found.items()} == expected
     assert all(type(item.value) is type(expected[name]) for name, item in found.items())

@@ -68,16 +68,18 @@ def test_json_is_one_document(tmp_path, capsys, photo):
 
 
 def test_the_table_has_a_column_for_each_way(tmp_path, capsys, photo, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "240")
     path = export(tmp_path, optimum(exports.vit()))
     text = _inspect(capsys, path, "--check", photo, "--no-speed").out
-    heading = next(line for line in text.splitlines() if "as understood" in line)
-    assert [part.strip() for part in heading.strip("┃ ").split("┃")] == [
+    lines = [line.strip("┃").split("┃") for line in text.splitlines() if line.startswith("┃")]
+    assert [" ".join(part.strip() for part in column).strip() for column in zip(*lines, strict=True)] == [
         "as understood (tf)",
         "--preprocess imagenet",
+        "--preprocess torchvision",
         "--preprocess unit",
         "--preprocess raw",
         "--preprocess caffe",
+        "--geometry crop",
     ]
     classifier = on_cpu(path)
     for candidate in check_photo(classifier, Image.open(photo).convert("RGB")):
@@ -90,16 +92,18 @@ def test_each_way_is_what_its_option_gives(tmp_path, photo):
     path = export(tmp_path, optimum(exports.clip()))
     picture = Image.open(photo).convert("RGB").resize((50, 40))
     candidates = check_photo(on_cpu(path), picture)
-    assert [candidate.title for candidate in candidates] == ["as understood", *PRESETS]
+    assert [candidate.title for candidate in candidates] == ["as understood", *PRESETS, "--geometry squash"]
     for candidate in candidates[1:]:
-        classifier = on_cpu(path, preprocess=candidate.title)
+        is_preset = candidate.title in PRESETS
+        classifier = on_cpu(path, **{"preprocess": candidate.title} if is_preset else {"geometry": "squash"})
         scores = classifier(classifier.prepare(picture)[0][None])[0]
         assert candidate.best[0][0] == scores.argmax()
         assert candidate.best[0][2] == scores.max()
 
 
-def test_a_model_of_uint8_has_one_way():
-    assert [title for title, _ in plausible(on_cpu(build(dtype="uint8")))] == ["as understood (raw)"]
+def test_a_model_of_uint8_has_one_range():
+    whole = ["as understood (raw)", "--geometry crop"]
+    assert [title for title, _ in plausible(on_cpu(build(dtype="uint8")))] == whole
     cut = on_cpu(build(dtype="uint8"), preprocess=Preprocess(scale=1, geometry="crop"))
     assert [title for title, _ in plausible(cut)] == ["as understood", "raw"]
 

@@ -56,9 +56,11 @@ def test_labels_alone(dtype):
         ),
         (np.zeros((3, 5, 1)), r"returned \(3, 5, 1\) float64 for 3 images; scores \(3, classes\)"),
         (np.zeros(()), r"returned \(\) float64 for 3 images; scores \(3, classes\)"),
-        (None, r"returned \(\) object for 3 images; scores"),
+        (None, r"returned None \(does it lack its return\?\); scores \(3, classes\)"),
+        ({"boxes": 1, "classes": 2}, "returned a dict with the keys 'boxes', 'classes'; scores"),
+        ((np.zeros((3, 2)), np.zeros((3, 7))), r"returned a tuple of 2 \(\(3, 2\), \(3, 7\)\); scores"),
+        (object(), r"returned \(\) object \(object\) for 3 images; scores"),
         ("label", r"returned \(\) <U5 for 3 images; scores"),
-        (np.zeros((3, 5), bool), r"returned \(3, 5\) bool for 3 images"),
         (np.zeros((3, 5), complex), r"returned \(3, 5\) complex128 for 3 images"),
         ([[1, 2], [3], [4]], "returned list, which is no array .*; scores"),
         (

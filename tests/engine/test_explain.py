@@ -338,7 +338,6 @@ def test_classifiers_that_do_not_answer(answer, text):
         ({"on_interrupt": "stop"}, "on_interrupt is 'stop'; one of return, raise is needed"),
         ({"target": 7}, "target is 7; a label from 0 to 1 is needed"),
         ({"target": "cat"}, "classifier's names are unknown; an index is needed"),
-        ({"target": 0}, "target 0 is the last of 2 labels on this image"),
         ({"target": 0, "top_k": 1}, "target 0 is number 2 on this image, not among the top_k = 1"),
         ({"baseline": "no colour"}, "no colour"),
         ({"batch_size": 0}, "batch_size is 0"),

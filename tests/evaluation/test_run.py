@@ -107,8 +107,10 @@ def test_a_run_has_the_known_answers(few, capsys):
                     1,
                     0.5,
                 )
-            phases = row["calls_search"] + row["calls_growth"] + row["calls_shrinking"]
-            assert phases + 3 == row["calls"] == row["cost@0"]
+            phases = sum(row[f"calls_{phase}"] for phase in ("search", "growth", "shrinking", "remainder"))
+            assert (
+                phases + 5 == row["calls"] == row["cost@0"]
+            )  # the two first images, and three nested sets at the end
             assert row["cost_grown"] < row["cost@0"] or row["method"] != _METHOD
             assert row["score"] > 0.99
             assert row["is_minimal"] is True
@@ -264,8 +266,12 @@ def test_a_floor_costs_calls_that_are_counted_apart(few):
     main(_arguments("--min-confidence", "0,0.5,0.9", "--no-plots", "--sheet", 0, out="floors"))
     one, three = _rows(few / "run")[0], _rows(few / "floors")[0]
     assert one["calls"] == three["calls"]
-    assert three["calls@0.5"] > 0
-    assert three["extraction_calls"] == one["extraction_calls"] + three["calls@0.5"] + three["calls@0.9"]
+    assert (three["size@0.9"], three["size@0.5"]) == (1 / 32, 1 / 32)  # nested sets, at hand
+    assert three["extraction_calls"] == one["extraction_calls"]
+    main(_arguments("--min-confidence", "0,0.7", "--no-plots", "--sheet", 0, out="another"))
+    two = _rows(few / "another")[0]
+    assert two["calls@0.7"] > 0
+    assert two["extraction_calls"] == one["extraction_calls"] + two["calls@0.7"]
 
 
 # Killed, interrupted, out of reach

@@ -65,7 +65,7 @@ def test_other_arrays_are_refused(array, text):
         load_photo(array)
 
 
-@pytest.mark.parametrize("thing", [None, 7, b"bytes", ["a.png"]])
+@pytest.mark.parametrize("thing", [None, 7, ["a.png"]])
 def test_other_types_are_refused(thing):
     with pytest.raises(ImageError, match=f"given as {type(thing).__name__}; a path, a Pillow image"):
         load_photo(thing)

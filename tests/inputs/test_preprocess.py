@@ -228,7 +228,10 @@ def test_one_number_stands_for_three_channels():
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"geometry": "stretch"}, "geometry is 'stretch'; one of squash, crop, squash-crop, pad is needed"),
+        (
+            {"geometry": "stretch"},
+            "geometry is 'stretch'; one of squash, crop, squash-crop, pad, pad-crop is needed",
+        ),
         ({"interpolation": "cubic"}, "interpolation is 'cubic'; one of nearest, "),
         ({"channel_order": "GBR"}, "channel_order is 'GBR'; one of RGB, BGR is needed"),
         ({"layout": "CHW"}, "layout is 'CHW'; one of NCHW, NHWC is needed"),
@@ -258,7 +261,8 @@ def test_wrong_settings_are_refused(values, text):
 
 def test_what_is_no_settings_is_refused(tmp_path):
     with pytest.raises(
-        OptionError, match="'resnet' is no preset; one of imagenet, tf, unit, raw, caffe is needed"
+        OptionError,
+        match="'resnet' is no preset; one of imagenet, torchvision, tf, unit, raw, caffe is needed",
     ):
         Preprocess.preset("resnet")
     with pytest.raises(OptionError, match="'resnet' is no preset and no file that can be read"):

@@ -58,10 +58,9 @@ def test_a_missing_file_is_named(pair):
         OnnxClassifier(split, device="cpu")
 
 
-def test_a_fixed_batch_of_one_is_run_one_by_one(tmp_path):
+def test_a_fixed_batch_of_one_is_freed(tmp_path):
     path = write_large(tmp_path, n_bytes=1 << 20, batch=1)
     classifier = OnnxClassifier(path, device="cpu")
-    assert classifier.fixed_batch == 1
     assert classifier(np.zeros((3, 8, 8, 3), np.uint8)).shape == (3, 2)
 
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from dccausal.onnx.graph.free_batch import agrees, free_batch
 from dccausal.onnx.graph.graph import Graph, read_int64s
@@ -133,13 +133,12 @@ def test_a_shape_that_is_used_elsewhere_is_left_alone():
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
 
-def test_weights_in_another_file_are_not_patched(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # from here ONNX Runtime would find them for a copy in memory too
+def test_a_model_whose_weights_lie_in_another_file_is_freed_too(tmp_path):
     path = tmp_path / "small.onnx"
     model = onnx.load_from_string(build(batch=1))
     onnx.save(model, path, save_as_external_data=True, location="small.data", size_threshold=0)
     classifier = on_cpu(path, preprocess="unit")
-    assert classifier.fixed_batch == 1
+    assert classifier.fixed_batch is None
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
 
 
@@ -255,3 +254,71 @@ def test_a_graph_that_goes_in_circles_has_no_last_operation():
     proto = onnx.load_from_string(build())
     proto.graph.node[-1].input[0] = "scores"
     assert Graph.read(memoryview(proto.SerializeToString())).final_op("scores") is None
+
+
+def _vision_transformer(*, is_node):
+    """One block: patches, a class token in front, positions, attention by constant shapes, the token's row."""
+    rng = np.random.default_rng(0)
+
+    def weight(*shape):
+        return rng.normal(size=shape).astype(np.float32) / shape[0] ** 0.5
+
+    arrays = {
+        "patch": weight(8, 3, 4, 4),
+        "token": weight(1, 1, 8),
+        "positions": weight(1, 5, 8),
+        "qkv": weight(8, 24),
+        "head": weight(8, 4) * 4,
+        "flat": np.array([1, 8, 4]),
+        "split": np.array([1, 5, 3, 2, 4]),
+        "merge": np.array([1, 5, 8]),
+        "first": np.array(0),
+        "second": np.array(1),
+        "third": np.array(2),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["image", "patch"], ["p"], strides=[4, 4]),
+        node("Reshape", ["p", "flat"], ["f"]),
+        node("Transpose", ["f"], ["t"], perm=[0, 2, 1]),
+        node("Concat", ["token", "t"], ["c"], axis=1),
+        node("Add", ["c", "positions"], ["x"]),
+        node("MatMul", ["x", "qkv"], ["m"]),
+        node("Reshape", ["m", "split"], ["s"]),
+        node("Transpose", ["s"], ["u"], perm=[2, 0, 3, 1, 4]),
+        *(
+            node("Gather", ["u", which], [name], axis=0)
+            for which, name in (("first", "q"), ("second", "k"), ("third", "v"))
+        ),
+        node("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]),
+        node("MatMul", ["q", "kt"], ["a"]),
+        node("Softmax", ["a"], ["w"], axis=-1),
+        node("MatMul", ["w", "v"], ["o"]),
+        node("Transpose", ["o"], ["ot"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["ot", "merge"], ["r"]),
+        node("Add", ["r", "x"], ["y"]),
+        node("Gather", ["y", "first"], ["cls"], axis=1),
+        node("MatMul", ["cls", "head"], ["scores"]),
+    ]
+    if is_node:
+        token = numpy_helper.from_array(arrays.pop("token"), "")
+        nodes.insert(0, node("Constant", [], ["token"], value=token))
+    graph = helper.make_graph(
+        nodes,
+        "vit",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 4])],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    ).SerializeToString()
+
+
+@pytest.mark.parametrize("is_node", [False, True])
+def test_a_class_token_is_given_to_each_image(is_node):
+    data = _vision_transformer(is_node=is_node)
+    freed, single = on_cpu(data, preprocess="unit"), on_cpu(data, preprocess="unit", batch_size=1)
+    assert (freed.fixed_batch, single.fixed_batch) == (None, 1)
+    photos = images(7, (8, 8))
+    np.testing.assert_allclose(freed(photos), single(photos), atol=1e-5)

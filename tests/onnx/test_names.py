@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dccausal.errors import OptionError
-from dccausal.onnx.reading.names import names_in_metadata, read_labels, settle_names
+from dccausal.onnx.reading.names import Known, names_in_metadata, read_labels
 
 NAMES = ("tench, Tinca tinca", "it's", "Schlüssel")
 
@@ -112,20 +112,20 @@ def test_metadata_that_means_something_else(metadata):
 
 
 def test_names_are_brought_in_line_with_the_classes():
-    assert settle_names(None, None, 3, is_binary=False) == (None, None)
-    assert settle_names(NAMES, ("x",), 3, is_binary=False) == (NAMES, None)
-    assert settle_names(None, NAMES, 3, is_binary=False) == (NAMES, None)
-    assert settle_names(("cat",), None, 2, is_binary=True) == (("not cat", "cat"), None)
-    assert settle_names(("no", "yes"), None, 2, is_binary=True) == (("no", "yes"), None)
+    assert Known(None, None).settle(3, is_binary=False) == (None, None)
+    assert Known(NAMES, ("x",)).settle(3, is_binary=False) == (NAMES, None)
+    assert Known(None, NAMES).settle(3, is_binary=False) == (NAMES, None)
+    assert Known(("cat",), None).settle(2, is_binary=True) == (("not cat", "cat"), None)
+    assert Known(("no", "yes"), None).settle(2, is_binary=True) == (("no", "yes"), None)
     thousand = tuple(map(str, range(1000)))
-    assert settle_names(thousand, None, 1001, is_binary=False) == (("background", *thousand), None)
+    assert Known(thousand, None).settle(1001, is_binary=False) == (("background", *thousand), None)
 
 
 def test_names_that_do_not_fit():
     with pytest.raises(
         OptionError, match="1 class names were given; the model has 2 classes, as many are needed"
     ):
-        settle_names(("cat",), None, 2, is_binary=False)
-    names, note = settle_names(None, NAMES, 4, is_binary=False)
+        Known(("cat",), None).settle(2, is_binary=False)
+    names, note = Known(None, NAMES).settle(4, is_binary=False)
     assert names is None
     assert note == "the model's metadata names 3 classes, but the model has 4: the names are not used"

@@ -273,7 +273,8 @@ def test_providers_are_passed_through():
 def test_unknown_providers():
     with pytest.raises(DeviceError, match=r"RocketExecutionProvider were asked for; this build .* has .*CPU"):
         OnnxClassifier(build(), providers=["RocketExecutionProvider", CPU])
-    with pytest.raises(OptionError, match=r"providers is \[\]; a list of at least one provider is needed"):
+    needed = r"providers is \[\]; a list of at least one provider, by name or \(name, options\), is needed"
+    with pytest.raises(OptionError, match=needed):
         OnnxClassifier(build(), providers=[])
     with pytest.raises(OptionError, match="providers is 'CPUExecutionProvider'; a list of at least one"):
         OnnxClassifier(build(), providers=CPU)

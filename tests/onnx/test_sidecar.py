@@ -61,7 +61,7 @@ def test_image_processors(tmp_path, processor, size, geometry, whole, filter_nam
         (exports.timm(), None, "crop", 235),
         (exports.timm(crop_mode="squash", crop_pct=0.9), None, "squash-crop", 248),
         (exports.timm_fine_tuned(), None, "squash", 224),
-        (exports.timm(crop_mode="border"), None, "pad", 224),
+        (exports.timm(crop_mode="border"), None, "pad-crop", 235),
     ],
 )
 def test_timm(tmp_path, documents, size, geometry, whole):

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dccausal._shared.text import shown
 from dccausal.cli.options.common import EXPLAIN
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.options import Options
+from dccausal.errors import OptionError
 from dccausal.onnx.classifier import OnnxClassifier
+from dccausal.onnx.reading.feed import read_feed
 
 if TYPE_CHECKING:
     from dccausal.inputs.baseline import Baseline
+
+
+_MAX_DIGITS = 6
 
 
 def explain_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,12 +46,17 @@ def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClass
     height, width = classifier.size
     name = classifier.path.name if classifier.path is not None else "model"
     terminal.note(
-        f"{name}: {width} x {height}, {classifier.n_classes} classes ({classifier.scores}), "
+        f"{name}: {width} x {height}, {count_classes(classifier)} ({classifier.scores}), "
         f"on {classifier.device}; preprocessing: {classifier.preprocess_reason}"
     )
     for note in classifier.notes:
         terminal.note(f"note: {note}")
     return classifier
+
+
+def count_classes(classifier: OnnxClassifier) -> str:
+    """Return the number of classes in words."""
+    return "labels only" if classifier.n_classes is None else f"{classifier.n_classes} classes"
 
 
 def open_classifier(options: Mapping[str, Any]) -> OnnxClassifier:
@@ -57,14 +68,38 @@ def open_classifier(options: Mapping[str, Any]) -> OnnxClassifier:
         providers=None if providers is None else [name.strip() for name in providers.split(",")],
         batch_size=options["batch_size"] or "auto",
         preprocess=options["preprocess"],
+        geometry=options["geometry"],
+        size=read_size(options["size"]),
+        crop_ratio=options["crop_ratio"],
+        stretch=options["stretch"],
         labels=options["labels"],
         input=options["input"],
         output=options["output"],
+        feed=read_feed(options["feed"] or ()),
         scores=options["scores"],
+        threshold=options["threshold"],
         threads=options["threads"],
         reproducible=options.get("reproducible", False),
         many=options.get("many", False),
     )
+
+
+def read_size(text: str | None) -> tuple[int, int] | None:
+    """
+    Return (height, width) of "224" or "HEIGHTxWIDTH".
+
+    Raises
+    ------
+    OptionError
+        If it is neither.
+
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.lower().replace("\u00d7", "x").replace(",", "x").split("x")]
+    if len(parts) not in (1, 2) or not all(part.isdecimal() and len(part) <= _MAX_DIGITS for part in parts):
+        raise OptionError(f"size is {shown(text)}; a side, or HEIGHTxWIDTH, is needed")
+    return int(parts[0]), int(parts[-1])
 
 
 def read_baseline(text: str) -> Baseline:

@@ -194,13 +194,13 @@ class Asker:
     def _ask_alone(self, batch: BatchInFlight, error: DccausalError) -> None:
         for task, part in zip(batch.tasks, batch.parts, strict=True):
             if len(batch.tasks) == 1:
-                task.error = error
+                task.fail(part.asked, error)
                 return
             alone = BatchInFlight(batch.lane, batch.masked, [task], [part])
             try:
                 timed = alone.result()
             except DccausalError as own:
-                task.error = own
+                task.fail(part.asked, own)
             else:
                 alone.account(timed)
                 task.take(part.asked, timed.answers[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from dccausal.engine.masking.device import DeviceBatch, DevicePair
 from dccausal.engine.masking.host import HostBatch, HostPair
 from dccausal.errors import OptionError
 from dccausal.inputs.placement import Placement
+from dccausal.onnx.card import guess_notes
 from dccausal.onnx.classifier import OnnxClassifier
 
 if TYPE_CHECKING:
@@ -26,7 +28,18 @@ _BATCH = 32
 # What the buffer of a batch in the host's memory may take, where that leaves an image for each run.
 _BATCH_BYTES = 32 << 20
 # What classifiers have in common that share the work.
-_SAME = ("sha256", "size", "layout", "dtype", "channels", "preprocess", "scores", "names")
+_SAME = (
+    "sha256",
+    "size",
+    "layout",
+    "dtype",
+    "channels",
+    "preprocess",
+    "feed",
+    "scores",
+    "threshold",
+    "names",
+)
 
 
 class Backend(Protocol):
@@ -43,6 +56,8 @@ class Backend(Protocol):
         Batches that it answers at once; where there are several, each needs a thread that waits for it.
     size
         Height and width of what it sees; None where it takes images as they are.
+    stretch
+        Whether the range of values that a 16-bit photograph uses is stretched.
     image_bytes
         Bytes of one image in a batch; None where that depends on the image.
 
@@ -52,10 +67,15 @@ class Backend(Protocol):
     in_flight: int
     runs_at_once: int
     size: tuple[int, int] | None
+    stretch: bool
     image_bytes: int | None
 
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
         """Return what the classifier sees of a photograph, uint8 (H, W, 3), and where that lies in it."""
+        ...
+
+    def remarks(self, photo: Image.Image) -> Sequence[str]:
+        """Return sentences on how the classifier takes a photograph, where that is a guess or unusual."""
         ...
 
     def pair(self, image: NDArray[np.uint8], baseline: NDArray[np.uint8], threads: int) -> EncodedPair:
@@ -88,6 +108,7 @@ class CallableBackend:
         self.classifier = classifier
         self.in_flight, self.runs_at_once = 1, 1
         self.size: tuple[int, int] | None = None
+        self.stretch = False
         self.image_bytes: int | None = None
 
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
@@ -95,6 +116,10 @@ class CallableBackend:
         width, height = photo.size
         box = (0.0, 0.0, float(width), float(height))
         return np.array(photo, dtype=np.uint8), Placement(photo_size=(width, height), box=box)
+
+    def remarks(self, photo: Image.Image) -> Sequence[str]:  # noqa: ARG002  every backend is told
+        """Return nothing: how a callable takes photographs is its own affair."""
+        return ()
 
     def pair(self, image: NDArray[np.uint8], baseline: NDArray[np.uint8], threads: int) -> EncodedPair:
         """Return the two as they are."""
@@ -137,6 +162,7 @@ class OnnxBackend:
         if self.runs_at_once > 1:
             self._most = self.runs_at_once * max(classifier.batch_size, _IMAGES_A_CORE)
         self.size: tuple[int, int] | None = classifier.size
+        self.stretch = classifier.preprocess.stretch
         self.image_bytes: int | None = (
             math.prod(classifier.size) * classifier.channels * classifier.dtype.itemsize
         )
@@ -144,6 +170,10 @@ class OnnxBackend:
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
         """Return the photograph as the model's preprocessing cuts and scales it."""
         return self._model.prepare(photo)
+
+    def remarks(self, photo: Image.Image) -> Sequence[str]:
+        """Return whether a guess about the preprocessing decides the label, and what else is doubtful."""
+        return (*guess_notes(self._model, photo), *self._model.cautions)
 
     def pair(self, image: NDArray[np.uint8], baseline: NDArray[np.uint8], threads: int) -> EncodedPair:
         """Return the two as the model's numbers, where its batches are made."""

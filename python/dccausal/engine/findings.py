@@ -32,6 +32,8 @@ class Findings:
         The label that is explained, once it is known.
     evidence
         What was asked and answered; None until the label is known.
+    remarks
+        Sentences on what is explained, where the notes are on how that went.
     outcome, notes, heatmap, kept, levels, explanation_score
         As in ``Explanation``.
     heatmap_peak
@@ -45,6 +47,7 @@ class Findings:
     evidence: _core.Evidence | None = None
     outcome: Outcome = "sufficient"
     notes: list[str] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
     heatmap: NDArray[np.float32] = field(init=False)
     kept: NDArray[np.bool_] = field(init=False)
     heatmap_peak: float = 0.0
@@ -68,6 +71,10 @@ class Findings:
     def floor(self) -> float:
         """The least score of an explanation; 0 asks for the label alone."""
         return self.share * self.target.score if self.share > 0 else 0.0
+
+    def is_below_floor(self, score: float, share: float, rounding: float = 0.0) -> bool:
+        """Return whether a score is less than a share of the image's; nothing is less than a share of 0."""
+        return share > 0 and bool(score < share * self.target.score * (1 - rounding))
 
     @property
     def share(self) -> float:

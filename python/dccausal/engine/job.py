@@ -44,6 +44,8 @@ class Job:
         The index of the label to explain; None for the top one.
     multi_label
         Whether the scores are independent of each other.
+    threshold
+        The score from which on a label counts as given; None for the usual rule.
     make_search
         Makes what finds the heatmap; None for the causal search.
 
@@ -56,6 +58,7 @@ class Job:
         *,
         label: int | None,
         multi_label: bool,
+        threshold: float | None = None,
         make_search: MakeSearch | None = None,
     ) -> None:
         """Begin with the intact image and the blank one."""
@@ -63,7 +66,9 @@ class Job:
         self.view, self._options = view, options
         self.found = Findings(view, options)
         make = make_search or CausalSearch
-        self._phase: Phase = Check(self.found, label, multi_label=multi_label, make_search=make)
+        self._phase: Phase = Check(
+            self.found, label, multi_label=multi_label, threshold=threshold, make_search=make
+        )
         self._done: list[Phase] = []
         self._calls: dict[PhaseName, int] = dict.fromkeys(PHASES, 0)
         self._seconds: dict[PhaseName, float] = dict.fromkeys(PHASES, 0.0)

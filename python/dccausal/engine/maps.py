@@ -31,7 +31,7 @@ def contour_map(
     levels: Sequence[NDArray[np.bool_]], found: Heat, partitions: Heat, halves: Heat | None
 ) -> Heat:
     """
-    Return a heatmap whose level sets are the nested sets.
+    Return a heatmap whose level sets are the nested sets, scaled to a peak of 1.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def contour_map(
         around += np.float32(_HALVES) * halves
     inside = scaled(_core.smoothed(scaled(found), sigma))
     outside = _evened(around, is_outside, sigma)
-    return _core.contoured([np.ascontiguousarray(level) for level in levels], inside, outside)
+    return scaled(_core.contoured([np.ascontiguousarray(level) for level in levels], inside, outside))
 
 
 def scaled(heat: Heat) -> Heat:

@@ -19,7 +19,7 @@ from dccausal.errors import DccausalError
 from dccausal.explanation.record import Level, Outcome
 
 # Blocks of fewer pixels a side hold too little of anything to be told apart by; so many there are in any case.
-_LEAST_SIDE, _FEWEST = 12, 6
+_LEAST_SIDE, _FEWEST = 12, 8
 
 Verdicts = tuple[NDArray[np.bool_], NDArray[np.float32]]
 

@@ -42,6 +42,8 @@ class Check:
         The index of the label to explain; None for the top one.
     multi_label
         Whether the scores are independent of each other.
+    threshold
+        The score from which on a label counts as given; None for the usual rule.
     make_search
         Makes what finds the heatmap.
 
@@ -51,11 +53,17 @@ class Check:
     progress: float | None = None
 
     def __init__(
-        self, findings: Findings, label: int | None, *, multi_label: bool, make_search: MakeSearch
+        self,
+        findings: Findings,
+        label: int | None,
+        *,
+        multi_label: bool,
+        threshold: float | None,
+        make_search: MakeSearch,
     ) -> None:
         """Begin with the two images."""
         self._findings, self._make_search = findings, make_search
-        self._label, self._multi_label = label, multi_label
+        self._label, self._multi_label, self._threshold = label, multi_label, threshold
         self._inquiry = WholeImageInquiry(np.stack([findings.view.image, findings.view.baseline]))
 
     @property
@@ -85,11 +93,17 @@ class Check:
         answer = self._inquiry.answer()
         needs_scores = (options.min_confidence or 0.0) > 0
         found.target = choose_target(
-            answer[:1], self._label, options.top_k, multi_label=self._multi_label, needs_scores=needs_scores
+            answer[:1],
+            self._label,
+            options.top_k,
+            multi_label=self._multi_label,
+            needs_scores=needs_scores,
+            threshold=self._threshold,
         )
+        found.remarks = (*filter(None, [found.target.note]), *found.remarks)
         is_passing, scores = found.target.judge(answer)
         blank = (bool(is_passing[1]), float(scores[1]))
-        if blank[0] and not scores[1] < found.floor:
+        if blank[0] and not found.is_below_floor(scores[1], found.share):
             found.outcome = "trivial"
             found.kept = np.zeros_like(found.kept)
             found.notes.append(

@@ -20,7 +20,7 @@ from dccausal.engine.options import Options
 from dccausal.errors import ImageError
 from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
-from dccausal.inputs.photo import load_photo
+from dccausal.inputs.photo import read_photo
 from dccausal.inputs.view import View
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class Plan:
             If the image or the baseline cannot be used.
 
         """
-        photo = load_photo(image)
-        x, placement = self.backend.prepare(photo)
+        photo = read_photo(image, stretch=self.backend.stretch)
+        x, placement = self.backend.prepare(photo.image)
         low, high = _SIDES
         if not all(low <= side <= high for side in x.shape[:2]):
             raise ImageError(
@@ -105,9 +105,18 @@ class Plan:
             )
         baseline = make_baseline(self.options.baseline, x)
         source = os.fspath(image) if isinstance(image, str | os.PathLike) else None
-        view = View(x, baseline, photo, placement, source, index)
-        multi_label = bool(getattr(self.backend.classifier, "multi_label", False))
-        return Job(view, self.options, label=self.label, multi_label=multi_label, make_search=make_search)
+        view = View(x, baseline, photo.image, placement, source, index)
+        classifier = self.backend.classifier
+        job = Job(
+            view,
+            self.options,
+            label=self.label,
+            multi_label=bool(getattr(classifier, "multi_label", False)),
+            threshold=getattr(classifier, "threshold", None),
+            make_search=make_search,
+        )
+        job.found.remarks = (*photo.notes, *self.backend.remarks(photo.image))
+        return job
 
     def explanation(self, job: Job, asker: Asker) -> Explanation:
         """Return what came out of a job that is done."""
@@ -118,11 +127,11 @@ class Plan:
             kept=found.kept,
             levels=found.levels,
             label=label,
-            name=names[label] if names is not None else None,
+            name=names[label] if names is not None and label < len(names) else None,
             score=found.target.score,
             explanation_score=found.explanation_score,
             outcome=found.outcome,
-            notes=tuple(found.notes),
+            notes=(*found.notes, *found.remarks),
             image=view.image,
             baseline=view.baseline,
             photo=view.photo,

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dccausal.engine.job import Job
-from dccausal.engine.masking.batch import Answer, Asked, EncodedPair
-from dccausal.errors import DccausalError
+from dccausal.engine.masking.batch import Answer, Asked, EncodedPair, wants_scores
+from dccausal.errors import ClassifierError, DccausalError
+
+# Its place among the images that are asked about first.
+_BASELINE = 1
 
 
 @dataclass(eq=False)
@@ -48,3 +51,24 @@ class ImageTask:
             self.job.take(asked, answer)
         except DccausalError as error:
             self.error = error
+
+    def fail(self, asked: Asked, error: DccausalError) -> None:
+        """End with the error that a question led to."""
+        self.error = error
+        if not wants_scores(asked) or self.job is None or self.job.name != "check":
+            return
+        if [asked.first + row for row in getattr(error, "rows", ())] == [_BASELINE]:
+            self.error = ClassifierError(
+                "the classifier returned NaN or infinite scores for the fully masked image alone, which is the "
+                f"baseline and nothing else ({self._baseline()}), as a normalisation by the image's own deviation "
+                "does; another baseline, such as blur or an image, is needed"
+            )
+
+    def _baseline(self) -> str:
+        """Return the baseline in words."""
+        if self.job is None:
+            return "unknown"
+        pixels = self.job.view.baseline
+        if not (pixels == pixels[0, 0]).all():
+            return "an image"
+        return "the colour #{:02x}{:02x}{:02x}".format(*pixels[0, 0].tolist())

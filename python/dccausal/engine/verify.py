@@ -58,7 +58,7 @@ class Verify:
         is_passing, scores = found.target.judge(self._inquiry.answer())
         shares = [level.confidence for level in found.levels] or [found.share]
         holds = [
-            bool(passes) and not score < share * found.target.score * (1 - _ROUNDING)
+            bool(passes) and not found.is_below_floor(score, share, _ROUNDING)
             for passes, score, share in zip(is_passing, scores, shares, strict=True)
         ]
         found.levels = tuple(

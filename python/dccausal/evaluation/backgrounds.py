@@ -66,7 +66,9 @@ class Backgrounds:
         """Return what the model sees of a photograph and its top label; None if it cannot be read."""
         if path not in self._seen:
             try:
-                image, _ = self._classifier.prepare(load_photo(path))
+                image, _ = self._classifier.prepare(
+                    load_photo(path, stretch=self._classifier.preprocess.stretch)
+                )
             except ImageError:
                 self._seen[path] = None
             else:

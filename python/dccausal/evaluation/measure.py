@@ -134,7 +134,10 @@ def measure(
     row: dict[str, Any] = {
         "score": target.score,
         "outcome": found.outcome,
-        **{f"calls_{phase}": found.calls.get(phase) for phase in ("search", "growth", "shrinking")},
+        **{
+            f"calls_{phase}": found.calls.get(phase)
+            for phase in ("search", "growth", "shrinking", "remainder")
+        },
         "calls": found.calls.get("all"),
         "seconds": found.seconds,
         "model_seconds": found.model_seconds,
@@ -206,7 +209,8 @@ def _extractions(
             sets[suffix(floor)] = result.kept
             row |= {f"outcome{suffix(floor)}": result.outcome, f"calls{suffix(floor)}": result.n_calls}
         n_growth = result.n_growth if floor == 0 else n_growth
-    row |= _costs(found.calls, first, n_growth, {floor: row[f"calls{suffix(floor)}"] for floor in others})
+    extra = {floor: row[f"calls{suffix(floor)}"] for floor in others}
+    row |= _costs(found.calls, first, n_growth, extra)
     row |= {"extraction_calls": counted.n_calls, "extraction_seconds": time.perf_counter() - started}
     return sets, row
 

@@ -91,7 +91,7 @@ class _Photograph:
     def __init__(self, task: Evaluation, index: int) -> None:
         classifier = task.classifier
         self.index, self.truth = index, task.truths[index]
-        self.photo: Image.Image = load_photo(task.paths[index])
+        self.photo: Image.Image = load_photo(task.paths[index], stretch=classifier.preprocess.stretch)
         image, self.placement = classifier.prepare(self.photo)
         planted = self.truth.pixels(*self.photo.size)
         self.seen = seen_pixels(planted, self.placement, (image.shape[0], image.shape[1]))

@@ -33,14 +33,14 @@ def affine(
     channels_first
         True gives (N, C, H, W), False (N, H, W, C).
     gain, offset
-        (C,). A uint8 tensor is the pixels themselves, without them.
+        (C,). A tensor of whole numbers is the pixels themselves, without them; of int8 less 128.
     dtype
-        float32, float16, float64 or uint8; float16 is rounded from float32.
+        float32, float16, float64 or whole numbers; float16 is rounded from float32.
 
     """
     planes = np.array(images.transpose(0, 3, 1, 2) if channels_first else images, order="C")
-    if dtype == np.uint8:
-        return planes
+    if dtype.kind in "iu":
+        return (planes ^ 128).view(np.int8) if dtype == np.int8 else planes.astype(dtype, copy=False)
     values: NDArray[Any] = planes.astype(np.float64 if dtype == np.float64 else np.float32)
     if channels_first:
         gain, offset, rows = gain[:, None, None], offset[:, None, None], values

@@ -4,7 +4,8 @@ What is decided here, once for the whole package:
 
 * The EXIF orientation is applied: the image is what a viewer shows.
 * Transparent pixels are composited on white, as browsers and viewers do.
-* 16-bit greyscale is scaled from 0..65535 to 0..255 (65535 becomes 255), not cut off.
+* 16-bit greyscale is scaled from 0..65535 to 0..255 (65535 becomes 255), not cut off. Cameras and scanners write 12
+  bits, or 8, into such files; then a note says so, and ``stretch`` makes 0..255 of the range that is used.
 * CMYK is converted without a colour profile, as Pillow does.
 * Of a file with several frames, the first is taken.
 * Both sides need at least 2 pixels: one row or column cannot be divided. Long and thin is allowed.
@@ -13,14 +14,17 @@ What is decided here, once for the whole package:
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._shared.files import check_regular, is_file, is_folder
-from dccausal.errors import ImageError
+from dccausal._shared.files import is_file, is_folder, open_regular
+from dccausal._shared.text import said
+from dccausal.errors import DccausalError, ImageError
+from dccausal.inputs.photo_files import check_pixels, held, open_image, unreadable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,93 +33,135 @@ MIN_SIDE = 2
 
 _WHITE = (255, 255, 255, 255)
 _MAX_16_BIT = 65535
+_DARK = 4  # a photograph that uses no more than this part of the range was meant otherwise
 
 
-def load_photo(source: str | os.PathLike[str] | Image.Image | NDArray[Any]) -> Image.Image:
+@dataclass(frozen=True)
+class Photograph:
+    """
+    A photograph as it was read.
+
+    Attributes
+    ----------
+    image
+        Upright, of mode RGB.
+    notes
+        Sentences about what should be known of it.
+
+    """
+
+    image: Image.Image
+    notes: tuple[str, ...] = ()
+
+
+def load_photo(
+    source: str | os.PathLike[str] | Image.Image | NDArray[Any] | bytes | BinaryIO, *, stretch: bool = False
+) -> Image.Image:
     """
     Return the photograph as an upright Pillow image of mode RGB.
 
     Parameters
     ----------
     source
-        The path of an image file, a Pillow image of any mode, or a uint8 array of shape (H, W, 3) RGB,
-        (H, W, 4) RGB and opacity, (H, W, 1) or (H, W) greyscale. The source itself is left as it is.
+        The path of an image file, its bytes, or a file that is open for reading; a Pillow image of any mode; or a
+        uint8 array of shape (H, W, 3) RGB, (H, W, 4) RGB and opacity, (H, W, 1) or (H, W) greyscale. The source
+        itself is left as it is.
+    stretch
+        Whether, of 16-bit greyscale, the range of values that is used becomes 0..255; other images stay as they are.
 
     Raises
     ------
     ImageError
         If the file is missing, empty, damaged, not an image; if it or the Pillow image is larger than
-        ``PIL.Image.MAX_IMAGE_PIXELS``; if the array has another shape or dtype; if a side is shorter than 2 pixels.
+        ``DCCAUSAL_MAX_PIXELS`` in the environment or else ``PIL.Image.MAX_IMAGE_PIXELS``; if the array has another
+        shape or dtype; if a side is shorter than 2 pixels.
 
     """
+    return read_photo(source, stretch=stretch).image
+
+
+def read_photo(
+    source: str | os.PathLike[str] | Image.Image | NDArray[Any] | bytes | BinaryIO, *, stretch: bool = False
+) -> Photograph:
+    """Return the same as ``load_photo``, with notes."""
     from PIL import Image
 
     if isinstance(source, np.ndarray):
-        photo, what = _from_array(source), "the array"
+        photo, what = _from_array(source, stretch=stretch), "the array"
     elif isinstance(source, Image.Image):
         what = "the Pillow image"
-        _check_pixels(source, what)
-        photo = _to_rgb(source, what)
+        check_pixels(source.size, what)
+        photo = _to_rgb(source, what, stretch=stretch)
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
         what = str(path)
-        photo = _from_file(path)
+        photo = _from_file(path, stretch=stretch)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        what = "the photograph given as bytes"
+        photo = _from_stream(held(bytes(source)), what, stretch=stretch)
+    elif hasattr(source, "read"):
+        what = "the photograph given as an open file"
+        photo = _from_stream(held(_all_of(source, what)), what, stretch=stretch)
     else:
         raise ImageError(
             f"a photograph was given as {type(source).__name__}; "
             "a path, a Pillow image or a uint8 array (H, W, 3) is needed"
         )
-    if min(photo.size) < MIN_SIDE:
-        width, height = photo.size
+    if min(photo.image.size) < MIN_SIDE:
+        width, height = photo.image.size
         raise ImageError(f"{what} has {width} x {height} pixels; each side needs at least {MIN_SIDE}")
     return photo
 
 
-def _from_file(path: Path) -> Image.Image:
-    from PIL import Image, UnidentifiedImageError
+def _all_of(source: Any, what: str) -> bytes:
+    try:
+        data = source.read()
+    except Exception as error:  # somebody else's object may raise anything
+        raise ImageError(f"{what} cannot be read ({said(error)}); a binary file is needed") from error
+    if not isinstance(data, bytes):
+        raise ImageError(f"{what} gives {type(data).__name__}; a file opened as binary is needed")
+    return data
 
+
+def _from_file(path: Path, *, stretch: bool) -> Photograph:
     if is_folder(path):
         raise ImageError(f"{path} is a folder; an image file is needed")
     if is_file(path) and path.stat().st_size == 0:
         raise ImageError(f"{path} is empty; an image file is needed")
     try:
-        check_regular(path)
-        with Image.open(path) as image:
-            _check_pixels(image, str(path))
-            return _to_rgb(image, str(path))
+        with open_regular(path) as stream:
+            return _from_stream(stream, str(path), stretch=stretch)
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist; the path of an image file is needed") from error
     except PermissionError as error:
         raise ImageError(f"{path} may not be read; permission to read the image file is needed") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"{path} is not an image that Pillow can read; JPEG, PNG, WebP, ... is needed"
-        ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"{path} is too large: {error}; at most {Image.MAX_IMAGE_PIXELS} pixels are needed "
-            "(for a file you trust, raise PIL.Image.MAX_IMAGE_PIXELS)"
-        ) from error
-    except ImageError:
+    except DccausalError:
         raise
-    except Exception as error:  # a reader that is fed damaged bytes may raise anything
+    except (OSError, ValueError) as error:
         raise ImageError(f"{path} cannot be read ({error}); an undamaged image file is needed") from error
 
 
-def _check_pixels(image: Image.Image, what: str) -> None:
-    """Refuse what Pillow only warns about: between once and twice its limit."""
-    from PIL import Image as ImageModule
+def _from_stream(stream: BinaryIO, what: str, *, stretch: bool) -> Photograph:
+    from PIL import Image, UnidentifiedImageError
 
-    limit = ImageModule.MAX_IMAGE_PIXELS
-    width, height = image.size
-    if limit is not None and width * height > limit:
-        raise ImageError(
-            f"{what} is too large: {width} x {height} pixels; at most {limit} pixels are needed "
-            "(for a file you trust, raise PIL.Image.MAX_IMAGE_PIXELS)"
-        )
+    if not stream.read(1):
+        raise ImageError(f"{what} is empty; an image file is needed")
+    stream.seek(0)
+    try:
+        with open_image(stream, what) as image:
+            check_pixels(image.size, what)
+            return _to_rgb(image, what, stretch=stretch)
+    except UnidentifiedImageError as error:
+        raise unreadable(what, stream) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # of a part of the file
+        raise ImageError(f"{what} is too large: {error}; a smaller image is needed") from error
+    except DccausalError:
+        raise
+    except Exception as error:  # a reader that is fed damaged bytes may raise anything
+        raise ImageError(f"{what} cannot be read ({error}); an undamaged image file is needed") from error
 
 
-def _from_array(array: NDArray[Any]) -> Image.Image:
+def _from_array(array: NDArray[Any], *, stretch: bool) -> Photograph:
     from PIL import Image
 
     channels = (1, 3, 4)
@@ -128,10 +174,10 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
         )
     if array.ndim == 3 and array.shape[2] == 1:  # noqa: PLR2004
         array = array[:, :, 0]
-    return _to_rgb(Image.fromarray(np.ascontiguousarray(array)), "the array")
+    return _to_rgb(Image.fromarray(np.ascontiguousarray(array)), "the array", stretch=stretch)
 
 
-def _to_rgb(image: Image.Image, what: str) -> Image.Image:
+def _to_rgb(image: Image.Image, what: str, *, stretch: bool) -> Photograph:
     """Decode, turn upright and convert; ``what`` names the image in errors."""
     try:
         image.load()
@@ -139,7 +185,7 @@ def _to_rgb(image: Image.Image, what: str) -> Image.Image:
         raise ImageError(f"{what} cannot be decoded ({error}); an undamaged image is needed") from error
     upright = _upright(image)
     try:
-        return _convert(upright, what)
+        return _convert(upright, what, stretch=stretch)
     except ImageError:
         raise
     except (OSError, ValueError) as error:
@@ -160,27 +206,43 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _convert(image: Image.Image, what: str) -> Image.Image:
+def _convert(image: Image.Image, what: str, *, stretch: bool) -> Photograph:
     from PIL import Image
 
     if image.mode.startswith(
         "I"
     ):  # "I;16" and its byte orders; "I" is what some readers make of 16-bit files
-        return _from_16_bit(np.asarray(image), what)
+        return _from_16_bit(np.asarray(image), what, stretch=stretch)
     if image.mode == "F":
         raise ImageError(f"{what} has floating-point pixels; 8 or 16 bits a channel are needed")
     if image.has_transparency_data:
         straight = image.convert("LA") if image.mode == "La" else image  # "La" is premultiplied "LA"
         layer = straight.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer)
-    return image.convert("RGB")
+    return Photograph(image.convert("RGB"))
 
 
-def _from_16_bit(values: NDArray[Any], what: str) -> Image.Image:
-    from PIL import Image
-
+def _from_16_bit(values: NDArray[Any], what: str, *, stretch: bool) -> Photograph:
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > _MAX_16_BIT:
         raise ImageError(f"{what} has pixels from {low} to {high}; 8 or 16 bits a channel are needed")
-    grey = (values.astype(np.uint32) * 255 + _MAX_16_BIT // 2) // _MAX_16_BIT
-    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    notes: tuple[str, ...] = ()
+    darkest, brightest = 0, _MAX_16_BIT
+    if stretch and high > low:
+        darkest, brightest = low, high
+    elif high <= _MAX_16_BIT // _DARK:
+        share = f"{high / _MAX_16_BIT:.1%}"
+        note = (
+            f"The photograph has 16 bits a pixel and uses {low} to {high} of 0 to {_MAX_16_BIT}, {share} of the range, "
+            "so it is nearly black to the model; stretch (--stretch) makes 0 to 255 of what it uses."
+        )
+        notes = (note,)
+    span = brightest - darkest
+    grey = ((values.astype(np.int64) - darkest) * 255 + span // 2) // span
+    return Photograph(_grey(grey.astype(np.uint8)), notes)
+
+
+def _grey(values: NDArray[np.uint8]) -> Image.Image:
+    from PIL import Image
+
+    return Image.fromarray(values).convert("RGB")

@@ -21,14 +21,14 @@ from dccausal._shared.checks import finite_number, whole_numbers
 from dccausal._shared.files import read_text
 from dccausal.errors import OptionError
 from dccausal.inputs.encode import affine, luma
-from dccausal.inputs.placement import Placement, centre, fit, squashed_centre
+from dccausal.inputs.placement import Placement, Rounding, centre, fit, squashed_centre
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["PRESETS", "Placement", "Preprocess"]
 
-Geometry = Literal["squash", "crop", "squash-crop", "pad"]
+Geometry = Literal["squash", "crop", "squash-crop", "pad", "pad-crop"]
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 ChannelOrder = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
@@ -39,7 +39,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "interpolation": get_args(Interpolation),
     "channel_order": get_args(ChannelOrder),
     "layout": get_args(Layout),
+    "rounding": get_args(Rounding),
 }
+# Less would resize a photograph to more than a hundred times of what is looked at.
+_MIN_CROP_RATIO = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +58,16 @@ class Preprocess:
         "squash" resizes both sides to ``size`` whatever the proportions, so that the whole photograph is
         seen; "crop" resizes the short side to ``size / crop_ratio`` and cuts out the centre, as torchvision
         does; "squash-crop" resizes both sides to ``size / crop_ratio`` and cuts out the centre (DeiT, BEiT);
-        "pad" fits the long side and fills the rest with ``pad_colour``.
+        "pad" fits the long side and fills the rest with ``pad_colour``; "pad-crop" fits it into
+        ``size / crop_ratio`` first, and cuts off what is too much.
     crop_ratio
-        Share of the resized short side (or of both sides) that cutting out keeps, in (0, 1].
+        Share of the resized short side (or of both sides, or of the long side) that cutting out keeps, from
+        0.01 to 1.
+    rounding
+        Whose roundings are followed, which decide by a pixel: "torchvision", "transformers" (margins are rounded
+        down) or "timm" (as torchvision, but for sizes that are not square).
     pad_colour
-        (r, g, b) of the borders that "pad" adds, 0..255.
+        (r, g, b) of the borders that "pad" and "pad-crop" add, 0..255.
     interpolation
         Pillow's filter; all but "nearest" are antialiased.
     scale, mean, std
@@ -69,6 +77,8 @@ class Preprocess:
         "RGB", or "BGR" for models trained on it (Caffe, OpenCV).
     layout
         "NCHW" or "NHWC" for models whose own shape leaves it open; None reads it from the model.
+    stretch
+        Whether 16-bit photographs are stretched, so that the range of values that they use becomes 0..255.
 
     Raises
     ------
@@ -80,6 +90,7 @@ class Preprocess:
     size: tuple[int, int] | None = None
     geometry: Geometry = "squash"
     crop_ratio: float = 0.875
+    rounding: Rounding = "torchvision"
     pad_colour: tuple[int, int, int] = (0, 0, 0)
     interpolation: Interpolation = "bilinear"
     scale: float = 1 / 255
@@ -87,12 +98,13 @@ class Preprocess:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     channel_order: ChannelOrder = "RGB"
     layout: Layout | None = None
+    stretch: bool = False
 
     def __post_init__(self) -> None:
         """Check every field; bring lists and single numbers (as JSON gives them) into the declared form."""
         for name, choices in _CHOICES.items():
             given = getattr(self, name)
-            if given not in choices and not (name == "layout" and given is None):
+            if not (isinstance(given, str) and given in choices) and not (name == "layout" and given is None):
                 raise OptionError(f"preprocess: {name} is {given!r}; one of {', '.join(choices)} is needed")
         put = object.__setattr__
         if self.size is not None:
@@ -106,6 +118,12 @@ class Preprocess:
             raise OptionError(
                 f"preprocess: crop_ratio is {self.crop_ratio}; more than 0 and at most 1 is needed"
             )
+        if self.crop_ratio < _MIN_CROP_RATIO:
+            raise OptionError(
+                f"preprocess: crop_ratio is {self.crop_ratio}; at least {_MIN_CROP_RATIO} is needed"
+            )
+        if not isinstance(self.stretch, bool):
+            raise OptionError(f"preprocess: stretch is {self.stretch!r}; true or false is needed")
         for name, smallest in (("scale", self.scale), ("std", min(self.std))):
             if smallest <= 0:
                 raise OptionError(f"preprocess: {name} is {getattr(self, name)}; more than 0 is needed")
@@ -115,8 +133,8 @@ class Preprocess:
         """
         Return one of ``PRESETS``.
 
-        They are "imagenet" (mean and std), "tf" (-1..1), "unit" (0..1), "raw" (0..255) and "caffe" (BGR, 0..255
-        less the mean, as Keras' ResNet50 and VGG).
+        They are "imagenet" (mean and std), "torchvision" (the same, and the centre is cut out), "tf" (-1..1), "unit"
+        (0..1), "raw" (0..255) and "caffe" (BGR, 0..255 less the mean, as Keras' ResNet50 and VGG).
 
         Raises
         ------
@@ -169,6 +187,13 @@ class Preprocess:
             )
         return cls(**values)
 
+    @classmethod
+    def changes(cls, **given: Any) -> dict[str, Any]:
+        """Return the settings that are given, not None, checked as ``from_dict`` does."""
+        changes = {name: value for name, value in given.items() if value is not None}
+        checked = cls.from_dict(changes)
+        return {name: getattr(checked, name) for name in changes}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict of plain numbers, strings and lists, ready for JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -181,12 +206,16 @@ class Preprocess:
             "crop": f"short side resized, centre cut out ({self.crop_ratio:.4g} of it)",
             "squash-crop": f"both sides resized, centre cut out ({self.crop_ratio:.4g} of them)",
             "pad": "whole photograph, padded",
+            "pad-crop": f"long side resized, padded, centre cut out ({self.crop_ratio:.4g} of it)",
         }
+        rounded = f"; rounded as {self.rounding} does" if self.geometry not in ("squash", "pad") else ""
+        stretched = "; 16 bits stretched" if self.stretch else ""
         to_size = "" if self.size is None else f" to {self.size[1]} x {self.size[0]}"
         factor = "1/255" if abs(self.scale * 255 - 1) < 1e-6 else f"{self.scale:.6g}"  # noqa: PLR2004
         return (
             f"{geometry[self.geometry]}{to_size}, {self.interpolation}; "
             f"{self.channel_order}, (pixel * {factor} - {_numbers(self.mean)}) / {_numbers(self.std)}"
+            f"{rounded}{stretched}"
         )
 
     def with_size(self, size: tuple[int, int]) -> Preprocess:
@@ -224,8 +253,8 @@ class Preprocess:
             raise OptionError("preprocess: size is None; (height, width) is needed where no model gives it")
         height, width = size
         resample = ImageModule.Resampling[self.interpolation.upper()]
-        if self.geometry == "pad":
-            inner, left, top = fit(photo.size, size)
+        if self.geometry in ("pad", "pad-crop"):
+            inner, left, top = fit(photo.size, size, self.crop_ratio if self.geometry == "pad-crop" else 1.0)
             canvas = ImageModule.new("RGB", (width, height), self.pad_colour)
             canvas.paste(photo.resize(inner, resample), (left, top))
             step_x, step_y = photo.width / inner[0], photo.height / inner[1]
@@ -233,9 +262,9 @@ class Preprocess:
         else:
             box = (0.0, 0.0, float(photo.width), float(photo.height))
             if self.geometry == "crop":
-                box = centre(photo.size, size, self.crop_ratio)
+                box = centre(photo.size, size, self.crop_ratio, self.rounding)
             elif self.geometry == "squash-crop":
-                box = squashed_centre(photo.size, size, self.crop_ratio)
+                box = squashed_centre(photo.size, size, self.crop_ratio, self.rounding)
             canvas = photo.resize((width, height), resample, box=box)
         return np.array(canvas, dtype=np.uint8), Placement(photo_size=photo.size, box=box)
 
@@ -252,7 +281,8 @@ class Preprocess:
         layout
             "NCHW" or "NHWC": the result is (N, channels, H, W) or (N, H, W, channels), C-contiguous.
         dtype
-            float32, float16, float64, or uint8 (only where the values are the pixels themselves).
+            float32, float16, float64, or a type of whole numbers (only where the values are the pixels
+            themselves, for int8 less 128).
         channels
             3, or 1 for models that see greyscale: the luma (ITU-R 601), with the averages of ``mean`` and
             of ``std``.
@@ -281,13 +311,19 @@ class Preprocess:
         Raises
         ------
         OptionError
-            If the model takes uint8 and the settings do not hand the pixels on as they are.
+            If the model takes whole numbers and the settings do not hand the pixels on as they are, for int8
+            less 128.
 
         """
-        if dtype == np.uint8 and (self.scale != 1 or any(self.mean) or self.std != (1.0, 1.0, 1.0)):
+        if dtype.kind not in "iu":
+            return
+        least = 128.0 if dtype == np.int8 else 0.0
+        if self.scale != 1 or self.std != (1.0, 1.0, 1.0) or self.mean != (least, least, least):
+            needed = "the pixels less 128 are needed (scale 1, mean 128)"
             raise OptionError(
                 f"preprocess: scale {self.scale:.6g}, mean {self.mean}, std {self.std} were given for a "
-                "model that takes uint8; the pixels themselves are needed (preset 'raw')"
+                f"model that takes {dtype}; "
+                + (needed if least else "the pixels themselves are needed (preset 'raw')")
             )
 
 
@@ -313,8 +349,11 @@ def _triple(name: str, given: Any) -> tuple[float, ...]:
     return tuple(finite_number(f"preprocess: {name}", value) for value in (values * 3)[:3])
 
 
+_IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
 PRESETS: dict[str, Preprocess] = {
-    "imagenet": Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "imagenet": _IMAGENET,
+    "torchvision": replace(_IMAGENET, geometry="crop"),
     "tf": Preprocess(scale=1.0, mean=(127.5,) * 3, std=(127.5,) * 3),
     "unit": Preprocess(),
     "raw": Preprocess(scale=1.0),

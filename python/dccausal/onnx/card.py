@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal.inputs.preprocess import PRESETS, Preprocess
+from dccausal.inputs.preprocess import PRESETS, Geometry, Preprocess
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 AS_UNDERSTOOD = "as understood"
 N_BEST = 5
+
+# The ranges of pixels that exporters leave untold.
+_LIKELY = ("imagenet", "tf", "unit")
 
 _SIZES_ON_CPU = (1, 4, 16)
 _SIZES_ELSEWHERE = (1, 16, 64, 256)
@@ -64,33 +67,103 @@ def check_photo(classifier: OnnxClassifier, photo: Image.Image) -> list[Candidat
         x, _ = settings.prepare(photo, classifier.size)
         tensor = settings.encode(x[None], classifier.layout, classifier.dtype, classifier.channels)
         scores = classifier.run(tensor)[0]
-        best = np.argsort(-scores, kind="stable")[:N_BEST]
-        names = classifier.names
-        rows = tuple((int(i), names[i] if names else None, float(scores[i])) for i in best)
+        best = np.argsort(-scores, kind="stable")[:N_BEST] if scores.ndim else [scores]
+        names = classifier.names or ()
+        rows = tuple(
+            (int(i), names[i] if i < len(names) else None, float(scores[i]) if scores.ndim else float("nan"))
+            for i in best
+        )
         candidates.append(Candidate(title, settings, rows))
     return candidates
 
 
 def plausible(classifier: OnnxClassifier) -> list[tuple[str, Preprocess]]:
     """Return the settings in use and the presets that differ from them and from each other."""
-    found = [(AS_UNDERSTOOD, classifier.preprocess)]
-    is_raw = classifier.dtype == np.uint8
+    understood = classifier.preprocess
+    found = [(AS_UNDERSTOOD, understood)]
+    is_raw = classifier.dtype.kind in "iu"
     for name, preset in PRESETS.items():
         settings = preset.with_size(classifier.size)
-        if is_raw and name != "raw":
+        if is_raw and (name != "raw" or classifier.dtype == np.int8):
             continue
         same = next((i for i, (_, other) in enumerate(found) if _is_same(settings, other)), None)
         if same is None:
             found.append((name, settings))
         elif same == 0:
-            found[0] = (f"{AS_UNDERSTOOD} ({name})", classifier.preprocess)
+            found[0] = (f"{AS_UNDERSTOOD} ({name})", understood)
+    for geometry in ("crop", "squash"):
+        settings = replace(understood, geometry=geometry)
+        if not any(_is_same(settings, other) for _, other in found):
+            found.append((f"--geometry {geometry}", settings))
     return found
+
+
+def guess_notes(classifier: OnnxClassifier, photo: Image.Image) -> list[str]:
+    """
+    Return a sentence on whether a guess about the preprocessing decides the top label of a photograph.
+
+    Nothing is said where the preprocessing was told. Each other way that is as plausible costs a run of one image.
+
+    Raises
+    ------
+    ClassifierError
+        If the model fails.
+
+    """
+    if not classifier.is_guessed:
+        return []
+    tops = {title: _top(classifier, settings, photo) for title, settings in _as_likely(classifier)}
+    own = tops.pop(AS_UNDERSTOOD)
+    others = {title: label for title, label in tops.items() if label != own}
+    start = f"The preprocessing is a guess ({classifier.preprocess_reason.removeprefix('guessed: ')})"
+    if not others:
+        return [f"{start}; the others that are plausible give the same label."]
+    listed = ", ".join(f"{_named(classifier, label)} by {title}" for title, label in others.items())
+    note = (
+        f"{start} and changes the label: {_named(classifier, own)} so, {listed}; the option that is right is needed "
+        "(dccausal inspect --check shows them side by side)."
+    )
+    return [note]
+
+
+def _as_likely(classifier: OnnxClassifier) -> list[tuple[str, Preprocess]]:
+    """Return the settings in use, and those that are as good a guess; what the user or the graph told stays."""
+    understood = classifier.preprocess
+    found = [(AS_UNDERSTOOD, understood)]
+    if "geometry given" not in classifier.preprocess_reason:
+        other: Geometry = "crop" if understood.geometry == "squash" else "squash"
+        found.append((f"--geometry {other}", replace(understood, geometry=other)))
+    if not classifier.is_range_told:
+        for name in _LIKELY:
+            preset = PRESETS[name]
+            settings = replace(understood, scale=preset.scale, mean=preset.mean, std=preset.std)
+            if not any(_is_same(settings, known) for _, known in found):
+                found.append((f"--preprocess {name}", settings))
+    return found
+
+
+def _top(classifier: OnnxClassifier, settings: Preprocess, photo: Image.Image) -> int:
+    x, _ = settings.prepare(photo, classifier.size)
+    scores = classifier.run(
+        settings.encode(x[None], classifier.layout, classifier.dtype, classifier.channels)
+    )
+    return int(scores[0]) if scores.ndim == 1 else int(scores[0].argmax())
+
+
+def _named(classifier: OnnxClassifier, label: int) -> str:
+    names = classifier.names
+    return (
+        f"label {label}"
+        if names is None or label >= len(names)
+        else f"{names[label].split(',')[0]} ({label})"
+    )
 
 
 def _is_same(one: Preprocess, other: Preprocess) -> bool:
     """Return whether two settings prepare every photograph alike, however they are written down."""
     geometry = [(s.geometry, s.interpolation, s.channel_order, s.size) for s in (one, other)]
-    if geometry[0] != geometry[1] or (one.geometry != "squash" and one.crop_ratio != other.crop_ratio):
+    is_cut = one.geometry not in ("squash", "pad")
+    if geometry[0] != geometry[1] or (is_cut and one.crop_ratio != other.crop_ratio):
         return False
     (gain, offset), (other_gain, other_offset) = (
         (s.scale / np.array(s.std), np.array(s.mean) / np.array(s.std)) for s in (one, other)

@@ -13,22 +13,24 @@ from numpy.typing import NDArray
 
 from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
+from dccausal._shared.text import shown
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
-from dccausal.inputs.preprocess import Layout, Placement, Preprocess
+from dccausal.inputs.preprocess import Geometry, Layout, Placement, Preprocess
 from dccausal.onnx.model_file import ModelFile
-from dccausal.onnx.reading.image_input import describe
-from dccausal.onnx.reading.names import Labels, names_in_metadata, read_labels, settle_names
-from dccausal.onnx.reading.scores import SCORES, Scores
+from dccausal.onnx.reading.feed import Feed
+from dccausal.onnx.reading.image_input import describe, metadata_of
+from dccausal.onnx.reading.names import Known, Labels, names_in_metadata, read_labels
+from dccausal.onnx.reading.scores import SCORES, Scores, check_threshold
 from dccausal.onnx.reading.sidecar import read_sidecar
 from dccausal.onnx.reading.trial import Request, read_model
 from dccausal.onnx.running.batch_size import calibrate
 from dccausal.onnx.running.composing import Composer, find_composer
 from dccausal.onnx.running.device import Provider, choose_device
 from dccausal.onnx.running.runner import Runner
-from dccausal.onnx.running.runtime import find_runtime
+from dccausal.onnx.running.runtime import find_runtime, telemetry
 from dccausal.onnx.running.session import open_model, settle_batch
-from dccausal.onnx.running.source import Source
+from dccausal.onnx.running.source import Source, reopened
 from dccausal.onnx.white_box import WithGradients
 
 if TYPE_CHECKING:
@@ -64,15 +66,26 @@ class OnnxClassifier(WithGradients):
         A ``Preprocess``, the name of a preset, a dict or the path of a JSON file of one. By default the
         model's metadata tells, or a file that its exporter wrote beside it (preprocessor_config.json,
         config.json), or it is guessed; ``preprocess_reason`` says which.
+    geometry, size, crop_ratio, stretch
+        Fields of ``Preprocess`` that are set whatever the others are and wherever they come from: how a
+        photograph is brought to size, (height, width), the share that a cut keeps, and whether 16-bit photographs
+        are stretched.
     labels
-        Class names: a sequence, a mapping from index, or the path of a text or JSON file. By default from
-        metadata, or from config.json beside the model.
+        Class names: a sequence, a mapping from index or from name, or the path of a file (text, CSV, JSON, YAML,
+        TensorFlow's label map). By default from metadata, or from config.json beside the model.
     input, output
-        Names, for models with several. By default the first output like (images, classes).
+        Names, for models with several. By default the only input like images, and the output that is called
+        scores, ends in a softmax or sigmoid, or is computed from the others; where nothing tells, an error.
+    feed
+        Constants for the other inputs, by name: numbers, arrays, or the path of a .npy file. A number fills an
+        input; a single row is repeated where the input has one for each image.
     scores
         What the output is: "logits" (softmax is applied), "probabilities", "sigmoid" (several labels at
-        once), "binary" (one output, which becomes two columns). "auto" reads it from the graph and from
-        random images; an activation that the model itself ends in is never applied twice.
+        once), "binary" (one output, which becomes two columns), "labels" (one whole number, the label). "auto"
+        reads it from the graph and from random images; an activation that the model itself ends in is never
+        applied twice.
+    threshold
+        For "binary" and "sigmoid": from which score on a label counts as given, between 0 and 1. 0.5 by default.
     threads
         Threads on the CPU: so many runs at once, each on a thread of its own, up to 8. By default the cores
         that this process may use.
@@ -105,8 +118,8 @@ class OnnxClassifier(WithGradients):
         As given.
     fixed_batch : int or None
         The same where the model takes no other number.
-    n_classes : int
-        Columns of the scores.
+    n_classes : int or None
+        Columns of the scores; of a model that gives labels the number of its names, None without.
     names : tuple[str, ...] or None
         A name for each class.
     names_reason : str or None
@@ -114,15 +127,21 @@ class OnnxClassifier(WithGradients):
     inputs, outputs : tuple[str, ...]
         The model's own, in words: name, type and shape.
     scores : str
-        The kind of output: "logits", "probabilities", "sigmoid" or "binary".
+        The kind of output: "logits", "probabilities", "sigmoid", "binary" or "labels".
     scores_reason : str
         How that was told.
     multi_label : bool
         True if the scores are independent of each other ("sigmoid").
+    threshold : float or None
+        As given.
     preprocess : Preprocess
         With the size filled in.
     preprocess_reason : str
         Where it comes from.
+    is_guessed, is_range_told : bool
+        Whether nothing tells it, so that it is a guess; whether the graph or the input's type tells the range.
+    feed : dict
+        The constants that other inputs get, as plain values; long ones by their hash.
     provider : str
         The execution provider that comes first, "CPUExecutionProvider" for one.
     device : str
@@ -131,6 +150,8 @@ class OnnxClassifier(WithGradients):
         A sentence, if "auto" had to fall back.
     notes : tuple[str, ...]
         Sentences about all that a user may want to know and did not ask for.
+    cautions : tuple[str, ...]
+        Those of them that every result of this model has to come with.
     threads : int
         Threads on the CPU.
     sha256 : str
@@ -167,20 +188,28 @@ class OnnxClassifier(WithGradients):
         providers: Sequence[Provider] | None = None,
         batch_size: int | Literal["auto"] = "auto",
         preprocess: Preprocess | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        geometry: Geometry | None = None,
+        size: tuple[int, int] | None = None,
+        crop_ratio: float | None = None,
+        stretch: bool | None = None,
         labels: Labels | None = None,
         input: str | None = None,  # noqa: A002
         output: str | None = None,
+        feed: Feed | None = None,
         scores: Scores = "auto",
+        threshold: float | None = None,
         threads: int | None = None,
         reproducible: bool = False,
         many: bool = False,
     ) -> None:
         """Load the model; see the class."""
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "model")}
         if scores not in SCORES:
-            raise OptionError(f"scores is {scores!r}; one of {', '.join(SCORES)} is needed")
+            raise OptionError(f"scores is {shown(scores)}; one of {', '.join(SCORES)} is needed")
         rows = None if batch_size == "auto" else whole_number("batch_size", batch_size, 1, _MAX_BATCH)
         self.threads = count_cores() if threads is None else whole_number("threads", threads, 1)
         settings = None if preprocess is None else Preprocess.of(preprocess)
+        changes = Preprocess.changes(geometry=geometry, size=size, crop_ratio=crop_ratio, stretch=stretch)
         names = None if labels is None else read_labels(labels)
         ort = find_runtime()
         self.reproducible = bool(reproducible)
@@ -189,37 +218,33 @@ class OnnxClassifier(WithGradients):
             many=bool(many),
         )
         file = ModelFile.read(model)
-
+        output = file.unwrapped.renamed.get(output or "", output)
         opened = open_model(ort, file, chosen, self.threads)
         sidecar = read_sidecar(file.path)
-        found = names_in_metadata(opened.session.get_modelmeta().custom_metadata_map)
-        names_source = "the model's metadata" if found else "config.json beside the model"
-        found = found or sidecar.names
-        n_names = len(names or found or ()) or None
-        request = Request(input, output, scores, settings, n_names, sidecar)
+        known = Known(names, names_in_metadata(metadata_of(opened.session)), sidecar.names)
+        request = Request(input, output, scores, settings, known.n, sidecar, changes, dict(feed or {}))
         reading = read_model(opened.session, file, request)
+        known = replace(known, in_graph=file.unwrapped.names_of(reading.output_name, reading.n_classes))
         batch = settle_batch(opened, file, reading, rows)
-        is_binary = reading.kind.name == "binary"
-        self.n_classes = 2 if is_binary else reading.n_columns
-        self.names, names_note = settle_names(
-            names, found, self.n_classes, is_binary=is_binary, source=names_source
-        )
-        self.names_reason = None if self.names is None else "given" if names else names_source
-        self.notes = tuple(note for note in (opened.note, *reading.notes, batch.note, names_note) if note)
+        self.names, names_note = known.settle(reading.n_classes, is_binary=reading.kind.name == "binary")
+        self.n_classes = reading.n_classes or (len(self.names) if self.names else None)
+        self.names_reason = None if self.names is None else known.source
+        self.threshold = check_threshold(threshold, reading.kind.name)
+        self.cautions = (*file.unwrapped.notes, *reading.notes)
+        self.notes = tuple(note for note in (opened.note, *self.cautions, batch.note, names_note) if note)
         self.fixed_batch = batch.fixed
-
         self.inputs = tuple(describe(node) for node in opened.session.get_inputs())
         self.outputs = tuple(describe(node) for node in opened.session.get_outputs())
-        self.path, self.sha256 = file.path, file.sha256()
+        self.path, self.sha256, self._external_sha256 = file.path, file.sha256(), file.external_sha256()
         self.size, self.channels = reading.size, reading.channels
         self.layout: Layout = reading.image.layout
-        self.dtype = reading.image.dtype
+        self.dtype, self._reading = reading.image.dtype, reading
         self.preprocess, self.preprocess_reason = reading.preprocess, reading.preprocess_reason
+        self.is_guessed, self.is_range_told = reading.is_guessed, reading.is_range_told
         self.scores, self.scores_reason = reading.kind.name, reading.kind.reason
-        self.multi_label = reading.kind.name == "sigmoid"
-        self.provider: str = batch.opened.session.get_providers()[0]
+        self.multi_label, self.feed = reading.kind.name == "sigmoid", reading.inputs.described()
         self.device, self.device_note = opened.device.name, opened.note
-        self._reading = reading
+        self.provider: str = batch.opened.session.get_providers()[0]
         freed = None if batch.opened is opened else (reading.image.name, reading.fixed_batch or 0)
         self.runner = Runner(batch, reading, Source.of(file, freed))
         self._runtime_version: str = ort.__version__
@@ -231,24 +256,16 @@ class OnnxClassifier(WithGradients):
         self.batch_size_reason = found_by or (
             "default" if batch.is_open else "given" if batch.rows == rows else "fixed by the model"
         )
-        self._external_sha256 = file.external_sha256()
-        self._arguments: dict[str, Any] = {
-            "device": device,
-            "providers": providers,
+        self._arguments = arguments | {
             "batch_size": self.batch_size if batch.is_open else batch_size,
             "preprocess": settings,
             "labels": names,
-            "input": input,
-            "output": output,
-            "scores": scores,
-            "threads": threads,
-            "reproducible": reproducible,
-            "many": many,
+            "feed": dict(feed or {}),
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the classifier was made of: it is opened again where it is unpickled, with the same settings."""
-        return _reopened, (type(self), self.runner.source, self._arguments, self.batch_size_reason)
+        return reopened, (type(self), self.runner.source, self._arguments, self.batch_size_reason)
 
     @property
     def composer(self) -> Composer | None:
@@ -281,7 +298,7 @@ class OnnxClassifier(WithGradients):
             )
         return self._reading.encode(images)
 
-    def run(self, tensor: NDArray[Any]) -> NDArray[np.float32]:
+    def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """
         Return the scores of an encoded batch.
 
@@ -294,7 +311,7 @@ class OnnxClassifier(WithGradients):
         Returns
         -------
         NDArray
-            float32 (n, n_classes), finite: probabilities, for "sigmoid" each of its own.
+            float32 (n, n_classes), finite: probabilities, for "sigmoid" each of its own; for "labels" int64 (n,).
 
         Raises
         ------
@@ -311,9 +328,9 @@ class OnnxClassifier(WithGradients):
             )
         return self._checked([self.runner(tensor)], len(tensor))
 
-    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[Any]:
         """
-        Return the scores float32 (n, n_classes) of images (n, height, width, 3) uint8 RGB.
+        Return the scores float32 (n, n_classes), or labels int64 (n,), of images (n, height, width, 3) uint8 RGB.
 
         Encodes and runs ``batch_size`` images at a time, so that memory does not grow with n. Raises what
         ``encode`` and ``run`` raise.
@@ -322,7 +339,7 @@ class OnnxClassifier(WithGradients):
         starts = range(0, max(1, len(images)), step)
         return self._checked([self.runner(self.encode(images[i : i + step])) for i in starts], len(images))
 
-    def _checked(self, parts: list[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+    def _checked(self, parts: list[NDArray[Any]], n: int) -> NDArray[Any]:
         return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)
 
     def resolve_label(self, target: int | str | None) -> int | None:
@@ -342,6 +359,7 @@ class OnnxClassifier(WithGradients):
         return {
             "runtime": "onnxruntime",
             "runtime_version": self._runtime_version,
+            "runtime_telemetry": telemetry(),
             "provider": self.provider,
             "device": self.device,
             "device_note": self.device_note,
@@ -356,6 +374,7 @@ class OnnxClassifier(WithGradients):
             "model_sha256": self.sha256,
             "model_external_sha256": self._external_sha256,
             "input": self._reading.image.name,
+            "feed": self.feed,
             "output": self._reading.output_name,
             "layout": self.layout,
             "size": list(self.size),
@@ -363,6 +382,7 @@ class OnnxClassifier(WithGradients):
             "n_classes": self.n_classes,
             "scores": self.scores,
             "scores_reason": self.scores_reason,
+            "threshold": self.threshold,
             "preprocess": self.preprocess.to_dict(),
             "preprocess_reason": self.preprocess_reason,
             "notes": list(self.notes),
@@ -374,23 +394,5 @@ class OnnxClassifier(WithGradients):
         height, width = self.size
         return (
             f"<OnnxClassifier {name}: {self.layout} {self.dtype} {height} x {width}, "
-            f"{self.n_classes} classes ({self.scores}), {self.device}, batch {self.batch_size}>"
+            f"{self.n_classes or 'unknown'} classes ({self.scores}), {self.device}, batch {self.batch_size}>"
         )
-
-
-def _reopened(
-    kind: type[OnnxClassifier], source: Source, arguments: Mapping[str, Any], batch_size_reason: str
-) -> OnnxClassifier:
-    """
-    Return a classifier that was pickled.
-
-    Raises
-    ------
-    ModelError
-        If its file is not there any more, or is another one by now.
-
-    """
-    classifier = kind(source.model, **arguments)
-    source.check(classifier.sha256)
-    classifier.batch_size_reason = batch_size_reason
-    return classifier

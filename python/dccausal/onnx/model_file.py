@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dccausal._shared.files import is_folder, open_regular, sha256_of
 from dccausal.errors import ModelError
+from dccausal.onnx.file_kinds import is_lfs_pointer, what_it_is
+from dccausal.onnx.graph.expose import Unwrapped, unwrap
 from dccausal.onnx.graph.graph import Graph
 
 
@@ -26,12 +28,15 @@ class ModelFile:
         The file, mapped into memory: nothing is read before it is looked at.
     graph
         Its graph; None where it is not in ONNX's format.
+    unwrapped
+        What was changed in a copy in memory, which is what is opened: outputs that are made for people.
 
     """
 
     path: Path | None
     data: memoryview
     graph: Graph | None
+    unwrapped: Unwrapped = field(default_factory=Unwrapped)
 
     @classmethod
     def read(cls, model: str | os.PathLike[str] | bytes) -> ModelFile:
@@ -56,11 +61,60 @@ class ModelFile:
             )
         if not data:
             raise ModelError(f"{what} is empty; an ONNX file is needed")
-        try:
-            graph = Graph.read(data)
-        except ValueError:
-            graph = None  # not protobuf: ONNX Runtime has its own format, and will say if this is none either
-        return cls(path, data, graph)
+        kind = what_it_is(data)
+        if kind is not None:
+            raise ModelError(f"{what} is {kind[0]}; an ONNX image classifier is needed ({kind[1]})")
+        file = cls(path, data, _graph(data))
+        if file.graph is not None:
+            try:
+                unwrapped = unwrap(data, file.graph)
+            except ValueError:
+                return file  # damaged, as ONNX Runtime will say
+            if unwrapped.model is not None:
+                return replace(file, graph=_graph(memoryview(unwrapped.model)), unwrapped=unwrapped)
+        return file
+
+    @property
+    def source(self) -> str | bytes:
+        """What a session is opened from: the path, or the bytes of a model that has none or was changed."""
+        if self.unwrapped.model is not None:
+            return self.unwrapped.model
+        return bytes(self.data) if self.path is None else str(self.path)
+
+    @property
+    def model(self) -> memoryview:
+        """The bytes of what is opened."""
+        return self.data if self.unwrapped.model is None else memoryview(self.unwrapped.model)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the weights that lie beside the model; None for a model given as bytes."""
+        return None if self.path is None else self.path.absolute().parent
+
+    def check_weights(self) -> None:
+        """
+        Check that the files beside the model, which hold its weights, are what they should be.
+
+        Raises
+        ------
+        ModelError
+            If one is a pointer of Git LFS.
+
+        """
+        for location in self.graph.external_files() if self.graph and self.path else ():
+            file = (self.folder or Path()) / location
+            try:
+                if not file.is_file():  # a device would be read for ever; ONNX Runtime says what is missing
+                    continue
+                with file.open("rb") as stream:
+                    head = stream.read(64)
+            except (OSError, ValueError):
+                continue
+            if is_lfs_pointer(head):
+                raise ModelError(
+                    f"{self.what} keeps weights in {location}, which is a pointer of Git LFS, not the file itself; "
+                    "git lfs pull fetches it"
+                )
 
     @property
     def what(self) -> str:
@@ -79,6 +133,13 @@ class ModelFile:
             if file.is_file():
                 hashes[location] = sha256_of(file)
         return hashes
+
+
+def _graph(data: memoryview) -> Graph | None:
+    try:
+        return Graph.read(data)
+    except ValueError:
+        return None  # not protobuf: ONNX Runtime has its own format, and will say if this is none either
 
 
 def _map(path: Path) -> memoryview:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal.gradients.source import require_onnx
 from dccausal.gradients.whitebox import WhiteBox
 from dccausal.onnx.running.device import open_session
 from dccausal.onnx.running.runner import Runner
@@ -25,13 +27,23 @@ def open_white_box(runner: Runner) -> WhiteBox:
         return open_session(opened.ort, built, opened.device, opened.threads)
 
     return WhiteBox(
-        runner.source.read(),
+        _whole(*runner.source.read()),
         image=reading.image.name,
         output=reading.output_name,
         size=reading.size,
         rows=runner.rows,
         open_session=open_on_device,
     )
+
+
+def _whole(model: str | bytes, folder: Path | None) -> Any:
+    """Return a model with the weights that lie in a folder; a path has them beside it."""
+    if isinstance(model, str) or folder is None:
+        return model
+    onnx = require_onnx()
+    proto = onnx.load_model_from_string(model)
+    onnx.external_data_helper.load_external_data_for_model(proto, str(folder))
+    return proto
 
 
 class WithGradients:

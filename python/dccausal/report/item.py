@@ -120,9 +120,12 @@ def find_photo(path: str, photos: Path | None, result: Result) -> tuple[Image.Im
         Its result.
 
     """
+    stretch: Any = result.document
+    for key in ("provenance", "classifier", "preprocess", "stretch"):
+        stretch = stretch.get(key) if isinstance(stretch, Mapping) else None
     for place in _places(path, photos):
         try:
-            photo = load_photo(place)
+            photo = load_photo(place, stretch=stretch is True)
         except (ImageError, OSError, ValueError):
             continue
         if photo.size == result.placement.photo_size and _is_shown(photo, result):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dccausal.errors import ImageError
+from dccausal.inputs.photo_files import add_formats
 
 # What a folder is searched for; a file that is named, or matched by a pattern, may have any suffix.
 SUFFIXES = frozenset(
@@ -53,6 +54,13 @@ def collect(arguments: Sequence[str], out: Path, *, recursive: bool) -> list[str
     return list(found.values())
 
 
+def passed_over(arguments: Sequence[str], out: Path, *, recursive: bool) -> list[str]:
+    """Return the files in the folders among the arguments that are no photographs by their suffix."""
+    folders = [argument for argument in arguments if Path(argument).is_dir()]
+    found = (path for folder in folders for path in _files(folder, out, recursive=recursive))
+    return [path for path in found if not _is_photograph(path)]
+
+
 def _of(argument: str, out: Path, *, recursive: bool) -> Iterator[str]:
     if not is_many(argument):
         yield argument
@@ -64,6 +72,10 @@ def _of(argument: str, out: Path, *, recursive: bool) -> Iterator[str]:
 
 
 def _in_folder(folder: str, out: Path, *, recursive: bool) -> Iterator[str]:
+    yield from (path for path in _files(folder, out, recursive=recursive) if _is_photograph(path))
+
+
+def _files(folder: str, out: Path, *, recursive: bool) -> Iterator[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(
             name
@@ -71,8 +83,13 @@ def _in_folder(folder: str, out: Path, *, recursive: bool) -> Iterator[str]:
             if recursive and not name.startswith(".") and not _is_in(_join(place, name), out)
         )
         for name in sorted(files):
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+            if not name.startswith("."):
                 yield _join(place, name)
+
+
+def _is_photograph(path: str) -> bool:
+    suffix = Path(path).suffix.lower()
+    return suffix in SUFFIXES or suffix in add_formats()
 
 
 def _join(place: str, name: str) -> str:

@@ -22,7 +22,19 @@ SCHEMA_VERSION = 1
 
 # Of what is known of a model, that which decides its scores; the rest (the speed, say) may differ.
 _CLASSIFIER = (
-    *("device", "precision", "reproducible", "input", "output", "layout", "size", "channels", "scores"),
+    *(
+        "device",
+        "precision",
+        "reproducible",
+        "input",
+        "feed",
+        "output",
+        "layout",
+        "size",
+        "channels",
+        "scores",
+    ),
+    "threshold",
     "preprocess",
 )
 _SHOWN = 60

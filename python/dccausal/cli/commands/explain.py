@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from dccausal.cli.failures import (
     exit_code_of,
 )
 from dccausal.cli.loading import explain_options, load_classifier
+from dccausal.cli.once import name_of, read_streams
 from dccausal.cli.options.common import DRAWING
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.explain import explain
@@ -56,7 +58,7 @@ def explain_command(**options: Any) -> int:
     with Interrupts() as interrupts:
         run = CommandRun(options, terminal, interrupts, show)
         images = options["images"]
-        todo = run.check(images, plan_folders(images, Path(options["out"])))
+        todo = run.check(images, plan_folders([name_of(image) for image in images], Path(options["out"])))
         if not todo:
             return run.exit_code
         run.explain_all(todo)
@@ -94,6 +96,7 @@ class CommandRun:
         """Nothing is done yet."""
         self._options, self._terminal, self._interrupts, self._show = options, terminal, interrupts, show
         self._codes: set[int] = set()
+        self._streams: dict[str, bytes] = {}
         self.n_done = 0
 
     @property
@@ -119,9 +122,10 @@ class CommandRun:
             except OutputError as error:
                 raise InputError(str(error)) from error
         readable = []
+        self._streams = read_streams(images)
         for image, folder in zip(images, folders, strict=True):
             try:
-                load_photo(image)
+                load_photo(self._streams.get(image, image))
             except InputError as error:
                 self._failed(image, error)
             else:
@@ -151,7 +155,10 @@ class CommandRun:
 
     def _explain(self, image: str, folder: Path, title: str) -> None:
         with ProgressDisplay(self._terminal, title) as progress:
-            explanation = explain(image, self._classifier, progress=progress, **self._given)
+            photo: Any = self._streams.get(image, image)
+            explanation = explain(photo, self._classifier, progress=progress, **self._given)
+        if image in self._streams:
+            explanation = replace(explanation, source=name_of(image))
         explanation.save(folder, **{option.name: self._options[option.name] for option in DRAWING})
         self._show(explanation, folder)
 

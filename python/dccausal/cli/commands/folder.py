@@ -13,13 +13,14 @@ from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
 from dccausal.cli.failures import FINE, INTERRUPTED, Interrupts, code_of, describe_error
 from dccausal.cli.loading import explain_options, load_classifier, open_classifier
+from dccausal.cli.once import is_stream
 from dccausal.cli.options.common import DRAWING, RUN
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OutputError
 from dccausal.runs.export import check_export, write_export
 from dccausal.runs.folder import FolderRun, check_run
-from dccausal.runs.images import collect, is_many
+from dccausal.runs.images import collect, is_many, passed_over
 from dccausal.runs.manifest import IMAGES
 from dccausal.runs.table import TABLE
 
@@ -39,6 +40,7 @@ def run_command(**options: Any) -> int:
     terminal = Terminal(is_quiet=options["quiet"], is_json=options["json"], is_debug=options["debug"])
     out, resume, retry = Path(options["out"]), options["resume"], options["retry"]
     drawing = {option.name: options[option.name] for option in DRAWING}
+    _refuse_streams(options["images"])
     given = explain_options(options)
     check_run(out, resume=resume, retry=retry, drawing=drawing, options=given)
     if options["table"] is not None:
@@ -70,12 +72,30 @@ def run_command(**options: Any) -> int:
             interrupts.seen = True
         rows = run.rows
         terminal.result(summary(rows, len(run.entries), out, time.monotonic() - started))
+        left_out = passed_over(options["images"], out, recursive=options["recursive"])
+        if left_out:
+            terminal.result(f"  passed over {_listed(left_out)}: no photographs by their suffix")
         if interrupts.seen:
             terminal.error("interrupted; the same command with --resume continues")
             return INTERRUPTED
         if options["table"] is not None:
             write_export(options["table"], rows)
         return max((code_of(row) for row in rows), default=FINE, key=[FINE, 2, 1].index)
+
+
+def _refuse_streams(images: Sequence[str]) -> None:
+    streams = [image for image in images if is_stream(image)]
+    if streams:
+        raise InputError(
+            f"{printable(streams[0])} is read once, and a run may be continued; files or folders are needed for it"
+        )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    """Return a number of files and the names of the first few."""
+    names = ", ".join(printable(Path(path).name) for path in paths[:_N_LISTED])
+    more = ", ..." if len(paths) > _N_LISTED else ""
+    return f"{len(paths)} file{'' if len(paths) == 1 else 's'} ({names}{more})"
 
 
 def _explain(run: FolderRun, terminal: Terminal) -> None:

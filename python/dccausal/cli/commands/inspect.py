@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dccausal._shared.json import json_text
 from dccausal._shared.text import printable, score_text
-from dccausal.cli.loading import open_classifier
+from dccausal.cli.loading import count_classes, open_classifier
 from dccausal.cli.terminal import Terminal
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.preprocess import PRESETS
@@ -31,6 +31,8 @@ def inspect_command(**options: Any) -> int:
     terminal = Terminal(is_json=options["json"], is_debug=options["debug"])
     photo = None if options["check"] is None else load_photo(options["check"])
     classifier = open_classifier(options)
+    if photo is not None and classifier.preprocess.stretch:
+        photo = load_photo(options["check"], stretch=True)
     candidates = [] if photo is None else check_photo(classifier, photo)
     speed = []
     if options["speed"] is not False:
@@ -41,7 +43,7 @@ def inspect_command(**options: Any) -> int:
         return 0
     terminal.result(text(classifier, providers, speed))
     if candidates:
-        _write_table(candidates, options["check"])
+        _write_table(candidates, options["check"], has_names=classifier.names is not None)
     return 0
 
 
@@ -81,12 +83,17 @@ def text(classifier: OnnxClassifier, providers: Sequence[str], speed: Sequence[t
         ("input", f"{'; '.join(classifier.inputs)}"),
         ("", f"{classifier.layout}, {width} x {height}, {classifier.channels} channels, {batch}"),
         ("output", "; ".join(classifier.outputs)),
-        ("", f"{classifier.n_classes} classes, {classifier.scores}: {classifier.scores_reason}"),
+        ("", f"{count_classes(classifier)}, {classifier.scores}: {classifier.scores_reason}"),
         ("names", _names(classifier)),
         ("preprocessing", classifier.preprocess.words()),
         ("", f"because: {classifier.preprocess_reason}"),
         ("device", f"{classifier.device} ({classifier.provider}); there are {', '.join(providers)}"),
     ]
+    if classifier.threshold is not None:
+        rows.insert(4, ("", f"a label counts as given from {classifier.threshold:g} on"))
+    if classifier.feed:
+        fed = "; ".join(f"{name} = {value}" for name, value in classifier.feed.items())
+        rows.insert(2, ("", f"fed besides: {fed}"))
     if speed:
         rates = ", ".join(f"{rate:,.0f} in batches of {n}" for n, rate in speed)
         rows.append(("images a second", rates))
@@ -105,7 +112,7 @@ def _names(classifier: OnnxClassifier) -> str:
     return f"{shown}{', ...' if len(classifier.names) > _N_NAMES else ''} ({classifier.names_reason})"
 
 
-def _write_table(candidates: Sequence[Candidate], photo: str) -> None:
+def _write_table(candidates: Sequence[Candidate], photo: str, *, has_names: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -113,10 +120,13 @@ def _write_table(candidates: Sequence[Candidate], photo: str) -> None:
     table = Table(title=Text(printable(f"{photo} under each plausible preprocessing")), title_justify="left")
     for candidate in candidates:
         title = candidate.title if candidate.title not in PRESETS else f"--preprocess {candidate.title}"
-        table.add_column(Text(title), ratio=1)
+        table.add_column(Text(title, overflow="fold"), ratio=1, overflow="fold")
     for rank in range(max(len(candidate.best) for candidate in candidates)):
         cells = []
         for candidate in candidates:
+            if rank >= len(candidate.best):
+                cells.append(Text(""))
+                continue
             label, name, score = candidate.best[rank]
             shown = str(label) if name is None else f"{printable(name.split(',')[0])} ({label})"
             cells.append(Text(f"{score_text(score)} {shown}"))
@@ -124,8 +134,12 @@ def _write_table(candidates: Sequence[Candidate], photo: str) -> None:
     console = Console(file=sys.stdout, highlight=False)
     console.print()
     console.print(table)
-    console.print(
-        Text(
-            "Right is the column whose labels are in the picture. If that is not the first, give its option."
-        )
+    closing = (
+        "Right is the column whose labels are in the picture. If that is not the first, give its option."
     )
+    if not has_names:
+        closing = (
+            "The classes have no names, so these are their indices: --labels FILE gives names. Right is the column "
+            "whose best index stands for what is in the picture. If that is not the first, give its option."
+        )
+    console.print(Text(closing))

@@ -21,12 +21,44 @@ MODEL = (
     CliOption(
         "preprocess",
         str,
-        "Preset (imagenet, tf, unit, raw, caffe) or JSON file. By default told by the model or found out.",
+        "Preset (imagenet, torchvision, tf, unit, raw, caffe) or JSON file. By default told by the model or found out.",
         "Model",
         "PRESET|FILE",
     ),
-    CliOption("labels", str, "Text or JSON file of class names.", "Model", "FILE"),
-    CliOption("input", str, "Name of the model's input, where it has several.", "Model", "NAME"),
+    CliOption(
+        "geometry",
+        str,
+        "How photographs are brought to size: crop (the centre), squash, squash-crop, pad, pad-crop.",
+        "Model",
+        "NAME",
+    ),
+    CliOption(
+        "size",
+        str,
+        "Size of the images, where the model leaves it open: 224, or HEIGHTxWIDTH.",
+        "Model",
+        "SIZE",
+    ),
+    CliOption("crop_ratio", float, "Share of the short side that a cut keeps, as 0.875.", "Model", "SHARE"),
+    CliOption("stretch", bool, "Make 0 to 255 of the range that a 16-bit photograph uses.", "Model"),
+    CliOption(
+        "labels",
+        str,
+        "File of class names: text, CSV, JSON, YAML or TensorFlow's label map.",
+        "Model",
+        "FILE",
+    ),
+    CliOption(
+        "input", str, "Name of the input that takes the images, where there are several.", "Model", "NAME"
+    ),
+    CliOption(
+        "feed",
+        str,
+        "Constant for another input; may be given several times.",
+        "Model",
+        "NAME=VALUE|FILE.npy",
+        is_list=True,
+    ),
     CliOption(
         "output",
         str,
@@ -37,10 +69,17 @@ MODEL = (
     CliOption(
         "scores",
         str,
-        "What the output is: logits, probabilities, sigmoid, binary. By default found out.",
+        "What the output is: logits, probabilities, sigmoid, binary, labels. By default found out.",
         "Model",
         "KIND",
         default="auto",
+    ),
+    CliOption(
+        "threshold",
+        float,
+        "Score from which on a label counts as given, of a yes or no or of several labels at once. By default 0.5.",
+        "Model",
+        "SCORE",
     ),
 )
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PREFIX = "DCCAUSAL_"
 FILE_VARIABLE = "DCCAUSAL_CONFIG"
-# Variables of the same prefix that are no options: the folder of the default model, and one of .ci/run.
-_OTHER_VARIABLES = ("DCCAUSAL_CACHE", "DCCAUSAL_CALIBRATION", "DCCAUSAL_CI_VENV")
+# Variables of the same prefix that are no options: the folder of the default model, the limit of pixels, and others.
+_OTHER_VARIABLES = ("DCCAUSAL_CACHE", "DCCAUSAL_CALIBRATION", "DCCAUSAL_CI_VENV", "DCCAUSAL_MAX_PIXELS")
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _NEEDED = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
     """
 
-    value: str | float | bool
+    value: str | float | bool | list[str]
     origin: str
 
 
@@ -146,6 +146,11 @@ def _instead(given: str, names: list[str]) -> str:
 
 def _checked(option: CliOption, value: Any, what: str) -> Any:
     """Return a value of a file as the option's type; a number will do for a string (``target = 207``)."""
+    if option.is_list:
+        listed = value if isinstance(value, list) else [value]
+        if not all(isinstance(entry, str) for entry in listed):
+            raise OptionError(f"{what} is {value!r}; a string or a list of strings is needed")
+        return listed
     kinds = {str: (str, int, float), int: (int,), float: (int, float), bool: (bool,)}[option.kind]
     if isinstance(value, bool) != (option.kind is bool) or not isinstance(value, kinds):
         raise _wrong_type(option, value, what)
@@ -153,6 +158,8 @@ def _checked(option: CliOption, value: Any, what: str) -> Any:
 
 
 def _from_text(option: CliOption, text: str, what: str) -> Any:
+    if option.is_list:
+        return [part.strip() for part in text.split(";") if part.strip()]
     if option.kind is bool:
         if text.lower() not in (*_YES, *_NO):
             raise _wrong_type(option, text, what)

@@ -33,6 +33,8 @@ class CliOption:
         Value where it is not given; None leaves it to the library.
     short
         A flag of one letter.
+    is_list
+        Whether it may be given several times; the value is then a list.
 
     """
 
@@ -43,6 +45,7 @@ class CliOption:
     metavar: str = ""
     default: str | float | bool | None = None
     short: str | None = None
+    is_list: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:

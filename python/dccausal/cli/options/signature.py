@@ -52,7 +52,9 @@ def give_signature(command: Command, declared: Declared) -> Command:
         )
         if option is CONFIG:
             shown.is_eager, shown.callback = True, _reader(own)
-        annotation = option.kind if option.default is not None else option.kind | None
+        annotation: Any = option.kind if option.default is not None else option.kind | None
+        if option.is_list:
+            annotation = list[str] | None
         parameters.append(_parameter(option.name, annotation, shown))
     described: Any = command
     described.__signature__ = inspect.Signature(parameters, return_annotation=int)

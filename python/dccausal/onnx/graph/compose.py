@@ -16,7 +16,18 @@ from dccausal.onnx.graph.protobuf import write_bytes, write_int
 
 _OPSET, _IR = 17, 8
 # Numbers of ONNX's data types.
-_TYPES = {"float32": 1, "uint8": 2, "int32": 6, "int64": 7, "bool": 9, "float16": 10, "float64": 11}
+_TYPES = {
+    "float32": 1,
+    "uint8": 2,
+    "int8": 3,
+    "uint16": 4,
+    "int16": 5,
+    "int32": 6,
+    "int64": 7,
+    "bool": 9,
+    "float16": 10,
+    "float64": 11,
+}
 _INT = 2  # of an attribute
 
 Value = tuple[str, str, Sequence[int | str]]

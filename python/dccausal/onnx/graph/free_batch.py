@@ -1,10 +1,12 @@
 """
 Setting a model free that was exported for one fixed batch size, most often 1.
 
-Two things tie a graph to its batch size: the first dimension of its input and outputs, and the constant
-shapes of its Reshape operations. Both are changed here; shapes recorded in between are dropped, ONNX Runtime
-infers them again. This is a guess about what the graph means, so a patched model is believed only after
-``agrees`` has compared its answers with the original's.
+Three things tie a graph to its batch size: the first dimension of its input and outputs, the constant shapes of
+its Reshape operations, and constants that are joined to the rows of images, as the class token of a vision
+transformer. All are changed here; shapes recorded in between are dropped, ONNX Runtime infers them again.
+
+This is a guess about what the graph means, so a patched model is believed only after ``agrees`` has compared its
+answers with the original's.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from dccausal.onnx.graph.protobuf import read_fields, read_ints, read_text, rewr
 
 _BATCH = b"dccausal_batch"
 _VALUE_TYPE, _TENSOR_TYPE, _SHAPE, _DIM, _DIM_VALUE, _DIM_PARAM = 2, 1, 2, 1, 1, 2
-_TENSOR_ATTRIBUTE = 4
+_TENSOR_ATTRIBUTE, _INT_ATTRIBUTE = 4, 2
+_PREFIX = "dccausal_repeated_"
 _VALUE_NAME = 1
 _MIN_DIFFERENT, _MAX_DIFFERENT = 3, 4
 _MIN_DISTANCE = 1e-3  # of the largest score
@@ -44,6 +47,7 @@ def free_batch(model: memoryview, graph: og.Graph, input_name: str, fixed: int) 
 
     """
     shapes = _shape_constants(graph, fixed)
+    joined, repeats = _joined_constants(graph) if fixed == 1 else ({}, [])
 
     def change_value(value: memoryview) -> bytes:
         return rewrite(value, {_VALUE_TYPE: lambda t: rewrite(t, {_TENSOR_TYPE: change_tensor_type})})
@@ -61,6 +65,8 @@ def free_batch(model: memoryview, graph: og.Graph, input_name: str, fixed: int) 
 
     def change_node(message: memoryview) -> bytes:
         node = og.Node.read(message)
+        if node.op == "Concat" and node.outputs[0] in joined:
+            return _with_inputs(message, joined[node.outputs[0]])
         if node.op != "Constant" or node.outputs[0] not in shapes:
             return bytes(message)
         return _constant_node(node.outputs[0], shapes[node.outputs[0]])
@@ -72,7 +78,8 @@ def free_batch(model: memoryview, graph: og.Graph, input_name: str, fixed: int) 
         og.GRAPH_OUTPUT: change_value,
         og.GRAPH_VALUE_INFO: lambda _: None,
     }
-    return rewrite(model, {og.MODEL_GRAPH: lambda message: rewrite(message, changes)})
+    added = b"".join(write_bytes(og.GRAPH_NODE, node) for node in repeats)
+    return rewrite(model, {og.MODEL_GRAPH: lambda message: rewrite(message, changes) + added})
 
 
 def agrees(
@@ -147,6 +154,70 @@ def _shape_constants(graph: og.Graph, fixed: int) -> dict[str, list[int]]:
         elif values[0] == fixed:
             changed[name] = [0, *values[1:]]
     return changed
+
+
+def _joined_constants(graph: og.Graph) -> tuple[dict[str, list[str]], list[bytes]]:
+    """
+    Return the inputs of each Concat that joins a constant of one row to computed rows, and the nodes that repeat it.
+
+    The constant is repeated as often as the computed rows are many. Concats along the rows stay as they are.
+    """
+    joined: dict[str, list[str]] = {}
+    repeats: list[bytes] = []
+    for node in graph.nodes:
+        rows = [name for name in node.inputs if name not in graph.constants]
+        if node.op != "Concat" or not rows or _axis(node) == 0:
+            continue
+        inputs = list(node.inputs)
+        for place, name in enumerate(inputs):
+            dims = _dims(graph.constants.get(name))
+            if len(dims) > 1 and dims[0] == 1:
+                inputs[place] = f"{_PREFIX}{len(repeats)}_{node.outputs[0]}"
+                repeats += _repeat(name, rows[0], inputs[place], len(dims))
+        if inputs != list(node.inputs):
+            joined[node.outputs[0]] = inputs
+    return joined, repeats
+
+
+def _axis(node: og.Node) -> int:
+    """Return the axis that a Concat joins along."""
+    attribute = node.attribute("axis")
+    values = () if attribute is None else read_fields(attribute)
+    return next((read_ints(v)[0] for n, v, _ in values if n == og.ATTRIBUTE_INT and isinstance(v, int)), 0)
+
+
+def _dims(tensor: memoryview | None) -> list[int]:
+    values = () if tensor is None else read_fields(tensor)
+    return [side for number, value, _ in values if number == og.TENSOR_DIMS for side in read_ints(value)]
+
+
+def _repeat(constant: str, rows: str, output: str, rank: int) -> list[bytes]:
+    """Return the nodes that give a constant as many rows as another value has."""
+    names = [f"{output}_{part}" for part in ("shape", "zero", "number", "ones", "sides")]
+    shape, zero, number, ones, sides = names
+    return [
+        _plain_node("Shape", [rows], shape),
+        _constant_node(zero, [0]),
+        _plain_node("Gather", [shape, zero], number),
+        _constant_node(ones, [1] * (rank - 1)),
+        _plain_node("Concat", [number, ones], sides, axis=0),
+        _plain_node("Expand", [constant, sides], output),
+    ]
+
+
+def _plain_node(op: str, inputs: Sequence[str], output: str, **attributes: int) -> bytes:
+    parts = [write_bytes(og.NODE_INPUT, name.encode()) for name in inputs]
+    parts += [write_bytes(og.NODE_OUTPUT, output.encode()), write_bytes(og.NODE_OP, op.encode())]
+    for name, value in attributes.items():
+        content = write_bytes(og.ATTRIBUTE_NAME, name.encode()) + write_int(og.ATTRIBUTE_INT, value)
+        parts.append(write_bytes(og.NODE_ATTRIBUTE, content + write_int(og.ATTRIBUTE_TYPE, _INT_ATTRIBUTE)))
+    return b"".join(parts)
+
+
+def _with_inputs(message: memoryview, inputs: Sequence[str]) -> bytes:
+    """Return a NodeProto with other inputs."""
+    others = [bytes(raw) for number, _, raw in read_fields(message) if number != og.NODE_INPUT]
+    return b"".join([*(write_bytes(og.NODE_INPUT, name.encode()) for name in inputs), *others])
 
 
 def _constant_values(node: og.Node) -> list[int] | None:

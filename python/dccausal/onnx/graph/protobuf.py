@@ -14,6 +14,7 @@ from typing import NamedTuple
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
 _MAX_VARINT_BITS = 63
+_MORE = 0x80  # in a byte of a number: another one follows
 
 
 class Field(NamedTuple):
@@ -34,10 +35,12 @@ def read_fields(message: memoryview) -> Iterator[Field]:
         If the bytes are no protobuf message.
 
     """
-    at = 0
-    while at < len(message):
-        start = at
-        tag, at = _read_varint(message, at)
+    at, end = 0, len(message)
+    while at < end:
+        start, tag = at, message[at]
+        at += 1
+        if tag >= _MORE:
+            tag, at = _read_varint(message, start)
         number, wire = tag >> 3, tag & 7
         value: int | memoryview
         if wire == _VARINT:
@@ -49,7 +52,7 @@ def read_fields(message: memoryview) -> Iterator[Field]:
                 size = _FIXED_SIZE[wire]
             else:
                 raise ValueError(f"wire type {wire} at byte {start} is not protobuf")
-            if at + size > len(message):
+            if at + size > end:
                 raise ValueError(f"the field at byte {start} ends beyond its message")
             value, at = message[at : at + size], at + size
         if number == 0:
@@ -112,7 +115,7 @@ def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
         byte = message[at]
         at += 1
         number |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004
+        if byte < _MORE:
             return number, at
         shift += 7
 
@@ -120,8 +123,8 @@ def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
 def _varint(number: int) -> bytes:
     number &= (1 << 64) - 1
     result = bytearray()
-    while number > 0x7F:  # noqa: PLR2004
-        result.append(number & 0x7F | 0x80)
+    while number >= _MORE:
+        result.append(number & 0x7F | _MORE)
         number >>= 7
     result.append(number)
     return bytes(result)

@@ -3,31 +3,38 @@ Preprocessing that a model does itself: the additions and multiplications by con
 
 Keras' EfficientNet, ConvNeXt and MobileNetV3 begin with layers that scale the pixels, and so do models that were
 wrapped together with their preprocessing before the export. What range of pixels such a model takes can be told from
-the scale: after it, images of a classifier span a few units.
+the scale: after it, images of a classifier span a few units. A layer that resizes may come first; it tells the size.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.onnx.graph.graph import (
-    ATTRIBUTE_NAME,
-    ATTRIBUTE_TENSOR,
-    TENSOR_DIMS,
-    TENSOR_NAME,
-    TENSOR_RAW,
-    TENSOR_TYPE,
-    Graph,
-    Node,
-)
-from dccausal.onnx.graph.protobuf import read_fields, read_ints, read_text
+from dccausal.onnx.graph.graph import TENSOR_DIMS, TENSOR_RAW, TENSOR_TYPE, Graph, Node, read_int64s
+from dccausal.onnx.graph.protobuf import read_fields, read_ints
 
 _TENSOR_FLOATS, _TENSOR_DOUBLES = 4, 10
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
-_HANDING_ON = ("Cast", "Identity", "Transpose")
+_HANDING_ON = (
+    *(
+        "Cast",
+        "DequantizeLinear",
+        "Identity",
+        "QuantizeLinear",
+        "Resize",
+        "Squeeze",
+        "Transpose",
+        "Unsqueeze",
+    ),
+    "Upsample",
+)
+_LOOKING_ON = ("Shape", "Size")  # they take a value and hand no pixel on
+_RESIZING = ("Resize", "Upsample")
+_SIZES_INPUT = 3
 _STEPS = ("Add", "Div", "Mul", "Sub")
 _MAX_BYTES = 64  # of a constant with a value for each channel
 _SPAN = (0.5, 12.0)  # of what comes out, from black to white: 1 / std is 4.4 for ImageNet, 2 for -1..1
@@ -70,25 +77,58 @@ def range_in_graph(graph: Graph, image: str) -> Literal["raw", "unit"] | None:
     return None
 
 
+def size_in_graph(graph: Graph, image: str) -> tuple[int, int] | None:
+    """Return the (height, width) that a model resizes its images to first, if it does, and to a constant."""
+    for node in _first_nodes(graph, image):
+        sides = _sides(graph, node) if node.op in _RESIZING else None
+        if sides is not None:
+            return sides
+    return None
+
+
+def _sides(graph: Graph, node: Node) -> tuple[int, int] | None:
+    """Return the constant (height, width) that an operation resizes to; None where it is computed."""
+    if len(node.inputs) <= _SIZES_INPUT:
+        return None
+    source = node.inputs[_SIZES_INPUT]
+    maker = graph.producers.get(source)
+    if (
+        maker is not None and maker.op == "Concat"
+    ):  # of the batch and the channels as they come, and the sides
+        source = maker.inputs[-1]
+    tensor = graph.constants.get(source)
+    values = None if tensor is None else read_int64s(tensor)
+    sides = [] if values is None else values[1]
+    if len(sides) == 4:  # noqa: PLR2004  batch, height, width, channels or batch, channels, height, width
+        sides = sides[1:3] if sides[3] in (1, 3) else sides[2:]
+    if len(sides) != 2 or min(sides) < 1:  # noqa: PLR2004
+        return None
+    return sides[0], sides[1]
+
+
+def _first_nodes(graph: Graph, name: str) -> list[Node]:
+    """Return the operations that the input goes through first, alone, and that change no more than its range."""
+    nodes: list[Node] = []
+    for _ in graph.nodes:
+        takers = [node for node in graph.consumers.get(name, ()) if node.op not in _LOOKING_ON]
+        if len(takers) != 1 or not takers[0].outputs or takers[0].op not in (*_STEPS, *_HANDING_ON):
+            break
+        nodes.append(takers[0])
+        if nodes[-1].op in _STEPS and _operand(graph, nodes[-1], name) is None:
+            break
+        name = takers[0].outputs[0]
+    return nodes
+
+
 def _steps(graph: Graph, name: str) -> list[tuple[str, NDArray[np.float64]]]:
     """Return the operations with a constant that the input goes through first, alone."""
-    consumers: dict[str, list[Node]] = {}
-    for node in graph.nodes:
-        for source in set(node.inputs):
-            consumers.setdefault(source, []).append(node)
     steps: list[tuple[str, NDArray[np.float64]]] = []
-    for _ in graph.nodes:
-        nodes = consumers.get(name, [])
-        if len(nodes) != 1 or not nodes[0].outputs:
-            break
-        node = nodes[0]
+    for node in _first_nodes(graph, name):
         if node.op in _STEPS:
             value = _operand(graph, node, name)
             if value is None:
                 break
             steps.append((node.op, value))
-        elif node.op not in _HANDING_ON:
-            break
         name = node.outputs[0]
     return steps
 
@@ -100,26 +140,8 @@ def _operand(graph: Graph, node: Node, name: str) -> NDArray[np.float64] | None:
         return None
     if node.op in ("Div", "Sub") and node.inputs[0] != name:
         return None
-    for tensor in graph.initializers:
-        if _name(tensor) == others[0]:
-            return _values(tensor)
-    for other in graph.nodes:
-        if other.op == "Constant" and others[0] in other.outputs:
-            return _constant(other)
-    return None
-
-
-def _name(tensor: memoryview) -> str:
-    return next((read_text(value) for number, value, _ in read_fields(tensor) if number == TENSOR_NAME), "")
-
-
-def _constant(node: Node) -> NDArray[np.float64] | None:
-    for attribute in node.attributes:
-        fields = {number: value for number, value, _ in read_fields(attribute)}
-        tensor = fields.get(ATTRIBUTE_TENSOR)
-        if read_text(fields.get(ATTRIBUTE_NAME, 0)) == "value" and isinstance(tensor, memoryview):
-            return _values(tensor)
-    return None
+    tensor = graph.constants.get(others[0])
+    return None if tensor is None else _values(tensor)
 
 
 def _values(tensor: memoryview) -> NDArray[np.float64] | None:
@@ -135,7 +157,7 @@ def _values(tensor: memoryview) -> NDArray[np.float64] | None:
             data = value
         elif number in (_TENSOR_FLOATS, _TENSOR_DOUBLES) and isinstance(value, memoryview):
             packed = value
-    n = int(np.prod(dims))
+    n = math.prod(dims)
     content = data if data is not None else packed
     if n not in (1, 3) or kind not in _TYPES or content is None or len(content) > _MAX_BYTES:
         return None

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from dccausal._shared.checks import whole_numbers
-from dccausal.errors import OptionError
-from dccausal.inputs.preprocess import Preprocess
+from dccausal.inputs.preprocess import Geometry, Preprocess
+from dccausal.onnx.failures import UNREADABLE, brief
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.image_input import ImageInput
-from dccausal.onnx.reading.normalisation import range_in_graph
+from dccausal.onnx.reading.normalisation import range_in_graph, size_in_graph
 from dccausal.onnx.reading.sidecar import Sidecar
 
+Found = TypeVar("Found")
+
+GUESSED = "guessed"
+
 _MAX_SIDE = 16384
-_IN_GRAPH = {
+# From this side on a model of PyTorch's is taken to be torchvision's: smaller ones see whole pictures of their size.
+_MIN_CUT_SIDE = 64
+_TENSORFLOW = ("tf2onnx", "keras", "tensorflow", "tflite2onnx")
+_PYTORCH = ("pytorch", "torch", "onnx.quantize")
+IN_GRAPH = {
     "raw": "the graph begins with the normalisation of pixels of 0..255, so it gets them as they are",
     "unit": "the graph begins with a normalisation of 0..1",
 }
@@ -39,19 +48,30 @@ def guess_preprocess(
     if text:
         try:
             return Preprocess.from_dict(json.loads(text)), "the model's metadata"
-        except (OptionError, ValueError, AttributeError, TypeError) as error:
-            trouble = f"; its metadata 'preprocess' cannot be read: {error}"
+        except UNREADABLE as error:
+            trouble = f"; its metadata 'preprocess' cannot be read: {brief(error)}"
     if metadata.get("task") == "classify" and "names" in metadata:
         return _ultralytics(metadata, image), "metadata of an Ultralytics classifier"
     told, where = sidecar.preprocess(image)
     if told is not None:
-        if image.dtype != np.uint8:
+        if image.dtype.kind == "f":
             return told, f"{where}{trouble}"
-        return replace(told, scale=1.0, mean=(0.0,) * 3, std=(1.0,) * 3), (
-            f"{where}{trouble}; the model takes uint8, so it gets the pixels as they are"
-        )
-    preprocess, reason = _by_graph(graph, image) or _by_input(image)
-    return preprocess, f"guessed: {reason}{trouble}{where}"
+        return _raw(
+            told, image
+        ), f"{where}{trouble}; the model takes {image.dtype}, so it gets the pixels as they are"
+    preprocess, reason = _by_graph(graph, image) or _by_input(graph, image)
+    preprocess = replace(preprocess, geometry=_geometry(graph, image))
+    sides = None if graph is None else _safely(size_in_graph, graph, image.name)
+    if sides is not None and None in (image.height, image.width):
+        preprocess = replace(preprocess, size=(image.height or sides[0], image.width or sides[1]))
+        reason = f"{reason}; it resizes them to {sides[0]} x {sides[1]}"
+    return preprocess, f"{GUESSED}: {reason}{trouble}{where}"
+
+
+def _raw(settings: Preprocess, image: ImageInput) -> Preprocess:
+    """Return the settings for a model of whole numbers: the pixels as they are."""
+    least = 128.0 if image.dtype == np.int8 else 0.0
+    return replace(settings, scale=1.0, mean=(least,) * 3, std=(1.0,) * 3)
 
 
 def _ultralytics(metadata: Mapping[str, str], image: ImageInput) -> Preprocess:
@@ -60,7 +80,7 @@ def _ultralytics(metadata: Mapping[str, str], image: ImageInput) -> Preprocess:
     if None in (image.height, image.width):
         try:
             height, width = whole_numbers("imgsz", ast.literal_eval(metadata["imgsz"]), 2, 1, _MAX_SIDE)
-        except (KeyError, OptionError, ValueError, SyntaxError, MemoryError, RecursionError):
+        except UNREADABLE:
             height = width = 224
         size = (image.height or height, image.width or width)
     height, width = size or (image.height or 0, image.width or 0)
@@ -70,22 +90,50 @@ def _ultralytics(metadata: Mapping[str, str], image: ImageInput) -> Preprocess:
 
 
 def _by_graph(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str] | None:
-    if graph is None or image.dtype == np.uint8:
+    if graph is None or image.dtype.kind != "f":
         return None
+    pixels = _safely(range_in_graph, graph, image.name)
+    return None if pixels is None else (Preprocess.preset(pixels), IN_GRAPH[pixels])
+
+
+def _safely(read: Callable[[Graph, str], Found | None], graph: Graph, name: str) -> Found | None:
     try:
-        pixels = range_in_graph(graph, image.name)
-    except ValueError:
+        return read(graph, name)
+    except UNREADABLE:
         return None
-    return None if pixels is None else (Preprocess.preset(pixels), _IN_GRAPH[pixels])
 
 
-def _by_input(image: ImageInput) -> tuple[Preprocess, str]:
-    if image.dtype == np.uint8:
-        return Preprocess.preset("raw"), "the model takes uint8, so the pixels as they are"
+def _by_input(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str]:
+    if image.dtype.kind != "f":
+        return _raw(Preprocess(), image), f"the model takes {image.dtype}, so the pixels as they are"
+    if is_tensorflow(graph):
+        return Preprocess.preset(
+            "tf"
+        ), "it was made by TensorFlow's or Keras' exporter; as in TensorFlow's models, -1..1"
     if image.layout == "NHWC":
         return Preprocess.preset("tf"), "channels come last, as in TensorFlow's models, so -1..1"
     if image.channels == 1:
         return Preprocess.preset("unit"), "one channel first, so 0..1"
-    return Preprocess.preset(
-        "imagenet"
-    ), "channels come first, as in PyTorch's models, so ImageNet's mean and std"
+    reason = "channels come first, as in PyTorch's models, so ImageNet's mean and std"
+    if _geometry(graph, image) == "crop":
+        reason += ", and the centre as torchvision cuts it"
+    return Preprocess.preset("imagenet"), reason
+
+
+def _geometry(graph: Graph | None, image: ImageInput) -> Geometry:
+    """Return how photographs are likely brought to size: torchvision cuts the centre, others take the whole."""
+    if not is_pytorch(graph) or image.channels != 3:  # noqa: PLR2004
+        return "squash"
+    sides = (image.height, image.width)
+    is_square = sides[0] == sides[1]
+    return "crop" if is_square and (sides[0] is None or sides[0] >= _MIN_CUT_SIDE) else "squash"
+
+
+def is_tensorflow(graph: Graph | None) -> bool:
+    """Return whether a model was made by an exporter of TensorFlow or Keras, whatever its layout."""
+    return graph is not None and graph.producer.lower().startswith(_TENSORFLOW)
+
+
+def is_pytorch(graph: Graph | None) -> bool:
+    """Return whether a model was made by PyTorch's exporter."""
+    return graph is not None and graph.producer.lower().startswith(_PYTORCH)

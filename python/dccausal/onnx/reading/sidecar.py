@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Preprocess
+from dccausal.onnx.failures import UNREADABLE
 from dccausal.onnx.reading.image_input import ImageInput
 from dccausal.onnx.reading.sidecar_huggingface import is_multi_label, model_names, processor_settings
 from dccausal.onnx.reading.sidecar_timm import timm_config, timm_names, timm_settings
@@ -29,9 +29,6 @@ _MAX_BYTES = 64 * 1024 * 1024
 _BROWSER_FOLDER = "onnx"
 _CONFIG = "config.json"
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-
-# What damaged or unexpected JSON makes the readers below raise.
-_UNREADABLE = (OptionError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Sidecar:
         for name, values in self._settings():
             try:
                 told = timm_settings(values, size) if name == _CONFIG else processor_settings(values, size)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 trouble += f"; {name} beside the model cannot be followed: {error}"
                 continue
             return told, f"{name} beside the model{trouble}"
@@ -77,7 +74,7 @@ class Sidecar:
         for read in (timm_names, model_names):
             try:
                 names = read(config)
-            except _UNREADABLE:
+            except UNREADABLE:
                 continue
             if names is not None:
                 return names

@@ -1,8 +1,8 @@
 """
 The configuration files of Hugging Face's image processors and models, as Optimum exports them.
 
-What an image processor does is told partly by its keys, partly by its class: the same ``size`` is the short side
-for some classes and both sides for others.
+What an image processor does is told partly by its keys, partly by its class (``sidecar_processors``): the same
+``size`` is the short side for some classes and both sides for others.
 """
 
 from __future__ import annotations
@@ -16,25 +16,20 @@ from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.reading.names import read_labels
 from dccausal.onnx.reading.sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
+from dccausal.onnx.reading.sidecar_processors import (
+    PROCESSORS,
+    Processor,
+    class_of,
+    not_followed,
+    rounding_of,
+)
 
 _PLACEHOLDER = re.compile(r"LABEL_\d+")
 _CROP_PCT = 224 / 256
 _SQUASHED_FROM = 384  # ConvNeXt's processor does not cut anything at this size and above
 
-# Classes whose size, written as one number, is the short side; all others squash.
-_SHORT_SIDE = (
-    "CLIP",
-    "Bit",
-    "ConvNext",
-    "ResNet",
-    "MobileNetV1",
-    "MobileNetV2",
-    "MobileViT",
-    "Levit",
-    "PoolFormer",
-)
 # Classes that resize to more than they say, by their key crop_pct or this share.
-_BY_CROP_PCT = {"ConvNext": _CROP_PCT, "PoolFormer": 0.9, "Levit": _CROP_PCT}
+_BY_CROP_PCT = {"ConvNext": _CROP_PCT, "ResNet": _CROP_PCT, "PoolFormer": 0.9, "Levit": _CROP_PCT}
 
 
 def processor_settings(values: Mapping[str, Any], model: Sides) -> Preprocess:
@@ -55,24 +50,31 @@ def processor_settings(values: Mapping[str, Any], model: Sides) -> Preprocess:
 
     """
     kind = str(values.get("image_processor_type") or values.get("feature_extractor_type") or "")
+    trouble = not_followed(kind)
+    if trouble is not None:
+        raise OptionError(f"{kind} {trouble}; resizing both sides, or the short one and a centre, is needed")
     if "do_color_quantize" in values or "clusters" in values:
         raise OptionError(f"{kind or 'the processor'} makes no tensor of pixels; mean and std are needed")
+    known = PROCESSORS.get(class_of(kind))
+    if known is not None:
+        values = {**known.defaults(), **values}
     resample = values.get("resample", 2)
     return Preprocess(
-        **make_geometry(model, **_geometry(values, kind)),
+        **make_geometry(model, **_geometry(values, kind, known)),
+        rounding=rounding_of(kind),
         interpolation=interpolation("bilinear" if resample is None else resample),
         channel_order="BGR" if values.get("do_flip_channel_order") else "RGB",
         **_normalisation(values),
     )
 
 
-def _geometry(values: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def _geometry(values: Mapping[str, Any], kind: str, known: Processor | None) -> dict[str, Any]:
     """Return the sides, how they are reached, and what share is cut out."""
     if not values.get("do_resize", True):
         return {"sides": _pair(values.get("crop_size")), "geometry": "squash", "ratio": 1.0}
     size = values.get("size")
     short = size.get("shortest_edge") if isinstance(size, Mapping) else None
-    if isinstance(size, int) and kind.startswith(_SHORT_SIDE):
+    if isinstance(size, int) and known is not None and known.is_short:
         short = size
     name = next((name for name in _BY_CROP_PCT if kind.startswith(name)), None)
     cuts = values.get("do_center_crop", "crop_size" in values) and values.get("crop_size") is not None

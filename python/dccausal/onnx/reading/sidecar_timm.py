@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,14 @@ from dccausal._shared.checks import finite_number, whole_numbers
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Geometry, Preprocess
 from dccausal.onnx.reading.names import read_labels
-from dccausal.onnx.reading.sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
+from dccausal.onnx.reading.sidecar_geometry import Sides, interpolation, make_geometry, three
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CROP_PCT = 0.875
-_GEOMETRY: dict[str, Geometry] = {"center": "crop", "squash": "squash-crop", "border": "pad"}
+_GEOMETRY: dict[str, Geometry] = {"center": "crop", "squash": "squash-crop", "border": "pad-crop"}
+# The same where nothing is cut.
+_UNCUT: dict[str, Geometry] = {"squash": "squash", "border": "pad"}
+_MIN_SHARE = 0.01
 _MAX_SIDE = 16384
 
 
@@ -51,16 +53,14 @@ def timm_settings(values: Mapping[str, Any], model: Sides) -> Preprocess:
     mode = values.get("crop_mode") or "center"
     if mode not in _GEOMETRY:
         raise OptionError(f"crop_mode is {mode!r}; one of {', '.join(_GEOMETRY)} is needed")
-    geometry = _GEOMETRY[mode]
-    ratio = 1.0
-    if geometry != "pad":
-        side = model[0] or (trained[0] if trained else 224)
-        ratio = crop_ratio(side, math.floor(side / share))
-        geometry = "squash" if geometry == "squash-crop" and ratio == 1 else geometry
+    if not _MIN_SHARE <= share <= 1:
+        raise OptionError(f"crop_pct is {share}; a share from {_MIN_SHARE} to 1 is needed")
+    geometry: Geometry = _UNCUT.get(mode, _GEOMETRY[mode]) if share == 1 else _GEOMETRY[mode]
     mean = three("mean", values.get("mean") or _MEAN)
     red, green, blue = (min(255, max(0, round(255 * value))) for value in mean)
     return Preprocess(
-        **make_geometry(model, sides=trained, geometry=geometry, ratio=ratio),
+        **make_geometry(model, sides=trained, geometry=geometry, ratio=share),
+        rounding="timm",
         pad_colour=(red, green, blue),
         interpolation=interpolation(values.get("interpolation") or "bicubic"),
         mean=mean,

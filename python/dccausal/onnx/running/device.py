@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dccausal._shared.text import shown
@@ -22,6 +23,7 @@ CUDA = "CUDAExecutionProvider"
 
 _log = logging.getLogger("dccausal")
 
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 _FATAL = 4  # everything less is raised as an exception too, and would be printed besides
 
 
@@ -162,9 +164,13 @@ def _without_tf32(provider: Provider) -> Provider:
     return (name, {**options, **_CUDA_REPRODUCIBLE}) if name == CUDA else provider
 
 
-def open_session(ort: Any, model: str | bytes, device: Device, threads: int) -> Any:
+def open_session(
+    ort: Any, model: str | bytes, device: Device, threads: int, folder: Path | None = None
+) -> Any:
     """
     Open a session that runs on ``device`` and says so truly; whatever ONNX Runtime raises passes through.
+
+    ``folder`` is where the weights lie that a model given as bytes keeps in other files.
 
     Raises
     ------
@@ -178,6 +184,8 @@ def open_session(ort: Any, model: str | bytes, device: Device, threads: int) -> 
     runs, options.intra_op_num_threads = device.arrange(threads)
     if runs > 1:  # threads that spin while they wait would take the cores from the other runs
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if folder is not None and isinstance(model, bytes):
+        options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder))
     options.use_deterministic_compute = device.reproducible
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     missing = _preload_cuda(ort) if device.cuda_index is not None else ""

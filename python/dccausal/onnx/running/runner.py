@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dccausal.errors import ClassifierError, DeviceError
 from dccausal.onnx.failures import brief, is_out_of_memory
-from dccausal.onnx.reading.scores import as_rows
+from dccausal.onnx.reading.outputs import as_rows
 from dccausal.onnx.reading.trial import Reading, pad
 from dccausal.onnx.running.device import open_session
 from dccausal.onnx.running.forks import watch
@@ -38,12 +38,12 @@ class HostEngine:
     def __init__(self, opened: Opened, reading: Reading) -> None:
         """Take the session, and what its input and output mean."""
         self._session = opened.session
-        self._input_name = reading.image.name
+        self._inputs = reading.inputs
         self._output_names = [reading.output_name]
 
     def __call__(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Return the output for a C-contiguous tensor of the input's shape and dtype."""
-        answer: NDArray[Any] = self._session.run(self._output_names, {self._input_name: tensor})[0]
+        answer: NDArray[Any] = self._session.run(self._output_names, self._inputs.of(tensor))[0]
         return answer
 
 
@@ -145,7 +145,11 @@ class Runner:
         self.opened, self.reading, self.rows = batch.opened, reading, batch.rows
         self.runs = batch.opened.runs
         index = batch.opened.device.cuda_index
-        self.bound_device: tuple[str, int] | None = None if index is None else ("cuda", index)
+        # Labels, and inputs that are more than a tensor of images, go by the host's memory.
+        is_bound = index is not None and reading.inputs.is_plain and reading.kind.is_plain
+        self.bound_device: tuple[str, int] | None = (
+            ("cuda", index) if is_bound and index is not None else None
+        )
         self._is_fixed = batch.fixed is not None or batch.opened.device.reproducible
         self._pool = ThreadPoolExecutor(self.runs, "dccausal-run") if self.runs > 1 else None
         self._lock = threading.Lock()
@@ -154,9 +158,9 @@ class Runner:
         self.source, self._is_left_behind = source, False
         watch(self)
 
-    def __call__(self, tensor: NDArray[Any]) -> NDArray[np.float32]:
+    def __call__(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """
-        Return scores (n, classes), not yet checked for NaN.
+        Return scores (n, classes), not yet checked for NaN; or labels (n,).
 
         Raises
         ------
@@ -211,7 +215,8 @@ class Runner:
             )
         opened = self.opened
         try:
-            session = open_session(opened.ort, self.source.read(), opened.device, opened.threads)
+            model, folder = self.source.read()
+            session = open_session(opened.ort, model, opened.device, opened.threads, folder)
         except Exception as error:
             raise ClassifierError(
                 f"the model cannot be opened in this forked process: {brief(error)}; the same model is needed"
@@ -283,7 +288,7 @@ class Runner:
 
     def _open_engine(self) -> HostEngine | BoundEngine:
         index = self.opened.device.cuda_index
-        if index is None:
+        if index is None or not self.reading.inputs.is_plain:
             return HostEngine(self.opened, self.reading)
         return BoundEngine(self.opened, self.reading, self.rows, ("cuda", index))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import Any, NamedTuple
 
 from dccausal.errors import RuntimeMissingError
@@ -19,9 +21,13 @@ _DISTRIBUTIONS = (
 )
 
 
+# ONNX Runtime 1.29 and later writes an id to the user's cache and sends reports, unless this is set when it is loaded.
+TELEMETRY = "ORT_DISABLE_TELEMETRY"
+
+
 def find_runtime() -> Any:
     """
-    Return the module ``onnxruntime``.
+    Return the module ``onnxruntime``, with its telemetry off unless the user's own ``ORT_DISABLE_TELEMETRY`` says else.
 
     Raises
     ------
@@ -38,7 +44,7 @@ def find_runtime() -> Any:
             'then pip install "dccausal[cpu]" or "dccausal[gpu]"'
         )
     try:
-        return importlib.import_module("onnxruntime")
+        return _without_telemetry()
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise RuntimeMissingError(f"onnxruntime cannot be loaded: {error}") from error
@@ -50,6 +56,22 @@ def find_runtime() -> Any:
         raise RuntimeMissingError(
             f"onnxruntime is installed but cannot be loaded ({error}); a build for this machine is needed"
         ) from error
+
+
+def _without_telemetry() -> Any:
+    is_loaded, is_users = "onnxruntime" in sys.modules, TELEMETRY in os.environ
+    os.environ.setdefault(TELEMETRY, "1")
+    runtime = importlib.import_module("onnxruntime")
+    if is_loaded and not is_users:  # by somebody else, before it could be told
+        switch_off = getattr(runtime, "disable_telemetry_events", None)
+        if switch_off is not None:
+            switch_off()
+    return runtime
+
+
+def telemetry() -> str:
+    """Return "off" where ONNX Runtime's telemetry is, "user" where the user's variable leaves it on."""
+    return "user" if os.environ.get(TELEMETRY, "").strip().lower() in ("0", "false", "no", "off") else "off"
 
 
 def _version(distribution: str) -> str | None:

@@ -68,22 +68,23 @@ def open_model(ort: Any, file: ModelFile, device: Device, threads: int) -> Opene
         If it can, but not on this one.
 
     """
-    source = bytes(file.data) if file.path is None else str(file.path)
+    file.check_weights()
+    source, folder = file.source, file.folder
     reason: Exception
     try:
-        return Opened(ort, open_session(ort, source, device, threads), device, threads)
+        return Opened(ort, open_session(ort, source, device, threads, folder), device, threads)
     except DeviceError as error:
         if not device.may_fall_back:
             raise
         reason = error
     except Exception as error:
         if device == device.on_cpu:
-            raise _unloadable(file, error) from error
+            raise _unloadable(ort, file, error) from error
         reason = error
     try:
-        session = open_session(ort, source, device.on_cpu, threads)
+        session = open_session(ort, source, device.on_cpu, threads, folder)
     except Exception as error:
-        raise _unloadable(file, error) from error
+        raise _unloadable(ort, file, error) from error
     if not device.may_fall_back:
         raise DeviceError(
             f"{device.name} was asked for, but {file.what} cannot run there: {brief(reason)}; "
@@ -94,9 +95,10 @@ def open_model(ort: Any, file: ModelFile, device: Device, threads: int) -> Opene
     return Opened(ort, session, device.on_cpu, threads, note)
 
 
-def _unloadable(file: ModelFile, error: Exception) -> ModelError:
+def _unloadable(ort: Any, file: ModelFile, error: Exception) -> ModelError:
     return ModelError(
-        f"{file.what} cannot be loaded by ONNX Runtime: {brief(error)}; an ONNX image classifier is needed"
+        f"{file.what} cannot be loaded by ONNX Runtime: {brief(error)} (of version {ort.__version__}); "
+        "an ONNX image classifier is needed"
     )
 
 
@@ -139,6 +141,8 @@ def settle_batch(opened: Opened, file: ModelFile, reading: Reading, wanted: int 
         return Batch(opened, rows, is_open=wanted is None)
     if fixed == wanted or (wanted is None and fixed > 1):
         return Batch(opened, fixed, fixed)
+    if reading.is_alone:
+        return Batch(opened, fixed, fixed)
     freed = _freed(opened, file, reading, fixed)
     if freed is None:
         plural = "" if fixed == 1 else "s"
@@ -165,16 +169,17 @@ def _freed(opened: Opened, file: ModelFile, reading: Reading, fixed: int) -> Ope
     The new session is believed only after it has given the answers of the old one (``agrees``).
     """
     graph = file.graph
-    if graph is None or len(file.data) > _MAX_PATCHED_BYTES or graph.external_files():
+    model, folder = file.model, file.folder
+    if graph is None or len(model) > _MAX_PATCHED_BYTES or (folder is None and graph.external_files()):
         return None
     name, output = reading.image.name, reading.output_name
     tensors = reading.encode(sample_images(_N_SAMPLES, reading.size))
     try:
-        model = free_batch(file.data, graph, name, fixed)
-        freed = open_session(opened.ort, model, opened.device, opened.threads)
+        patched = free_batch(model, graph, name, fixed)
+        freed = open_session(opened.ort, patched, opened.device, opened.threads, folder)
         is_same = agrees(
-            lambda t: run_in_chunks(opened.session, name, output, t, fixed),
-            lambda t: run_in_chunks(freed, name, output, t, len(t)),
+            lambda t: run_in_chunks(opened.session, reading.inputs, output, t, fixed),
+            lambda t: run_in_chunks(freed, reading.inputs, output, t, len(t)),
             tensors,
         )
     except Exception as error:  # noqa: BLE001  a graph that cannot be freed fails in ONNX Runtime's own ways

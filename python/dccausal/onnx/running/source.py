@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dccausal.errors import ModelError
 from dccausal.onnx.graph.free_batch import free_batch
@@ -36,9 +38,9 @@ class Source:
         model = bytes(file.data) if file.path is None else file.path.absolute()
         return cls(model, file.sha256(), freed)
 
-    def read(self) -> str | bytes:
+    def read(self) -> tuple[str | bytes, Path | None]:
         """
-        Return what ONNX Runtime is to open.
+        Return what ONNX Runtime is to open, and the folder of the weights beside it.
 
         Raises
         ------
@@ -46,13 +48,11 @@ class Source:
             If the file is not there any more, or is another one by now.
 
         """
-        if self.freed is None and isinstance(self.model, bytes):
-            return self.model
         file = ModelFile.read(self.model)
         self.check(file.sha256())
         if self.freed is None or file.graph is None:
-            return str(self.model)
-        return free_batch(file.data, file.graph, *self.freed)
+            return file.source, file.folder
+        return free_batch(file.model, file.graph, *self.freed), file.folder
 
     def check(self, sha256: str) -> None:
         """Check that a file is still the one that was loaded; raises what ``read`` raises."""
@@ -61,3 +61,21 @@ class Source:
                 f"{self.model if isinstance(self.model, Path) else 'the model'} has changed since it was loaded; "
                 "the same file is needed to open it in another process"
             )
+
+
+def reopened(
+    kind: Callable[..., Any], source: Source, arguments: Mapping[str, Any], batch_size_reason: str
+) -> Any:
+    """
+    Return a classifier that was pickled.
+
+    Raises
+    ------
+    ModelError
+        If its file is not there any more, or is another one by now.
+
+    """
+    classifier = kind(source.model, **arguments)
+    source.check(classifier.sha256)
+    classifier.batch_size_reason = batch_size_reason
+    return classifier

@@ -1,0 +1,331 @@
+"""
+Class names in the forms that files have them in.
+
+Text: a name a line, an index before or after it, a WordNet id before it, one line with commas, a Python dict. CSV with
+a heading or without. JSON: a list, objects with a name, an object from index to name or from name to index (Keras'
+class_indices, label2id), either of them under a key. YAML of the same, and TensorFlow's label map (pbtxt).
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dccausal._shared.files import read_bytes
+from dccausal._shared.text import shown
+from dccausal.errors import OptionError
+from dccausal.onnx.failures import UNREADABLE, brief
+
+NEEDED = "one name a line, a JSON list, or a JSON object from index to name"
+# Where names lie in a larger document, and what an object in a list calls its name and its index.
+_KEYS = (
+    "id2label",
+    "label2id",
+    "names",
+    "class_names",
+    "classes",
+    "labels",
+    "categories",
+    "class_indices",
+    "label_names",
+)
+_NAME_KEYS = ("name", "label", "class", "class_name", "display_name", "title", "text")
+_INDEX_KEYS = ("id", "index", "label_id", "class_id", "idx")
+_MARKS = ("\t", ";", ",")
+_MAX_BYTES = 64 * 1024 * 1024
+_MAX_LITERAL = 1 << 20
+
+_INDEX_FIRST = re.compile(r"(\d{1,9})\s*([:=,;\t]|\s)\s*(.*\S)")
+_WORDNET = re.compile(r"n\d{8}[ \t,]+(.*\S)")
+_ITEM = re.compile(r"item\s*\{(.*?)\}", re.DOTALL)
+_FIELD = re.compile(r"(\w+)\s*:\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"']+)")
+_YAML_ENTRY = re.compile(r"(\s*)(?:-\s+|([^\s:#][^:]*):(?:\s+|$))(.*)")
+
+
+class OneBased(tuple[str, ...]):
+    """Names whose indices begin at 1, as in TensorFlow's label maps: 0 is the background, where the model has it."""
+
+    __slots__ = ()
+
+
+def read_file(path: Path) -> tuple[str, ...]:
+    """
+    Return the class names in a file.
+
+    Raises
+    ------
+    OptionError
+        If it cannot be read, or does not hold names for 0, 1, 2, ... without gaps.
+
+    """
+    what = f"labels: {path}"
+    text = _text(path)
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise OptionError(f"{what} is not JSON ({brief(error)}); {NEEDED} is needed") from error
+        return names_of(document, what)
+    if suffix in (".yaml", ".yml"):
+        return names_of(_yaml(text, what), what)
+    if suffix in (".pbtxt", ".prototxt") or _ITEM.match(text.lstrip()):
+        return _label_map(text, what)
+    return names_in_text(text, what, is_table=suffix in (".csv", ".tsv"))
+
+
+def _text(path: Path) -> str:
+    try:
+        data = read_bytes(path, _MAX_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"labels: {path} cannot be read ({reason}); {NEEDED} is needed") from error
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise OptionError(f"labels: {path} is not UTF-8 text; {NEEDED} is needed") from error
+
+
+# Values, as JSON and Python have them
+
+
+def names_of(given: Any, what: str) -> tuple[str, ...]:
+    """
+    Return the names that a document holds.
+
+    Raises
+    ------
+    OptionError
+        If it holds none, or not for 0, 1, 2, ... without gaps.
+
+    """
+    if isinstance(given, Mapping):
+        inner = next(
+            (given[key] for key in _KEYS if isinstance(given.get(key), Mapping | list | tuple)), None
+        )
+        given = _in_order(given, what) if inner is None else _entries(inner, what)
+    else:
+        given = _entries(given, what)
+    return tuple(_name(entry, f"{what}: entry {i}") for i, entry in enumerate(given))
+
+
+def _entries(given: Any, what: str) -> Sequence[Any]:
+    if isinstance(given, Mapping):
+        return _in_order(given, what)
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+        raise OptionError(f"{what} holds no class names; {NEEDED} is needed")
+    if all(isinstance(entry, Mapping) for entry in given):
+        return _of_objects(given, what)
+    return given
+
+
+def _of_objects(given: Sequence[Mapping[str, Any]], what: str) -> Sequence[Any]:
+    """Return the names of a list of objects, in the order of their indices where they have any."""
+    name = next((key for key in _NAME_KEYS if all(key in entry for entry in given)), None)
+    if name is None:
+        raise OptionError(f"{what} has objects without a name; {NEEDED} is needed")
+    index = next((key for key in _INDEX_KEYS if all(_is_index(entry.get(key)) for entry in given)), None)
+    if index is None:
+        return [entry[name] for entry in given]
+    return _in_order([(entry[index], entry[name]) for entry in given], what)
+
+
+def _in_order(given: Mapping[Any, Any] | Sequence[tuple[Any, Any]], what: str) -> Sequence[Any]:
+    """Return the names of pairs of index and name, or of name and index."""
+    pairs = list(given.items()) if isinstance(given, Mapping) else list(given)
+    if pairs and all(_is_index(value) and not _is_index(key) for key, value in pairs):
+        pairs = [(value, key) for key, value in pairs]
+    try:
+        indices = [int(key) for key, _ in pairs]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise OptionError(
+            f"{what} has a key that is no index ({brief(error)}); {NEEDED} is needed"
+        ) from error
+    if not indices or sorted(indices) != list(range(len(pairs))):
+        counted = f"0 to {len(pairs) - 1}" if pairs else "at all"
+        hint = " (it begins at 1)" if indices and sorted(indices) == list(range(1, len(pairs) + 1)) else ""
+        raise OptionError(
+            f"{what} does not name the classes {counted} without gaps{hint}; {NEEDED} is needed"
+        )
+    by_index = dict(zip(indices, (value for _, value in pairs), strict=True))
+    return [by_index[i] for i in range(len(pairs))]
+
+
+def _is_index(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().isdecimal()
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _name(entry: Any, what: str) -> str:
+    if isinstance(entry, list | tuple) and entry:
+        entry = entry[-1]
+    name = entry.strip() if isinstance(entry, str) else ""
+    if not name:
+        raise OptionError(f"{what} is {shown(entry)}; a class name is needed")
+    return name
+
+
+# Text
+
+
+def names_in_text(text: str, what: str, *, is_table: bool = False) -> tuple[str, ...]:
+    """
+    Return the names in a text, a name a line or in one of the other forms.
+
+    Raises
+    ------
+    OptionError
+        If a line holds no name, or the indices have gaps.
+
+    """
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return names_of(literal(text), what)
+        except OptionError:
+            if text.lstrip()[:1] == "{":
+                raise
+        except UNREADABLE:
+            pass  # a name may begin with a bracket
+    lines = text.rstrip().splitlines()
+    if len(lines) > 1 and (is_table or _has_columns(lines)):
+        table = _table(lines, what)
+        if table is not None:
+            return table
+    if len(lines) == 1 and len(lines[0].split(",")) > 2:  # noqa: PLR2004  two might be one name and its synonym
+        lines = lines[0].split(",")
+    lines = _without_indices(lines, what)
+    matches = [_WORDNET.fullmatch(line.strip()) for line in lines]
+    found = [match[1] for match in matches if match is not None]
+    if found and len(found) == len(lines):
+        lines = found
+    return names_of([_unquoted(line) for line in lines], what)
+
+
+def literal(text: str) -> Any:
+    """Return a document in JSON, or as Python writes it; raises one of ``UNREADABLE``."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        if len(text) > _MAX_LITERAL:  # Python's own parser takes hundreds of bytes for each
+            raise
+        return ast.literal_eval(text.strip())
+
+
+def _has_columns(lines: Sequence[str]) -> bool:
+    """Return whether every line but the first, which may be a heading, has an index before or after a mark."""
+    mark = next((mark for mark in _MARKS if all(mark in line for line in lines)), None)
+    ends = [] if mark is None else [(line.split(mark)[0], line.split(mark)[-1]) for line in lines[1:]]
+    return bool(ends) and all(_is_index(first) or _is_index(last) for first, last in ends)
+
+
+def _table(lines: Sequence[str], what: str) -> tuple[str, ...] | None:
+    """Return the names of a table with a column of indices; None where it has none."""
+    mark = next((mark for mark in _MARKS if all(mark in line for line in lines)), ",")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark) if row]
+    width = min(len(row) for row in rows)
+    heading = rows[0] if not any(_is_index(cell) for cell in rows[0]) else None
+    body = rows if heading is None else rows[1:]
+    indexed = next((i for i in range(width) if all(_is_index(row[i]) for row in body)), None)
+    words = [cell.lower() for cell in heading or ()]
+    named = next(
+        (words.index(key) for key in _NAME_KEYS if key in words and words.index(key) != indexed), None
+    )
+    if named is None:
+        named = next((i for i in range(width) if i != indexed), None)
+    if not body or named is None or named >= width:
+        return None
+    if indexed is None:
+        is_heading = heading is not None and any(key in words for key in _NAME_KEYS)
+        return names_of([row[named] for row in body], what) if is_heading else None
+    return names_of(_in_order([(row[indexed], row[named]) for row in body], what), what)
+
+
+def _without_indices(lines: Sequence[str], what: str) -> list[str]:
+    """Return the names of lines that begin with their index, in its order; other lines as they are."""
+    matches = [_INDEX_FIRST.fullmatch(line.strip()) for line in lines]
+    found = [(int(match[1]), match[2], match[3]) for match in matches if match is not None]
+    if len(found) < len(lines) or len(found) < 2:  # noqa: PLR2004
+        return list(lines)
+    indices = sorted(index for index, _, _ in found)
+    is_plain = all(mark.isspace() and mark != "\t" for _, mark, _ in found)
+    if is_plain and indices[-1] - indices[0] >= len(indices):  # numbers that belong to the names ("20 euro")
+        return list(lines)
+    return [str(name) for name in _in_order([(index, name) for index, _, name in found], what)]
+
+
+def _unquoted(line: str) -> str:
+    text = line.strip()
+    is_quoted = len(text) > 2 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in text[1:-1]  # noqa: PLR2004
+    return text[1:-1] if is_quoted else text
+
+
+# Label maps and YAML
+
+
+def _label_map(text: str, what: str) -> tuple[str, ...]:
+    """Return the names of TensorFlow's label map: ``item { id: 1 name: "cat" display_name: "Cat" }``."""
+    pairs = []
+    for item in _ITEM.findall(text):
+        fields = {key: _unquoted(value) for key, value in _FIELD.findall(item)}
+        name = fields.get("display_name") or fields.get("name") or ""
+        pairs.append((fields.get("id", ""), name))
+    first = min((int(index) for index, _ in pairs if _is_index(index)), default=0)
+    if first == 1:
+        shifted = [(int(index) - 1 if _is_index(index) else index, name) for index, name in pairs]
+        return OneBased(names_of(_in_order(shifted, what), what))
+    return names_of(_in_order(pairs, what), what)
+
+
+def _yaml(text: str, what: str) -> Any:
+    """Return what a YAML document of names holds: a list, or a mapping, at the top or under one of the keys."""
+    top: dict[str, Any] = {}
+    blocks: dict[str | None, tuple[list[tuple[str, str]], list[str]]] = {}
+    key: str | None = None
+    for line in text.splitlines():
+        match = _YAML_ENTRY.fullmatch(line.split(" #")[0].rstrip())
+        if match is None or line.lstrip().startswith(("#", "---")):
+            continue
+        indent, name, value = match.groups()
+        if not indent and name is not None and not value:
+            key = _unquoted(name)
+            continue
+        if not indent and name is not None and value[:1] in ("[", "{"):
+            top[_unquoted(name)] = _safely(_flow, value, what)
+            continue
+        if not indent and name is not None:
+            key = None
+        pairs, entries = blocks.setdefault(key, ([], []))
+        if name is None:
+            entries.append(_unquoted(value))
+        else:
+            pairs.append((_unquoted(name), _unquoted(value)))
+    pairs, entries = blocks.pop(None, ([], []))
+    top |= {name or "": more or dict(some) for name, (some, more) in blocks.items()}
+    if any(name in top for name in _KEYS):
+        return top
+    return entries or {index: name for index, name in pairs if _is_index(index)} or []
+
+
+def _flow(text: str) -> Any:
+    """Return a list or mapping in brackets, whose texts need no quotes in YAML."""
+    try:
+        return literal(text)
+    except UNREADABLE:
+        parts = [part.strip() for part in text.strip()[1:-1].split(",")]
+        if text.lstrip().startswith("{"):
+            return dict(part.split(":", 1) for part in parts)
+        return [_unquoted(part) for part in parts]
+
+
+def _safely(read: Callable[[str], Any], text: str, what: str) -> Any:
+    try:
+        return read(text)
+    except UNREADABLE as error:
+        raise OptionError(f"{what} cannot be read ({brief(error)}); {NEEDED} is needed") from error
