@@ -92,7 +92,7 @@ def test_explaining_a_photograph_writes_its_files_and_a_summary(folder):
     lines = done.stdout.splitlines()
     assert lines[0] == "photo.png"
     assert f"({result['label']})" in lines[1]
-    assert f"{result['size']:.1%} of the pixels" in lines[2]
+    assert f"{100 * result['size']:.1f} % of the pixels" in lines[2]
     assert lines[-2].split() == ["written", os.path.join("explanations", "photo")]  # noqa: PTH118
     assert "model.onnx: 64 x 64, 2 classes (logits), on cpu" in done.stderr
 
@@ -134,7 +134,7 @@ def test_statistics_are_as_documented(folder):
     for key, kind in rows:
         assert type(result["statistics"][key]) is kinds[kind.strip()], key
     by_phase = result["statistics"]["model_calls_by_phase"]
-    assert list(by_phase) == ["check", "search", "growth", "shrinking", "verification"]
+    assert list(by_phase) == ["check", "search", "growth", "shrinking", "remainder", "verification"]
     assert sum(by_phase.values()) == result["statistics"]["model_calls"]
 
 

@@ -55,3 +55,18 @@ def test_the_inside_is_that_of_the_mask_but_for_rounded_corners(seed):
     assert ((inside > 127) != expected).mean() < 0.02
     middles = np.ix_(np.arange(65, 650, 130), np.arange(70, 700, 140))
     np.testing.assert_array_equal(inside[middles] == 255, expected[middles])
+
+
+def test_holes_are_outside_and_what_lies_in_them_is_inside():
+    mask = np.zeros((65, 70), bool)
+    mask[10:60, 10:60], mask[20:50, 20:50], mask[30:40, 30:40] = True, False, True
+    inside = np.zeros((650, 700))
+    for (left, top, right, bottom), part in inside_tiles((700, 650), smooth_paths(mask, _WHOLE)):
+        inside[top:bottom, left:right] = 255 if part is None else np.asarray(part)
+    assert [inside[y, 350] for y in (50, 150, 250, 350, 450, 550, 620)] == [0, 255, 0, 255, 0, 255, 0]
+
+
+def test_pieces_that_touch_at_a_corner_are_one_for_lines_outside_of_them():
+    chequered = np.indices((4, 4)).sum(axis=0) % 2 == 0
+    assert len(borders(chequered)) == 8
+    assert len(borders(chequered, joined=True)) < 8

@@ -165,7 +165,7 @@ def test_run_lengths_are_read_back(kept):
     np.testing.assert_array_equal(rle_pixels(coco_rle(kept), kept.shape), kept)
 
 
-@pytest.mark.parametrize("counts", ["", "1", "99", "3\x7f", "3P", "04", "\u00e9"])
+@pytest.mark.parametrize("counts", ["", "1", "99", "s", "3\x7f", "3P", "04", "\u00e9"])
 def test_damaged_run_lengths_are_refused(counts):
     with pytest.raises(ValueError, match="run lengths"):
         rle_pixels({"size": [1, 3], "counts": counts}, (1, 3))

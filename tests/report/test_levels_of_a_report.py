@@ -8,7 +8,9 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from dccausal import Placement
 from dccausal.cli.app import main
 from dccausal.errors import InputError
 from dccausal.report.item import load_result
@@ -25,7 +27,14 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("levels")
     provenance = {"classifier": {"model": "model.onnx", "preprocess": _SEEN}}
     photo = folder / "photo.png"
-    explanation = make_explanation(levels=nested_levels(), provenance=provenance, source=str(photo))
+    noise = np.random.default_rng(3).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    explanation = make_explanation(
+        levels=nested_levels(),
+        provenance=provenance,
+        source=str(photo),
+        photo=Image.fromarray(noise),
+        placement=Placement((160, 90), (20.0, 0.0, 140.0, 90.0)),
+    )
     explanation.photo.save(photo)
     explanation.save(folder / "results" / "a")
     weak = {"score": 0.98, "explanation_score": 0.005}
@@ -120,7 +129,7 @@ def test_the_switch_shows_exactly_the_pixels_of_a_level(page, how):
         page.wait_for_selector(f'#canvas[data-ready="0 masked {name}"]')
         shown = canvas_pixels(page)
         rows = ((np.arange(24) + 0.5) * shown.shape[0] / 24).astype(int)
-        columns = ((np.arange(32) + 0.5) * shown.shape[1] / 32).astype(int)
+        columns = ((20 + 120 * (np.arange(32) + 0.5) / 32) * shown.shape[1] / 160).astype(int)
         is_masked = (shown[rows][:, columns] == 128).all(axis=2)
         np.testing.assert_array_equal(is_masked, ~level.kept)
         text = page.locator("#share-text").text_content()
@@ -143,7 +152,8 @@ def test_every_level_is_outlined_on_the_overlay(page):
     page.wait_for_selector('#canvas[data-ready="2 overlay kept"]')
     changed = (with_levels != canvas_pixels(page)).any(axis=2)
     height, width = changed.shape
-    ends = width * 28 // 32, width * 16 // 32  # the right sides of the outermost and the innermost set
+    # The right sides of the outermost and the innermost set.
+    ends = [width * (20 + 120 * column // 32) // 160 for column in (28, 16)]
     for end in ends:
         assert changed[height // 2 - 20 : height // 2 + 20, end - 14 : end + 14].any()
     assert not changed[: height // 4].any()
