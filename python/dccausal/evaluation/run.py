@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dccausal._shared.files import npy_bytes, png_bytes, write_files
-from dccausal.errors import STOPPING
+from dccausal.errors import STOPPING, OutputError
 from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
 from dccausal.evaluation.extract import Scene
