@@ -274,6 +274,27 @@ def test_a_floor_costs_calls_that_are_counted_apart(few):
     assert two["extraction_calls"] == one["extraction_calls"] + two["calls@0.7"]
 
 
+def test_further_seeds_tell_how_alike_explanations_are_and_cost_nothing_of_its_own(few):
+    methods = f"{_METHOD},rise:masks=20"
+    main(_arguments("--no-plots", "--sheet", 0, methods=methods))
+    main(_arguments("--no-plots", "--sheet", 0, "--seeds", 3, methods=methods, out="seeds"))
+    one, three = (
+        {row["method"]: row for row in _rows(few / run) if row["index"] == 0} for run in ("run", "seeds")
+    )
+    assert not any(column.startswith("seeds") for row in one.values() for column in row)
+    assert not any(column.startswith("seeds") for column in three["rise:masks=20"])
+    causal = three[_METHOD]
+    assert {key: causal[key] for key in one[_METHOD] if not key.endswith("seconds")} == {
+        key: value for key, value in one[_METHOD].items() if not key.endswith("seconds")
+    }
+    assert causal["seeds_iou"] == 1  # the planted boxes, whatever the seed
+    assert 0 < causal["seeds_spearman"] <= 1
+    assert causal["seeds_calls"] > causal["calls"]
+    assert (causal["pieces"], causal["holes"], causal["holds_peak"]) == (2, 0, 1)
+    assert "other seeds: IoU of the kept pixels" in (few / "seeds" / "table.md").read_text()
+    assert "seeds_spearman" in (few / "seeds" / "table.csv").read_text()
+
+
 # Killed, interrupted, out of reach
 
 
