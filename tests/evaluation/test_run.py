@@ -148,7 +148,7 @@ def test_a_run_ends_in_tables_plots_and_sheets(few):
             assert min(image.size) > 300
             assert np.asarray(image.convert("L")).std() > 5
     with Image.open(run / "sheets" / "methods.png") as image:
-        assert image.size == (12 + 5 * (224 + 12), 12 + 224 + 2 * 20 + 12 + 12)
+        assert image.size == (16 + 5 * (224 + 16), 16 + 224 + 2 * 22 + 16 + 16)
     assert sorted(path.name for path in (run / "images").iterdir()) == ["p00"]
     names = {path.name for path in (run / "images" / "p00" / "random-grid=8").iterdir()}
     assert names == {"heatmap.npy", "overlay.png", "kept.png", "explanation.png"}
@@ -313,6 +313,7 @@ def _n_lines(table):
     return table.read_bytes().count(b"\n") if table.exists() else 0
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_points_ends_as_an_undisturbed_one(tmp_path, planted):
     _make(tmp_path, planted, 12, damaged=(3, 9))
     arguments = _arguments("--sheet", 2, "--no-plots", methods=f"{_METHOD},random:grid=8")
@@ -452,7 +453,7 @@ def test_plots_need_their_package_at_the_start(few, capsys, monkeypatch):
 def test_the_figure_of_partitions(few, capsys):
     photo = "photos/p00.png"
     sheet = partitions_sheet(photo, on_cpu("model.onnx"), numbers=(1, 2, 3, 4, 5), profile="fast", grid=8)
-    assert sheet.size == (12 + 4 * (224 + 12), 12 + 2 * (224 + 2 * 20 + 12) + 12)
+    assert sheet.size == (16 + 4 * (224 + 16), 16 + 2 * (224 + 2 * 22 + 16) + 16)
     assert (
         main(["evaluate", photo, "--figure", "partitions", "--profile", "fast", "--out", "fig", *_FAST]) == 0
     )
