@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,8 @@ from dccausal.engine.option import meanings
 from dccausal.engine.options import OPTION_NAMES, SETTING_NAMES, GivenOptions, Options, defaults
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.runs import folder
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def keywords(function):
@@ -89,3 +93,10 @@ def test_settings_replace_those_of_the_profile():
 def test_what_is_no_option_is_a_type_error():
     with pytest.raises(TypeError, match="unexpected options: partition"):
         explain_many([], lambda images: images, partition=3)
+
+
+def test_the_page_of_options_is_what_the_library_says():
+    spec = importlib.util.spec_from_file_location("options_page", DOCS / "options.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.page() == module.PAGE.read_text(encoding="utf-8")
