@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import whole_number
+from dccausal._shared.regions import n_regions
 from dccausal.classifier import Classifier, classify
 from dccausal.errors import OptionError
 
@@ -23,14 +24,19 @@ __all__ = [
     "best_iou",
     "bootstrap_interval",
     "deletion_curve",
+    "holds_peak",
+    "holes",
     "insertion_curve",
     "iou",
     "occlusion_covered",
     "occlusion_share",
+    "outline",
+    "pieces",
     "pointing_game",
     "retained_curve",
     "robustness",
     "size",
+    "spearman",
 ]
 
 Pixels = NDArray[np.bool_]
@@ -76,6 +82,33 @@ def size(kept: Pixels) -> float:
     return float(np.asarray(kept, dtype=bool).mean())
 
 
+def pieces(kept: Pixels) -> int:
+    """Return of how many pieces an explanation is: pixels that share an edge are of one piece; 0 if it is empty."""
+    return n_regions(_plane(kept))
+
+
+def holes(kept: Pixels) -> int:
+    """Return how many holes an explanation has: pieces of the rest that do not reach the image's border."""
+    return n_regions(np.pad(~_plane(kept), 1, constant_values=True)) - 1  # the padding is the outside
+
+
+def outline(kept: Pixels) -> float:
+    """
+    Return the length of an explanation's outline by the square root of its area; 0 if it is empty.
+
+    The length counts the edges of pixels between the kept ones and the rest, those of holes and those on the
+    image's border included. A square has 4, whatever its size; the more ragged or scattered, the higher.
+    """
+    inside = np.pad(_plane(kept), 1)
+    length = _count(np.diff(inside, axis=0)) + _count(np.diff(inside, axis=1))
+    return float(length / np.sqrt(max(_count(inside), 1)))
+
+
+def holds_peak(kept: Pixels, heatmap: NDArray[Any]) -> float:
+    """Return whether an explanation holds the hottest pixel: 1 or 0; among several, the share of them it holds."""
+    return pointing_game(heatmap, kept)
+
+
 def occlusion_covered(kept: Pixels, occlusion: Pixels) -> float:
     """
     Return the share of the occlusion that the explanation covers, ``|E and O| / |O|``; lower is better.
@@ -102,6 +135,26 @@ def iou(kept: Pixels, truth: Pixels) -> float:
     """Return intersection over union of two sets of pixels, 0 to 1; 0 if both are empty."""
     kept, truth = _same_shape(kept, truth)
     return _count(kept & truth) / max(_count(kept | truth), 1)
+
+
+def spearman(left: NDArray[Any], right: NDArray[Any]) -> float:
+    """
+    Return Spearman's rank correlation of two heatmaps, -1 to 1; NaN where one of them is flat.
+
+    Equal values share the mean of their ranks.
+
+    Raises
+    ------
+    OptionError
+        If the shapes differ.
+
+    """
+    if np.shape(left) != np.shape(right) or np.size(left) == 0:
+        raise OptionError(f"two arrays of one shape are needed, got {np.shape(left)} and {np.shape(right)}")
+    ranks = [_ranks(np.asarray(values)) for values in (left, right)]
+    one, other = (rank - rank.mean() for rank in ranks)
+    norm = float(np.sqrt((one @ one) * (other @ other)))
+    return float(one @ other) / norm if norm else float("nan")
 
 
 def best_iou(ranking: NDArray[np.int64], truth: Pixels) -> tuple[float, float]:
@@ -317,6 +370,16 @@ def _judge(
 
 def _count(pixels: Pixels) -> int:
     return int(np.count_nonzero(pixels))
+
+
+def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
+    _, place, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[place.ravel()]
+    return ranks
+
+
+def _plane(kept: Any) -> Pixels:
+    return _same_shape(kept, kept)[0]
 
 
 def _same_shape(left: Any, right: Any) -> tuple[Pixels, Pixels]:

@@ -173,6 +173,7 @@ def test_batches_change_nothing(case, capacity, in_flight, newest_first):
     assert [kept.tobytes() for kept, _ in plain.levels()] == [kept.tobytes() for kept, _ in other.levels()]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(case=cases(max_side=10), capacity=st.sampled_from([1, 5, 64]))
 def test_every_budget_leaves_the_set_of_the_moment(case, capacity):

@@ -24,6 +24,66 @@ def test_shares_of_sets():
     assert metrics.occlusion_share(empty, TRUTH) == metrics.iou(empty, empty) == 0
 
 
+def drawn(text):
+    return np.array([[letter == "#" for letter in line] for line in text.split()])
+
+
+SHAPES = [
+    ("....|....", 0, 0, 0),
+    ("####|####", 1, 0, 12 / 8**0.5),
+    ("##..|##..", 1, 0, 4),
+    ("#.#.|.#.#", 4, 0, 8),
+    ("###.|#.#.|###.", 1, 1, 16 / 8**0.5),
+    (".##.|#..#|.##.", 4, 1, 20 / 6**0.5),  # corners join neither pieces nor the rest
+    ("###.|#.#.|#.#.", 1, 0, 16 / 7**0.5),
+    ("#####|#.#.#|#.###|#####", 1, 2, 28 / 17**0.5),
+    ("#.#|#.#|###", 1, 0, 16 / 7**0.5),
+]
+
+
+@pytest.mark.parametrize(("text", "n_pieces", "n_holes", "outline"), SHAPES)
+def test_the_shape_of_a_set(text, n_pieces, n_holes, outline):
+    kept = drawn(text.replace("|", " "))
+    for turned in (kept, kept.T, kept[::-1], kept[:, ::-1]):
+        assert (metrics.pieces(turned), metrics.holes(turned)) == (n_pieces, n_holes)
+        assert metrics.outline(turned) == pytest.approx(outline)
+    fine = np.kron(kept, np.ones((3, 3), dtype=bool))
+    assert (metrics.pieces(fine), metrics.holes(fine)) == (n_pieces, n_holes)
+    assert metrics.outline(fine) == pytest.approx(outline)
+
+
+def test_pieces_are_those_of_a_plain_flood():
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        kept = rng.random((int(rng.integers(1, 15)), int(rng.integers(1, 15)))) < rng.random()
+        left, n = {tuple(place) for place in np.argwhere(kept).tolist()}, 0
+        while left:
+            n, todo = n + 1, [left.pop()]
+            while todo:
+                y, x = todo.pop()
+                near = {(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)} & left
+                left -= near
+                todo += near
+        assert metrics.pieces(kept) == n
+
+
+def test_the_peak_is_held_or_not():
+    heat = np.arange(16.0).reshape(4, 4)
+    assert metrics.holds_peak(KEPT, heat) == 0
+    assert metrics.holds_peak(KEPT, -heat) == 1
+    assert metrics.holds_peak(KEPT, np.ones((4, 4))) == 0.25
+
+
+def test_rank_correlation():
+    heat = np.random.default_rng(0).random((6, 5))
+    assert metrics.spearman(heat, np.exp(heat)) == pytest.approx(1)
+    assert metrics.spearman(heat, -heat) == pytest.approx(-1)
+    assert metrics.spearman([1, 2, 2, 4], [1, 3, 2, 4]) == pytest.approx(0.9486832980505138)
+    assert np.isnan(metrics.spearman(heat, np.ones_like(heat)))
+    with pytest.raises(OptionError, match=r"two arrays of one shape are needed, got \(6, 5\) and \(5, 6\)"):
+        metrics.spearman(heat, heat.T)
+
+
 def test_pointing_game_counts_ties_by_chance():
     heat = np.zeros((4, 4))
     heat[0, 0] = 1

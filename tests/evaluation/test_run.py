@@ -148,7 +148,7 @@ def test_a_run_ends_in_tables_plots_and_sheets(few):
             assert min(image.size) > 300
             assert np.asarray(image.convert("L")).std() > 5
     with Image.open(run / "sheets" / "methods.png") as image:
-        assert image.size == (12 + 5 * (224 + 12), 12 + 224 + 2 * 20 + 12 + 12)
+        assert image.size == (16 + 5 * (224 + 16), 16 + 224 + 2 * 22 + 16 + 16)
     assert sorted(path.name for path in (run / "images").iterdir()) == ["p00"]
     names = {path.name for path in (run / "images" / "p00" / "random-grid=8").iterdir()}
     assert names == {"heatmap.npy", "overlay.png", "kept.png", "explanation.png"}
@@ -274,6 +274,27 @@ def test_a_floor_costs_calls_that_are_counted_apart(few):
     assert two["extraction_calls"] == one["extraction_calls"] + two["calls@0.7"]
 
 
+def test_further_seeds_tell_how_alike_explanations_are_and_cost_nothing_of_its_own(few):
+    methods = f"{_METHOD},rise:masks=20"
+    main(_arguments("--no-plots", "--sheet", 0, methods=methods))
+    main(_arguments("--no-plots", "--sheet", 0, "--seeds", 3, methods=methods, out="seeds"))
+    one, three = (
+        {row["method"]: row for row in _rows(few / run) if row["index"] == 0} for run in ("run", "seeds")
+    )
+    assert not any(column.startswith("seeds") for row in one.values() for column in row)
+    assert not any(column.startswith("seeds") for column in three["rise:masks=20"])
+    causal = three[_METHOD]
+    assert {key: causal[key] for key in one[_METHOD] if not key.endswith("seconds")} == {
+        key: value for key, value in one[_METHOD].items() if not key.endswith("seconds")
+    }
+    assert causal["seeds_iou"] == 1  # the planted boxes, whatever the seed
+    assert 0 < causal["seeds_spearman"] <= 1
+    assert causal["seeds_calls"] > causal["calls"]
+    assert (causal["pieces"], causal["holes"], causal["holds_peak"]) == (2, 0, 1)
+    assert "other seeds: IoU of the kept pixels" in (few / "seeds" / "table.md").read_text()
+    assert "seeds_spearman" in (few / "seeds" / "table.csv").read_text()
+
+
 # Killed, interrupted, out of reach
 
 
@@ -292,6 +313,7 @@ def _n_lines(table):
     return table.read_bytes().count(b"\n") if table.exists() else 0
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_points_ends_as_an_undisturbed_one(tmp_path, planted):
     _make(tmp_path, planted, 12, damaged=(3, 9))
     arguments = _arguments("--sheet", 2, "--no-plots", methods=f"{_METHOD},random:grid=8")
@@ -431,7 +453,7 @@ def test_plots_need_their_package_at_the_start(few, capsys, monkeypatch):
 def test_the_figure_of_partitions(few, capsys):
     photo = "photos/p00.png"
     sheet = partitions_sheet(photo, on_cpu("model.onnx"), numbers=(1, 2, 3, 4, 5), profile="fast", grid=8)
-    assert sheet.size == (12 + 4 * (224 + 12), 12 + 2 * (224 + 2 * 20 + 12) + 12)
+    assert sheet.size == (16 + 4 * (224 + 16), 16 + 2 * (224 + 2 * 22 + 16) + 16)
     assert (
         main(["evaluate", photo, "--figure", "partitions", "--profile", "fast", "--out", "fig", *_FAST]) == 0
     )

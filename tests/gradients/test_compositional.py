@@ -8,6 +8,8 @@ import pytest
 from dccausal.gradients.cam import grad_cam
 from dccausal.gradients.whitebox import WhiteBox
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

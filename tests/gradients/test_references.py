@@ -176,6 +176,7 @@ def test_relative_attributing_propagation(file):
     np.testing.assert_allclose(found.sum(axis=(2, 3, 4)), chosen, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_relative_attributing_propagation_in_float64():
     """The same graph, every number of it in float64, by the package onnx's evaluator."""
     refs = references("resnet")

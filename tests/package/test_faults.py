@@ -19,6 +19,7 @@ def _campaign(part, n, seed):
     return subprocess.run(command, cwd=BENCH, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "n", "seed"), [("images", 40, 4), ("models", 30, 407), ("border", 80, 1703), ("report", 24, 2)]
 )

@@ -79,6 +79,7 @@ def few(tmp_path, planted):
     return _make(tmp_path, planted, 4, damaged=(1,))
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_points_ends_as_an_undisturbed_one(tmp_path, planted):
     """Thirty photographs, four of them damaged; SIGKILL until it is over."""
     _make(tmp_path, planted, 30, damaged=(3, 10, 17, 29))

@@ -112,6 +112,117 @@ def occlusion(image, baseline, score, *, window, stride):
     return np.array([[sum(cell) / len(cell) for cell in row] for row in drops])
 
 
+def enlarged(cells, height, width):
+    """A lattice's values (rows, columns) at every pixel: cubic convolution with a of -0.75, edges repeated."""
+    rows, columns = cells.shape
+
+    def kernel(d):
+        d = abs(d)
+        if d <= 1:
+            return 1.25 * d**3 - 2.25 * d**2 + 1
+        return -0.75 * (d**3 - 5 * d**2 + 8 * d - 4) if d < 2 else 0
+
+    heat = np.zeros((height, width))
+    for y, x in itertools.product(range(height), range(width)):
+        down, right = (y + 0.5) * rows / height - 0.5, (x + 0.5) * columns / width - 0.5
+        for row, column in itertools.product(range(-2, rows + 2), range(-2, columns + 2)):
+            value = cells[min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)]
+            heat[y, x] += kernel(down - row) * kernel(right - column) * value
+    return heat
+
+
+def by_cell(values, height, width):
+    """The value of each pixel's cell."""
+    rows, columns = values.shape
+    return np.array(
+        [[values[y * rows // height, x * columns // width] for x in range(width)] for y in range(height)]
+    )
+
+
+def hsic(image, baseline, score, *, seed, masks, cells):
+    """Novello et al., with xplique's kernels: the trace of two centred Gram matrices, cell by cell."""
+    height, width = image.shape[:2]
+    random, n = generator(seed, 0), masks
+    strata = [random.permutation(n) for _ in range(cells * cells)]
+    jitter = random.random((n, cells * cells))
+    visible = np.array([[(strata[c][i] + jitter[i, c]) / n > 0.5 for c in range(cells**2)] for i in range(n)])
+    shown = [by_cell(row.reshape(cells, cells), height, width) for row in visible]
+    y = np.array([score(show(image, baseline, one)) for one in shown])
+    of_scores = np.array([[math.exp(-((a - b) ** 2) / (2 * np.median(y) ** 2)) for b in y] for a in y])
+    centring = np.eye(n) - 1 / n
+    values = np.zeros(cells * cells)
+    for cell in range(cells * cells):
+        x = visible[:, cell].astype(float)
+        of_cell = np.array([[1 + 0.5 - (a - b) ** 2 for b in x] for a in x])
+        values[cell] = np.trace(centring @ of_cell @ centring @ of_scores) / n
+    return enlarged(values.reshape(cells, cells), height, width)
+
+
+def sobol(image, baseline, score, *, points, cells):
+    """Fel et al., Jansen's estimator; ``points`` are the masks of A and B, side by side."""
+    height, width = image.shape[:2]
+
+    def ask(mask):
+        return score(show(image, baseline, by_cell(mask.reshape(cells, cells), height, width)))
+
+    a, b = points[:, : cells * cells], points[:, cells * cells :]
+    before, values = [ask(mask) for mask in a], np.zeros(cells * cells)
+    for cell in range(cells * cells):
+        changes = []
+        for row, other, old in zip(a, b, before, strict=True):
+            mask = row.copy()
+            mask[cell] = other[cell]
+            changes.append((old - ask(mask)) ** 2)
+        values[cell] = sum(changes) / len(changes) / (2 * np.var(before, ddof=1))
+    return enlarged(values.reshape(cells, cells), height, width)
+
+
+def partition(image, baseline, score, *, max_evals, round_size):
+    """SHAP's partition explainer: shares in a list, those with most at stake divided first."""
+    height, width = image.shape[:2]
+
+    def pixels(box):
+        kept = np.zeros((height, width))
+        kept[box[0] : box[1], box[2] : box[3]] = 1
+        return kept
+
+    def halves(box):
+        top, bottom, left, right = box
+        if bottom - top >= right - left:
+            middle = top + (bottom - top) // 2
+            return (top, middle, left, right), (middle, bottom, left, right)
+        middle = left + (right - left) // 2
+        return (top, bottom, left, middle), (top, bottom, middle, right)
+
+    def ask(kept):
+        return score(show(image, baseline, kept))
+
+    nothing = np.zeros((height, width))
+    shares = [((0, height, 0, width), nothing, ask(nothing), ask(nothing + 1), 1)]
+    n_asked = 2
+    while True:
+        divisible = [share for share in shares if pixels(share[0]).sum() > 1]
+        divisible.sort(key=lambda share: -abs(share[3] - share[2]) * share[4])
+        chosen = divisible[: min(round_size, max_evals - n_asked) // 2]
+        if not chosen:
+            break
+        shares = [share for share in shares if not any(share is one for one in chosen)]
+        for box, ground, without, full, weight in chosen:
+            one, two = halves(box)
+            with_one, with_two = ask(ground + pixels(one)), ask(ground + pixels(two))
+            n_asked += 2
+            shares += [
+                (one, ground, without, with_one, weight / 2),
+                (one, ground + pixels(two), with_two, full, weight / 2),
+                (two, ground, without, with_two, weight / 2),
+                (two, ground + pixels(one), with_one, full, weight / 2),
+            ]
+    return sum(
+        (full - without) * weight * pixels(box) / pixels(box).sum()
+        for box, _, without, full, weight in shares
+    )
+
+
 def scaled(heat):
     """To the range from 0 to 1."""
     return (heat - heat.min()) / (heat.max() - heat.min())

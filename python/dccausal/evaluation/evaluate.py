@@ -59,6 +59,9 @@ class EvaluationOptions:
         Photographs drawn; None for all.
     seed
         Of everything random.
+    seeds
+        With how many seeds, from ``seed`` on, the causal methods explain each photograph; above 1 the rows tell
+        how alike these explanations are.
     baseline
         As for ``explain``.
     max_calls, threads, in_flight
@@ -83,6 +86,7 @@ class EvaluationOptions:
     min_confidence: str = "0"
     n: int | None = None
     seed: int = 0
+    seeds: int = 1
     baseline: Baseline = "grey"
     max_calls: int | None = None
     threads: int | None = None
@@ -106,13 +110,23 @@ class EvaluationOptions:
         """
         names = ("seed", "max_calls", "threads", "in_flight")
         Options.of({name: getattr(self, name) for name in names})
-        for name, low in (("n", 1), ("steps", 1), ("backgrounds", 0), ("sheet", 0)):
+        for name, low in (("n", 1), ("seeds", 1), ("steps", 1), ("backgrounds", 0), ("sheet", 0)):
             if getattr(self, name) is not None:
                 whole_number(f"--{name}", getattr(self, name), low)
 
 
 # Of these, those that decide the results; floors and the truth are recorded besides.
-_DECIDING = ("n", "seed", "baseline", "max_calls", "only_right", "steps", "backgrounds", "backgrounds_from")
+_DECIDING = (
+    "n",
+    "seed",
+    "seeds",
+    "baseline",
+    "max_calls",
+    "only_right",
+    "steps",
+    "backgrounds",
+    "backgrounds_from",
+)
 
 
 def evaluate(
@@ -258,6 +272,7 @@ class EvaluationRun:
                 batch_size=max(32, classifier.batch_size),
             ),
             seed=options.seed,
+            seeds=options.seeds,
             explain_options={
                 name: getattr(options, name) for name in names if getattr(options, name) is not None
             },

@@ -27,6 +27,10 @@ _CHECKS = 3
 RETAINED = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.75)
 
 
+_SHAPE = ("pieces", "holes", "outline", "holds_peak")
+_SET_COLUMNS = ("size", "covered", "share", "iou", *_SHAPE, "explanation_score", "robustness")
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """
@@ -150,6 +154,7 @@ def measure(
     for ending, kept in sets.items():
         row |= _of_kept(ending, kept, truth, settings.kind)
         if ending != _GROWN:
+            row |= _of_shape(ending, kept, found.heatmap)
             row |= _of_shown(ending, kept, scene, target, backgrounds, counted, settings.batch_size)
     first = suffix(settings.floors[0])
     if _OWN not in sets and first in sets:  # the method's own explanation is that at the first floor
@@ -236,9 +241,7 @@ def suffix(floor: float) -> str:
 
 def _columns_of(ending: str) -> tuple[str, ...]:
     """Return the columns that one set of kept pixels has."""
-    return tuple(
-        f"{name}{ending}" for name in ("size", "covered", "share", "iou", "explanation_score", "robustness")
-    )
+    return tuple(f"{name}{ending}" for name in _SET_COLUMNS)
 
 
 def _of_shown(
@@ -269,6 +272,17 @@ def _of_kept(ending: str, kept: Pixels, truth: Pixels | None, kind: TruthKind) -
         row[f"share{ending}"] = metrics.occlusion_share(kept, truth) if kept.any() else None
     else:
         row[f"iou{ending}"] = metrics.iou(kept, truth)
+    return row
+
+
+def _of_shape(ending: str, kept: Pixels, heatmap: NDArray[np.float32] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        f"pieces{ending}": metrics.pieces(kept),
+        f"holes{ending}": metrics.holes(kept),
+        f"outline{ending}": metrics.outline(kept) if kept.any() else None,
+    }
+    if heatmap is not None:
+        row[f"holds_peak{ending}"] = metrics.holds_peak(kept, heatmap)
     return row
 
 

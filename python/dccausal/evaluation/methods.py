@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dccausal.engine.profiles import Profile
 from dccausal.errors import OptionError
 from dccausal.evaluation.specs import MethodSpec
 from dccausal.methods import METHODS, explain_with
@@ -32,6 +33,11 @@ def check_method(spec: MethodSpec) -> None:
         method.check(**{name: value for name, value in spec.options.items() if name not in _COMMON})
     except OptionError as error:
         raise OptionError(f"--methods has {spec.text!r}: {error}") from error
+
+
+def is_causal(spec: MethodSpec) -> bool:
+    """Return whether a method is the causal search, by one of its profiles."""
+    return METHODS[spec.name].options is Profile
 
 
 def explain_by(spec: MethodSpec, image: Any, classifier: Any, **options: Any) -> Explanation:

@@ -20,8 +20,9 @@ from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
 from dccausal.evaluation.extract import Scene
 from dccausal.evaluation.measure import Found, Settings, measure
-from dccausal.evaluation.methods import explain_by
+from dccausal.evaluation.methods import explain_by, is_causal
 from dccausal.evaluation.specs import MethodSpec
+from dccausal.evaluation.stability import further_seeds, stability
 from dccausal.evaluation.truth import Truth, seen_pixels
 from dccausal.explanation import pictures
 from dccausal.inputs.baseline import make_baseline
@@ -59,6 +60,8 @@ class Evaluation:
         How to measure.
     seed
         Of everything random.
+    seeds
+        With how many seeds, from this one on, the causal methods explain each photograph.
     explain_options
         Further options of ``explain``.
     only_right
@@ -79,6 +82,7 @@ class Evaluation:
     baseline: Baseline
     settings: Settings
     seed: int
+    seeds: int
     explain_options: Mapping[str, Any]
     only_right: bool
     backgrounds: Backgrounds | None
@@ -162,7 +166,11 @@ def _row(
         shape = (scene.image.shape[0], scene.image.shape[1])
         found = method.found(photograph.truth.file, scene.top, label_name, shape)
     else:
-        found = _found(_explain(task, photograph, method, progress))
+        first = _explain(task, photograph, method, progress)
+        found = _found(first)
+        if task.seeds > 1 and is_causal(method):
+            seeds = further_seeds(task.seed, task.seeds)
+            row |= stability(first, [_explain(task, photograph, method, progress, seed) for seed in seeds])
     row |= {"label": found.label, "name": found.name, "notes": list(found.notes)}
     truth = photograph.seen if photograph.seen.any() else None
     backgrounds = task.backgrounds
@@ -174,14 +182,18 @@ def _row(
 
 
 def _explain(
-    task: Evaluation, photograph: _Photograph, method: MethodSpec, progress: Callable[[Any], object]
+    task: Evaluation,
+    photograph: _Photograph,
+    method: MethodSpec,
+    progress: Callable[[Any], object],
+    seed: int | None = None,
 ) -> Explanation:
     return explain_by(
         method,
         task.paths[photograph.index],
         task.classifier,
         target=photograph.scene.top,
-        seed=task.seed,
+        seed=task.seed if seed is None else seed,
         min_confidence=task.settings.floors[0],
         baseline=task.baseline,
         progress=progress,

@@ -104,6 +104,8 @@ def shown_measures(rows: Sequence[Row]) -> list[Measure]:
             Measure(f"retained@{share:g}", f"label kept by the best {share:.0%}", "percent")
             for share in (0.05, 0.1, 0.2)
         ),
+        Measure("seeds_spearman", "other seeds: Spearman of the heatmaps", "number"),
+        Measure("seeds_iou", "other seeds: IoU of the kept pixels", "number"),
         Measure("is_minimal", "its own explanation shown to be minimal", "percent"),
         Measure("is_right", "top label is the truth's", "percent"),
     ]
@@ -117,6 +119,10 @@ def _of_sets(ending: str, title: str) -> tuple[Measure, ...]:
         Measure(f"covered{ending}", f"occlusion covered, {title}", "percent"),
         Measure(f"share{ending}", f"share in the occlusion, {title}", "percent"),
         Measure(f"iou{ending}", f"IoU with the object's box, {title}", "number"),
+        Measure(f"pieces{ending}", f"pieces, {title}", "number"),
+        Measure(f"holes{ending}", f"holes, {title}", "number"),
+        Measure(f"outline{ending}", f"outline by the root of the area, {title}", "number"),
+        Measure(f"holds_peak{ending}", f"holds the map's peak, {title}", "percent"),
         Measure(f"robustness{ending}", f"label kept on other backgrounds, {title}", "percent"),
     )
 

@@ -18,7 +18,9 @@ MAX_QUESTIONS = 1_000_000
 
 class MaskSearch(ABC):
     """
-    A ``HeatmapSearch`` that asks about ``n`` masked images which do not depend on the answers.
+    A ``HeatmapSearch`` that asks about ``n`` masked images.
+
+    They do not depend on the answers, or on those of earlier rounds alone: see ``n_known``.
 
     Answers are used in the order of the questions, whatever the order and the batches in which they come, so
     that sums of floating-point numbers are always the same.
@@ -51,6 +53,11 @@ class MaskSearch(ABC):
         return self.n_used == self.n
 
     @property
+    def n_known(self) -> int:
+        """How many questions are known by now; less than ``n`` where the next follow from answers to come."""
+        return self.n
+
+    @property
     def progress(self) -> float:
         """Share of the answers that were used."""
         return self.n_used / self.n if self.n else 1.0
@@ -63,8 +70,8 @@ class MaskSearch(ABC):
         return (f"The budget of model calls allowed the method {self.n} of {self.n_wanted} masked images.",)
 
     def propose(self, capacity: int) -> WholeImages | None:
-        """Return the next images, at most ``capacity``; None when there are no more."""
-        first, stop = self._n_proposed, min(self.n, self._n_proposed + capacity)
+        """Return the next images, at most ``capacity``; None when there are no more by now."""
+        first, stop = self._n_proposed, min(self.n_known, self._n_proposed + capacity)
         if first == stop:
             return None
         self._n_proposed = stop

@@ -19,6 +19,9 @@ occlusion          mean drop of the score under a sliding window                
 random             a random order of the pixels                                                     none
 lime               weights of a linear model over segments (extra ``rivals``)                       LIME
 kernel-shap        Shapley values of segments (extra ``rivals``)                                    KernelSHAP
+partition-shap     Owen values over a hierarchy of rectangles                                       Partition
+hsic               dependence of the score on each cell's visibility                                Hsic
+sobol              share of the score's variance that each cell has part in (extra ``rivals``)      Sobol
 gradient           how steeply the logit grows with each pixel (this and below: ONNX models only)   Gradient
 input-x-gradient   the input times the gradient                                                     none
 integrated-...     gradients integrated along a line from the baseline                              Integrated
@@ -57,22 +60,28 @@ from dccausal.methods.gradient.slope import (
     InputTimesGradientOptions,
     InputTimesGradientSearch,
 )
+from dccausal.methods.hsic import HsicOptions, HsicSearch
 from dccausal.methods.lime import LimeOptions, LimeSearch
 from dccausal.methods.occlusion import OcclusionOptions, OcclusionSearch
+from dccausal.methods.partition import PartitionOptions, PartitionSearch
 from dccausal.methods.random import RandomOptions, RandomSearch
 from dccausal.methods.rise import RiseOptions, RiseSearch
 from dccausal.methods.sbfl import MEASURES, SbflOptions, SbflSearch
 from dccausal.methods.shap import KernelShapOptions, KernelShapSearch
+from dccausal.methods.sobol import SobolOptions, SobolSearch
 
 __all__ = [
     "METHODS",
+    "HsicOptions",
     "KernelShapOptions",
     "LimeOptions",
     "Method",
     "OcclusionOptions",
+    "PartitionOptions",
     "RandomOptions",
     "RiseOptions",
     "SbflOptions",
+    "SobolOptions",
 ]
 
 
@@ -186,6 +195,16 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 KernelShapOptions,
                 KernelShapSearch,
                 extra="rivals",
+            ),
+            _method(
+                "partition-shap",
+                "Owen values of rectangles that are halved",
+                PartitionOptions,
+                PartitionSearch,
+            ),
+            _method("hsic", "dependence of the score on each cell", HsicOptions, HsicSearch),
+            _method(
+                "sobol", "share of the score's variance by cell", SobolOptions, SobolSearch, extra="rivals"
             ),
             _white_box("gradient", "slope of the logit", GradientOptions, GradientSearch),
             _white_box(

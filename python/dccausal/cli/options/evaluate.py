@@ -45,6 +45,14 @@ _EVALUATE = (
     ),
     CliOption("n", int, "Take this many photographs, drawn by the seed. By default all.", "Explanation", "N"),
     CliOption(
+        "seeds",
+        int,
+        "Explain with this many seeds by each causal method, to see how alike the explanations are.",
+        "Explanation",
+        "N",
+        default=1,
+    ),
+    CliOption(
         "only_right",
         bool,
         "Leave out photographs whose top label is not the truth's.",
