@@ -3,82 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from dccausal.cli.app import main
-from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.report.write import write_report
-from pages import canvas_pixels, open_photograph, opened_page, wait_until
-
-_FAST = ("--partitions", "4", "--device", "cpu", "--threads", "1", "--quiet")
-_HOSTILE = (
-    "<img src=x onerror=alert(1)>.png",
-    "<!--<script>alert(2)<svg onload=alert(2)>.png",
-    "quotes \" ' ` &amp; {{script}}.png",
-    "line\u2028paragraph\u2029.png",
-    "\u202egnp.\u05e9\u05dc\u05d5\u05dd.png",
-)
-_DAMAGED = "zz <b>damaged<b>.png"
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory, planted):
-    """A report on hostile names, with a truth, curves and a photograph that failed."""
-    folder = tmp_path_factory.mktemp("page")
-    scene = planted("needs_a_and_b")
-    photos = folder / "photos"
-    photos.mkdir()
-    with Image.open(scene.photo) as image:
-        pixels = np.asarray(image.convert("RGB")).astype(int)
-    rng = np.random.default_rng(0)
-    for name in _HOSTILE:
-        noisy = np.clip(pixels + rng.integers(-3, 4, pixels.shape), 0, 255).astype(np.uint8)
-        Image.fromarray(noisy).save(photos / name, format="PNG")
-    (photos / _DAMAGED).write_bytes(b"no image")
-    n_classes = OnnxClassifier(scene.path, device="cpu").n_classes
-    names = ["</script><img src=x onerror=alert(3)>\u2028\"'", "\u05d0</script><script>alert(4)</script>"]
-    labels = folder / "labels.json"
-    labels.write_text(json.dumps((names * n_classes)[:n_classes]))
-    run = folder / "run"
-    arguments = ["--out", str(run), "-m", str(scene.path), "--labels", str(labels)]
-    assert main(["explain", str(photos), *arguments, *_FAST]) == 2
-    truth = folder / "truth.csv"
-    lines = (run / "results.jsonl").read_text().splitlines()
-    rows = sorted(map(json.loads, lines), key=lambda row: row["index"])
-    label = next(row["label"] for row in rows if row["error"] is None)
-    quoted = [name.replace('"', '""') for name in _HOSTILE[:3]]
-    lines = [f'"{name}",{label + (i == 1)}\n' for i, name in enumerate(quoted)]
-    truth.write_text("file,label\n" + "".join(lines))
-    classifier = OnnxClassifier(scene.path, device="cpu")
-    path = write_report(run, truth=truth, classifier=classifier)["path"]
-    return SimpleNamespace(
-        path=path,
-        run=run,
-        photos=photos,
-        rows=rows,
-        name=names[label % 2].split(",")[0],
-        model=str(scene.path),
-        labels=str(labels),
-    )
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory, report):
-    """A report on one photograph of a hostile name with its causal trees, and on one without."""
-    folder = tmp_path_factory.mktemp("trees")
-    for i, more in enumerate((["--trees", "3", "--world", "both"], [])):
-        arguments = [*more, "-m", report.model, "--labels", report.labels, "--out", str(folder / "results")]
-        photo = folder / f"{i}{_HOSTILE[0]}"
-        shutil.copy(report.photos / _HOSTILE[0], photo)
-        assert main(["explain", str(photo), *arguments, *_FAST]) == 0
-    path = write_report(folder / "results")["path"]
-    documents = [json.loads(path.read_text()) for path in sorted(folder.glob("results/*/result.json"))]
-    return SimpleNamespace(path=path, trees=documents[0]["trees"], image=documents[0]["image"])
+from pages import DAMAGED, HOSTILE, canvas_pixels, open_photograph, opened_page, wait_until
 
 
 @pytest.fixture
@@ -87,23 +17,13 @@ def page(browser, report):
     yield from opened_page(browser, report.path)
 
 
-@pytest.fixture
-def tree_page(browser, recorded):
-    """The report with causal trees, at the first photograph's."""
-    for opened in opened_page(browser, recorded.path):
-        open_photograph(opened, 0)
-        opened.keyboard.press("6")
-        opened.wait_for_selector('#canvas[data-ready="0 tree 0 0"]')
-        yield opened
-
-
 def _files(page):
     return page.locator("#grid .card-file").all_text_contents()
 
 
 def test_hostile_names_are_shown_as_they_are(page):
-    assert sorted(_files(page)) == sorted([*_HOSTILE, _DAMAGED])
-    for index in range(len(_HOSTILE) + 1):
+    assert sorted(_files(page)) == sorted([*HOSTILE, DAMAGED])
+    for index in range(len(HOSTILE) + 1):
         page.goto(page.url.partition("#")[0] + f"#photograph-{index + 1}")
         page.wait_for_selector("#viewer:not([hidden])")
         assert page.locator("#viewer-file").text_content().endswith(".png")
@@ -112,25 +32,25 @@ def test_hostile_names_are_shown_as_they_are(page):
 
 def test_class_names_are_text_in_cards_and_filters(page, report):
     titles = page.locator("#grid .card-title").all_text_contents()
-    assert titles.count(report.name) == len(_HOSTILE)
-    assert f"{report.name} ({len(_HOSTILE)})" in page.locator("#by-label option").all_text_contents()
+    assert titles.count(report.name) == len(HOSTILE)
+    assert f"{report.name} ({len(HOSTILE)})" in page.locator("#by-label option").all_text_contents()
 
 
 def test_search_filters_and_order(page):
     page.fill("#search", "QUOTES")
-    assert _files(page) == [_HOSTILE[2]]
+    assert _files(page) == [HOSTILE[2]]
     assert page.locator("#count").text_content() == "1 of 6 photographs"
     page.fill("#search", "nowhere at all")
     assert page.locator("#nothing").is_visible()
     page.click("#clear")
     assert len(_files(page)) == 6
     page.select_option("#by-outcome", "failed")
-    assert _files(page) == [_DAMAGED]
+    assert _files(page) == [DAMAGED]
     page.select_option("#by-outcome", "")
     page.select_option("#by-truth", "wrong")
-    assert _files(page) == [_HOSTILE[1]]
+    assert _files(page) == [HOSTILE[1]]
     page.select_option("#by-truth", "right")
-    assert sorted(_files(page)) == sorted([_HOSTILE[0], _HOSTILE[2]])
+    assert sorted(_files(page)) == sorted([HOSTILE[0], HOSTILE[2]])
     page.select_option("#by-truth", "")
     page.select_option("#by-size", "0.2-2")
     few = _files(page)
@@ -269,21 +189,8 @@ def test_print_has_every_picture(page):
     page.evaluate("window.print = () => { window.printed = true; }")
     page.click("#print")
     wait_until(page, "window.printed === true")
-    assert page.locator("#grid canvas.is-drawn").count() == len(_HOSTILE)
+    assert page.locator("#grid canvas.is-drawn").count() == len(HOSTILE)
     assert len(page.pdf()) > 20_000
-
-
-def test_the_tree_is_shown_only_where_it_was_recorded(tree_page):
-    assert tree_page.locator('#views button[value="tree"]').is_visible()
-    assert not tree_page.locator("#chooser").is_visible()
-    assert tree_page.locator("#last-view").text_content() == "6"
-    tree_page.keyboard.press("ArrowRight")
-    tree_page.wait_for_selector('#canvas[data-ready="1 overlay kept"]')
-    assert not tree_page.locator("#tree, #views button[value=tree]").first.is_visible()
-    assert not tree_page.locator("#tree").is_visible()
-    assert tree_page.locator("#chooser").is_visible()
-    tree_page.keyboard.press("6")
-    assert not tree_page.locator("#tree").is_visible()
 
 
 def test_a_report_without_trees_has_no_such_view(page):
@@ -292,119 +199,6 @@ def test_a_report_without_trees_has_no_such_view(page):
     assert not page.locator('#views button[value="tree"]').is_visible()
     assert not page.locator("#tree").is_visible()
     assert page.locator("#last-view").text_content() == "5"
-
-
-def test_the_list_is_the_tree(tree_page, recorded):
-    for at, tree in enumerate(recorded.trees):
-        tree_page.select_option("#tree-choice", str(at))
-        tree_page.locator("#tree-list [role=treeitem]").first.focus()
-        for node in range(len(tree["nodes"])):  # opens whatever is closed on the way
-            tree_page.keyboard.press("Home")
-            shut = tree_page.locator('#tree-list [aria-expanded="false"]')
-            if node and not shut.count():
-                break
-            if shut.count():
-                shut.first.locator("> .tree-row > .twist").click()
-        items = tree_page.locator("#tree-list [role=treeitem]")
-        assert items.count() == len(tree["nodes"])
-        for i in range(items.count()):
-            item = items.nth(i)
-            node = tree["nodes"][int(item.get_attribute("data-node"))]
-            assert int(item.get_attribute("aria-level")) == node["depth"] + 1
-            assert (item.get_attribute("aria-expanded") is not None) == node["is_refined"]
-            if node["depth"]:
-                value = f"1/{round(1 / node['responsibility'])}" if node["responsibility"] else "0"
-                said = item.get_attribute("aria-label").split(", ")[1]
-                assert said == value.replace("1/1", "1")
-            above = tree_page.evaluate(
-                "id => document.querySelector(`[data-node='${id}']`).parentElement.closest('li')?.dataset.node",
-                item.get_attribute("data-node"),
-            )
-            assert above == (None if node["parent"] is None else str(node["parent"]))
-
-
-def test_the_tree_by_keys(tree_page):
-    tree_page.locator("#tree-list [role=treeitem]").first.focus()
-
-    def chosen():
-        return tree_page.evaluate("Number(document.activeElement.dataset.node)")
-
-    tree_page.keyboard.press("ArrowRight")
-    assert chosen() == 1
-    tree_page.wait_for_selector('#canvas[data-ready="0 tree 0 1"]')
-    tree_page.keyboard.press("ArrowUp")
-    assert chosen() == 0
-    tree_page.keyboard.press("ArrowLeft")
-    assert tree_page.locator("#tree-list [role=treeitem]").count() == 1
-    assert tree_page.locator("#tree-list [role=treeitem]").get_attribute("aria-expanded") == "false"
-    tree_page.keyboard.press("Enter")
-    tree_page.keyboard.press("End")
-    assert chosen() > 0
-    for _ in range(9):
-        tree_page.keyboard.press("ArrowLeft")
-    assert chosen() == 0
-    assert tree_page.locator("#tree-list [tabindex='0']").count() == 1
-    assert tree_page.locator("#viewer").is_visible()
-    tree_page.keyboard.press("e")
-    tree_page.wait_for_selector('#canvas[data-ready="0 explanation kept"]')
-    assert not tree_page.locator("#tree").is_visible()
-
-
-def test_a_chosen_part_is_highlighted_with_its_contingency(tree_page, recorded):
-    at, index, node = next(
-        (at, i, node)
-        for at, tree in enumerate(recorded.trees)
-        for i, node in enumerate(tree["nodes"])
-        if node["depth"] == 1 and node["contingency"]
-    )
-    tree_page.select_option("#tree-choice", str(at))
-    tree_page.wait_for_selector(f'#canvas[data-ready="0 tree {at} 0"]')
-    before = canvas_pixels(tree_page).astype(int)
-    tree_page.locator(f'#tree-list [data-node="{index}"] > .tree-row').click()
-    tree_page.wait_for_selector(f'#canvas[data-ready="0 tree {at} {index}"]')
-    change = np.abs(canvas_pixels(tree_page).astype(int) - before).max(axis=2)
-    height, width = change.shape
-    scale = height / recorded.image["height"], width / recorded.image["width"]
-
-    def share(i, inset):
-        top, left, bottom, right = recorded.trees[at]["nodes"][i]["region"]
-        rows = slice(round(top * scale[0]) + inset, round(bottom * scale[0]) - inset)
-        columns = slice(round(left * scale[1]) + inset, round(right * scale[1]) - inset)
-        return (change[rows, columns] > 8).mean()
-
-    assert all(share(i, 20) > 0.5 for i in node["contingency"])
-    assert share(index, 20) == 0
-    assert share(index, 0) > 0
-    others = set(range(1, 5)) - {index, *node["contingency"]}
-    assert all(share(i, 20) == 0 for i in others)
-    assert "masked" in tree_page.locator("#tree-says").text_content()
-
-
-def test_a_click_on_the_picture_chooses_the_part(tree_page, recorded):
-    nodes = recorded.trees[0]["nodes"]
-    index, node = max(
-        ((i, node) for i, node in enumerate(nodes) if not node["is_refined"]),
-        key=lambda pair: pair[1]["depth"],
-    )
-    box = tree_page.locator("#canvas").bounding_box()
-    top, left, bottom, right = node["region"]
-    x = box["width"] * (left + right) / 2 / recorded.image["width"]
-    y = box["height"] * (top + bottom) / 2 / recorded.image["height"]
-    tree_page.locator("#canvas").click(position={"x": x, "y": y})
-    tree_page.wait_for_selector(f'#canvas[data-ready="0 tree 0 {index}"]')
-    assert tree_page.locator(f'#tree-list [data-node="{index}"]').get_attribute("aria-selected") == "true"
-
-
-@pytest.mark.parametrize("width", [320, 390, 768, 1280])
-def test_the_tree_does_not_overflow(tree_page, width):
-    tree_page.set_viewport_size({"width": width, "height": 800})
-    tree_page.locator("#tree-list [role=treeitem]").first.focus()
-    tree_page.keyboard.press("End")
-    assert tree_page.evaluate("document.documentElement.scrollWidth") <= width
-    assert tree_page.evaluate(
-        "() => { const list = document.getElementById('tree-list'); return list.scrollWidth <= list.clientWidth; }"
-    )
-    assert tree_page.locator("body img, body iframe").count() == 0
 
 
 def test_one_result_opens_at_once(browser, report):

@@ -9,6 +9,16 @@ import time
 import numpy as np
 from PIL import Image
 
+# Names of files that a page must show as they are.
+HOSTILE = (
+    "<img src=x onerror=alert(1)>.png",
+    "<!--<script>alert(2)<svg onload=alert(2)>.png",
+    "quotes \" ' ` &amp; {{script}}.png",
+    "line\u2028paragraph\u2029.png",
+    "\u202egnp.\u05e9\u05dc\u05d5\u05dd.png",
+)
+DAMAGED = "zz <b>damaged<b>.png"
+
 
 def opened_page(browser, path):
     """Yield a report in a window; on the way out nothing may have been asked for, said or shown."""
