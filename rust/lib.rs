@@ -60,7 +60,7 @@ pub use pixels::heatmap::Accumulator;
 pub use pixels::region::{Grid, Region};
 pub use pixels::smoothing::{block_means, smoothed};
 pub use question::{Batch, Question};
-pub use render::{Canvas, Layout, Renderer};
+pub use render::{Layout, Renderer, Slots};
 pub use scores::{Activation, Scoring, score_and_rank};
 pub use search::halves::{Beside, Halves};
 pub use search::options::{SearchOptions, Weighting, World};

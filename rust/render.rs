@@ -1,7 +1,7 @@
 //! Rendering of masked images into a caller's buffer.
 //!
 //! A mutant is made of two images that were normalised before: the photograph and the baseline. Rendering copies bytes of
-//! one or the other and never computes, so it serves every element type and layout and is exact. A [`Canvas`] remembers
+//! one or the other and never computes, so it serves every element type and layout and is exact. A [`Slots`] remembers
 //! what each of its slots shows, and only what differs is written.
 
 use std::cmp::Ordering;
@@ -43,14 +43,14 @@ impl Layout {
 
 /// What the slots of a caller's buffer show: one slot an image.
 #[derive(Clone, Debug, Default)]
-pub struct Canvas {
+pub struct Slots {
     slots: Vec<Slot>,
 }
 
 /// The rectangles that are masked in one slot; `None` before its first use.
 type Slot = Option<Vec<Region>>;
 
-impl Canvas {
+impl Slots {
     /// For a buffer of `capacity` images whose content is not known.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
@@ -94,23 +94,23 @@ impl Renderer {
 
     /// Draws one mutant a question of a batch into the first slots of a buffer.
     ///
-    /// Only this method may write to the buffer between two calls with the same canvas.
+    /// Only this method may write to the buffer between two calls with the same slots.
     ///
     /// # Errors
-    /// If the batch is about an image of another size, the buffer is not the canvas's number of images, or there are more
+    /// If the batch is about an image of another size, the buffer is not the slots's number of images, or there are more
     /// questions than slots.
-    pub fn render(&self, batch: &Batch, buffer: &mut [u8], canvas: &mut Canvas) -> Result<(), Error> {
+    pub fn render(&self, batch: &Batch, buffer: &mut [u8], slots: &mut Slots) -> Result<(), Error> {
         let questions = &batch.questions;
         let (given, needed) = ((batch.height, batch.width), (self.layout.height, self.layout.width));
         if given != needed {
             return Err(Error::ImageSize { what: "batch", given, needed });
         }
         let image_bytes = self.layout.image_bytes();
-        check_size("buffer", buffer.len(), canvas.capacity().saturating_mul(image_bytes))?;
-        require(questions.len() <= canvas.capacity(), "questions", questions.len(), "at most the canvas's capacity")?;
+        check_size("buffer", buffer.len(), slots.capacity().saturating_mul(image_bytes))?;
+        require(questions.len() <= slots.capacity(), "questions", questions.len(), "at most the slots's capacity")?;
         let threads = self.threads.min(questions.len() * image_bytes / BYTES_PER_THREAD).max(1);
         let share = questions.len().div_ceil(threads).max(1);
-        let slots = canvas.slots.chunks_mut(share).zip(buffer.chunks_mut(share * image_bytes));
+        let slots = slots.slots.chunks_mut(share).zip(buffer.chunks_mut(share * image_bytes));
         let mut work: Vec<_> = questions.chunks(share).zip(slots).collect();
         let own = work.pop();
         std::thread::scope(|scope| {

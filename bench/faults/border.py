@@ -75,10 +75,10 @@ def drawn(
     image = pixels() if image is None else image
     sizes = {"height": SIDE, "width": SIDE, "planes": 1, "pixel_bytes": 3, "threads": 1, **options}
     renderer = _core.Renderer(image, np.zeros_like(pixels()) if baseline is None else baseline, **sizes)
-    canvas = renderer.canvas(np.zeros(8 * SIDE * SIDE * 3, np.uint8) if buffer is None else buffer)
+    slots = renderer.slots(np.zeros(8 * SIDE * SIDE * 3, np.uint8) if buffer is None else buffer)
     batch = search().propose(8) if batch is None else batch
-    renderer.render(batch, canvas)
-    renderer.render(batch, canvas)
+    renderer.render(batch, slots)
+    renderer.render(batch, slots)
 
 
 def cases() -> Iterator[tuple[str, Call]]:
@@ -180,7 +180,7 @@ def _drawings() -> Iterator[tuple[str, Call]]:
         "4-d": np.zeros((8, SIDE, SIDE, 3), np.uint8),
     }  # fmt: skip
     for name, buffer in buffers.items():
-        yield f"canvas {name}", lambda b=buffer: drawn(b)
+        yield f"slots {name}", lambda b=buffer: drawn(b)
     some = pixels()
     images = {
         "short": some[:-1], "long": np.append(some, some[:1]), "empty": some[:0], "float": some.astype(np.float32),
@@ -278,6 +278,6 @@ def _orders() -> Iterator[tuple[str, Call]]:
     yield "extracted too early", early
     yield "by eight threads", by_threads
     yield "a heatmap before any answer", lambda: search().heatmap()
-    for name in ("Batch", "Canvas"):
+    for name in ("Batch", "Slots"):
         yield f"constructed {name}", lambda n=name: getattr(_core, n)()
     yield "never initialised", lambda: _core.Search.__new__(_core.Search)

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Batch",
-    "Canvas",
     "Evidence",
     "Extraction",
     "Halves",
@@ -15,6 +14,7 @@ __all__ = [
     "Renderer",
     "Scoring",
     "Search",
+    "Slots",
     "__version__",
     "block_means",
     "contoured",
@@ -189,7 +189,7 @@ class Halves:
     def heatmap(self) -> NDArray[np.float32]: ...
 
 @final
-class Canvas:
+class Slots:
     """What the slots of a buffer show."""
 
 @final
@@ -207,8 +207,8 @@ class Renderer:
         pixel_bytes: int,
         threads: int,
     ) -> Renderer: ...
-    def canvas(self, buffer: NDArray[np.uint8]) -> Canvas: ...
-    def render(self, batch: Batch, canvas: Canvas) -> None: ...
+    def slots(self, buffer: NDArray[np.uint8]) -> Slots: ...
+    def render(self, batch: Batch, slots: Slots) -> None: ...
 
 @final
 class Scoring:

@@ -3,8 +3,8 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dccausal::{
-    Batch, Canvas, Evidence, Extraction, ExtractionOptions, Fingerprinter, Inquiry, Layout, Question, Region, Renderer,
-    Search, SearchOptions, Sharing, SharingOptions, Verdict, Weighting, World,
+    Batch, Evidence, Extraction, ExtractionOptions, Fingerprinter, Inquiry, Layout, Question, Region, Renderer, Search,
+    SearchOptions, Sharing, SharingOptions, Slots, Verdict, Weighting, World,
 };
 use std::hint::black_box;
 
@@ -101,17 +101,17 @@ fn rendering(criterion: &mut Criterion) {
     });
     group.bench_function("render whole images", |bencher| {
         bencher.iter(|| {
-            let mut canvas = Canvas::new(n);
-            renderer.render(black_box(&nothing), &mut buffer, &mut canvas)
+            let mut slots = Slots::new(n);
+            renderer.render(black_box(&nothing), &mut buffer, &mut slots)
         });
     });
-    let mut canvas = Canvas::new(n);
+    let mut slots = Slots::new(n);
     let mut turn = false;
     group.bench_function("render what changed", |bencher| {
         bencher.iter(|| {
             turn = !turn;
             let batch = if turn { &batch } else { &other };
-            renderer.render(black_box(batch), &mut buffer, &mut canvas)
+            renderer.render(black_box(batch), &mut buffer, &mut slots)
         });
     });
     group.finish();

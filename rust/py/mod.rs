@@ -51,7 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<extraction::Extraction>()?;
     module.add_class::<nested::Nested>()?;
     module.add_class::<halves::Halves>()?;
-    module.add_class::<render::Canvas>()?;
+    module.add_class::<render::Slots>()?;
     module.add_class::<render::Renderer>()?;
     module.add_class::<scores::Scoring>()?;
     module.add_function(wrap_pyfunction!(maps::contoured, module)?)?;

@@ -11,8 +11,8 @@ use crate::render::{self, Layout};
 
 /// What the slots of a buffer show.
 #[pyclass(frozen, module = "dccausal._core")]
-pub struct Canvas {
-    inner: Mutex<render::Canvas>,
+pub struct Slots {
+    inner: Mutex<render::Slots>,
     buffer: Py<PyArray1<u8>>,
 }
 
@@ -43,21 +43,21 @@ impl Renderer {
         Ok(Self { inner, image_bytes: layout.image_bytes() })
     }
 
-    /// A canvas over a caller's buffer: a contiguous array of bytes, a whole number of images. Write to it no more.
-    fn canvas(&self, buffer: Bound<'_, PyArray1<u8>>) -> PyResult<Canvas> {
+    /// A slots over a caller's buffer: a contiguous array of bytes, a whole number of images. Write to it no more.
+    fn slots(&self, buffer: Bound<'_, PyArray1<u8>>) -> PyResult<Slots> {
         let n_bytes = buffer.len();
         if !buffer.is_contiguous() || n_bytes % self.image_bytes != 0 {
             let needed = n_bytes.div_ceil(self.image_bytes) * self.image_bytes;
             return Err(Error::BufferSize { buffer: "buffer", given: n_bytes, needed }.into());
         }
-        let inner = Mutex::new(render::Canvas::new(n_bytes / self.image_bytes));
-        Ok(Canvas { inner, buffer: buffer.unbind() })
+        let inner = Mutex::new(render::Slots::new(n_bytes / self.image_bytes));
+        Ok(Slots { inner, buffer: buffer.unbind() })
     }
 
-    /// Draws one mutant a question into the first slots of a canvas.
-    fn render(&self, py: Python<'_>, batch: &Batch, canvas: &Canvas) -> PyResult<()> {
-        let mut buffer = canvas.buffer.bind(py).try_readwrite()?;
+    /// Draws one mutant a question into the first slots of a slots.
+    fn render(&self, py: Python<'_>, batch: &Batch, slots: &Slots) -> PyResult<()> {
+        let mut buffer = slots.buffer.bind(py).try_readwrite()?;
         let bytes = buffer.as_slice_mut()?;
-        Ok(py.detach(|| self.inner.render(&batch.0, bytes, &mut lock(&canvas.inner)))?)
+        Ok(py.detach(|| self.inner.render(&batch.0, bytes, &mut lock(&slots.inner)))?)
     }
 }

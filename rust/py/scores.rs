@@ -48,7 +48,7 @@ impl Scoring {
         py: Python<'py>,
         output: PyReadonlyArray2<'_, f32>,
         label: usize,
-    ) -> PyResult<Found<'py>> {
+    ) -> PyResult<ScoresAndRanks<'py>> {
         let n_columns = output.as_array().ncols();
         let n_classes = self.n_classes(n_columns)?;
         if label >= n_classes {
@@ -72,7 +72,7 @@ impl Scoring {
     }
 }
 
-type Found<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<u32>>, usize);
+type ScoresAndRanks<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<u32>>, usize);
 
 impl Scoring {
     fn n_classes(&self, n_columns: usize) -> PyResult<usize> {

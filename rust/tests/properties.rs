@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use dccausal::{
-    Accumulator, Batch, Canvas, Evidence, Fingerprinter, Grid, Layout, Question, Region, Renderer, Round, Sharing,
-    SharingOptions, Verdict,
+    Accumulator, Batch, Evidence, Fingerprinter, Grid, Layout, Question, Region, Renderer, Round, Sharing,
+    SharingOptions, Slots, Verdict,
 };
 use proptest::prelude::*;
 
@@ -80,14 +80,14 @@ proptest! {
         let baseline: Vec<u8> = (0..bytes).map(|i| u8::try_from(i % 100 + 100).unwrap()).collect();
         let renderer = Renderer::new(layout, image.clone(), baseline.clone(), threads).unwrap();
         let mut buffer = vec![255; 4 * bytes];
-        let mut canvas = Canvas::new(4);
+        let mut slots = Slots::new(4);
         let prints = Fingerprinter::new(HEIGHT, WIDTH);
         for masks in rounds {
             let questions: Vec<Question> = masks.iter()
                 .map(|masked| Question { fingerprint: prints.regions(masked), masked: masked.clone() })
                 .collect();
             let batch = Batch { id: 0, height: HEIGHT, width: WIDTH, questions };
-            renderer.render(&batch, &mut buffer, &mut canvas).unwrap();
+            renderer.render(&batch, &mut buffer, &mut slots).unwrap();
             for (masked, drawn) in masks.iter().zip(buffer.chunks_exact(bytes)) {
                 let masked = pixels(masked);
                 for (i, byte) in drawn.iter().enumerate() {

@@ -40,7 +40,7 @@ def test_equals_where(dtype, planar, channels, capacity, threads, seed):
         threads=threads,
     )
     buffer = np.full((capacity, *shape), 9, dtype=dtype)
-    canvas = renderer.canvas(as_bytes(buffer))
+    slots = renderer.slots(as_bytes(buffer))
     opts = reference.Options(height=height, width=width, partitions=4, seed=seed, world="contingency")
     questions = search(opts)
     for _ in range(8):
@@ -48,7 +48,7 @@ def test_equals_where(dtype, planar, channels, capacity, threads, seed):
         if batch is None:
             break
         masked = batch.masked()
-        renderer.render(batch, canvas)
+        renderer.render(batch, slots)
         axis = 1 if planar else 3
         expected = np.where(np.expand_dims(masked, axis), baseline, image)
         np.testing.assert_array_equal(buffer[: len(batch)], expected)
@@ -74,7 +74,7 @@ def test_large_batches_are_drawn_by_several_threads():
             threads=threads,
         )
         buffer = np.empty((32, 3, height, width), np.float32)
-        renderer.render(batch, renderer.canvas(as_bytes(buffer)))
+        renderer.render(batch, renderer.slots(as_bytes(buffer)))
         drawn.append(buffer.tobytes())
     assert len(set(drawn)) == 1
     assert np.array_equal(buffer[:, 0] == 1, batch.masked())
@@ -100,10 +100,10 @@ def test_sizes_are_checked():
         _core.Renderer(good, good, **sizes, threads=0)
     renderer = _core.Renderer(good, good, **sizes, threads=1)
     with pytest.raises(ValueError, match="buffer has 61 bytes; it must have 120"):
-        renderer.canvas(np.zeros(61, np.uint8))
+        renderer.slots(np.zeros(61, np.uint8))
     batch = search(reference.Options(height=4, width=5, partitions=2)).propose(8)
-    with pytest.raises(ValueError, match="questions is 8; it must be at most the canvas's capacity"):
-        renderer.render(batch, renderer.canvas(np.zeros(60, np.uint8)))
+    with pytest.raises(ValueError, match="questions is 8; it must be at most the slots's capacity"):
+        renderer.render(batch, renderer.slots(np.zeros(60, np.uint8)))
 
 
 def renderer_of(height, width):
@@ -115,10 +115,10 @@ def renderer_of(height, width):
 def test_a_batch_is_drawn_on_images_of_its_size_alone(size):
     renderer = renderer_of(5, 8)
     batch = search(reference.Options(height=size[0], width=size[1], partitions=2)).propose(4)
-    canvas = renderer.canvas(np.zeros(4 * 40, np.uint8))
+    slots = renderer.slots(np.zeros(4 * 40, np.uint8))
     text = f"batch is about {size[0]} x {size[1]} pixels; it must be about 5 x 8"
     with pytest.raises(ValueError, match=text):
-        renderer.render(batch, canvas)
+        renderer.render(batch, slots)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from dccausal.errors import InputError, OptionError
 from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
 from dccausal.evaluation.extract import CountedClassifier, Scene, extract
-from dccausal.evaluation.measure import Found, Settings, measure
+from dccausal.evaluation.measure import MethodResult, Settings, measure
 from dccausal.evaluation.methods import check_method
 from dccausal.evaluation.plots import plots
 from dccausal.evaluation.specs import MethodSpec, read_external, read_floors, read_methods
@@ -253,7 +253,9 @@ def _perfect(scene, classify, **changes):
         "model_seconds": None,
         "grid": 8,
     }
-    return Found(**{**values, **changes}), Scene.of(classify, scene.image, _grey(scene), multi_label=False)
+    return MethodResult(**{**values, **changes}), Scene.of(
+        classify, scene.image, _grey(scene), multi_label=False
+    )
 
 
 def test_measures_with_known_answers():

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dccausal._shared.files import check_regular, read_text
 from dccausal.errors import InputError
-from dccausal.evaluation.measure import Found
+from dccausal.evaluation.measure import MethodResult
 
 _NUMBERS = ("calls", "calls_search", "seconds", "model_seconds")
 
@@ -56,7 +56,7 @@ class ExternalResults:
         """Return whether there is a result for a photograph."""
         return file in self._lines
 
-    def found(self, file: str, label: int, name: str | None, shape: tuple[int, int]) -> Found:
+    def found(self, file: str, label: int, name: str | None, shape: tuple[int, int]) -> MethodResult:
         """
         Return the result for a photograph.
 
@@ -89,7 +89,7 @@ class ExternalResults:
             if ranking is None:
                 ranking = np.argsort(-heatmap.ravel(), kind="stable")
         own = line.get("label")
-        return Found(
+        return MethodResult(
             heatmap=heatmap,
             ranking=None if ranking is None else ranking.astype(np.int64),
             kept=None if kept is None else kept.astype(bool),

@@ -32,7 +32,7 @@ _SET_COLUMNS = ("size", "covered", "share", "iou", *_SHAPE, "explanation_score",
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class MethodResult:
     """
     What a method found on one image.
 
@@ -103,7 +103,7 @@ class Settings:
 
 
 def measure(
-    found: Found,
+    found: MethodResult,
     scene: Scene,
     truth: Pixels | None,
     backgrounds: NDArray[np.uint8] | None,
@@ -169,7 +169,7 @@ def measure(
 
 
 def _extractions(
-    found: Found, scene: Scene, counted: CountedClassifier, settings: Settings
+    found: MethodResult, scene: Scene, counted: CountedClassifier, settings: Settings
 ) -> tuple[dict[str, Pixels], dict[str, Any]]:
     """
     Grow and shrink the method's ranking, at each floor of which its own explanation is not at hand.
@@ -314,7 +314,7 @@ def _curves(
     }
 
 
-def _localisation(found: Found, truth: Pixels) -> dict[str, Any]:
+def _localisation(found: MethodResult, truth: Pixels) -> dict[str, Any]:
     row: dict[str, Any] = {}
     if found.heatmap is not None:
         row["pointing"] = metrics.pointing_game(found.heatmap, truth)

@@ -70,8 +70,8 @@ def _png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _colour(place: int) -> str:
-    return f"C{place % 10}"
+def _colour(index: int) -> str:
+    return f"C{index % 10}"
 
 
 def _sets(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
@@ -92,14 +92,14 @@ def _size_against_calls(rows: Sequence[Row], methods: Sequence[str]) -> bytes | 
         return None
     figure, panels = _figure(len(sets))
     for panel, (size, cost, title) in zip(panels, sets, strict=True):
-        for place, method in enumerate(methods):
+        for index, method in enumerate(methods):
             calls, sizes = values_of(rows, method, cost), values_of(rows, method, size)
             both = [index for index in calls if index in sizes]
             if not both:
                 continue
             x, y = [calls[i] for i in both], [100 * sizes[i] for i in both]
-            panel.scatter(x, y, s=9, alpha=0.3, color=_colour(place), linewidths=0)
-            _cross(panel, (mean_of(rows, method, cost), mean_of(rows, method, size)), method, place)
+            panel.scatter(x, y, s=9, alpha=0.3, color=_colour(index), linewidths=0)
+            _cross(panel, (mean_of(rows, method, cost), mean_of(rows, method, size)), method, index)
         panel.set(
             title=title, xlabel="model calls a photograph", ylabel="size, % of the pixels", xscale="log"
         )
@@ -115,7 +115,7 @@ def _size_against_calls(rows: Sequence[Row], methods: Sequence[str]) -> bytes | 
     return _png(figure)
 
 
-def _cross(panel: Any, means: tuple[Mean | None, Mean | None], method: str, place: int) -> None:
+def _cross(panel: Any, means: tuple[Mean | None, Mean | None], method: str, index: int) -> None:
     """Mark the means of calls and size with their intervals."""
     calls, size = means
     if calls is None or size is None:
@@ -126,7 +126,7 @@ def _cross(panel: Any, means: tuple[Mean | None, Mean | None], method: str, plac
         xerr=[[calls.mean - calls.low], [calls.high - calls.mean]],
         yerr=[[100 * (size.mean - size.low)], [100 * (size.high - size.mean)]],
         fmt="o",
-        color=_colour(place),
+        color=_colour(index),
         markersize=7,
         markeredgecolor="black",
         capsize=3,
@@ -138,13 +138,13 @@ def _curves(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
     if not any(row.get("insertion_scores") for row in rows):
         return None
     figure, panels = _figure(3)
-    for place, method in enumerate(methods):
+    for index, method in enumerate(methods):
         for panel, column in zip(panels, ("insertion_scores", "deletion_scores"), strict=False):
             curve = mean_curve(rows, method, column)
             if curve is not None:
-                panel.plot(np.linspace(0, 100, len(curve)), curve, color=_colour(place), label=method)
+                panel.plot(np.linspace(0, 100, len(curve)), curve, color=_colour(index), label=method)
         shares, kept = zip(*_retained(rows, method), strict=True) if _has_retained(rows, method) else ((), ())
-        panels[2].plot(shares, kept, "o-", markersize=4, color=_colour(place), label=method)
+        panels[2].plot(shares, kept, "o-", markersize=4, color=_colour(index), label=method)
     headings = (
         ("insertion", "pixels inserted, %", "score of the label"),
         ("deletion", "pixels deleted, %", "score of the label"),
@@ -183,18 +183,18 @@ def _sizes(rows: Sequence[Row], methods: Sequence[str]) -> bytes | None:
 def _strips(panel: Any, groups: Mapping[str, Sequence[float]]) -> None:
     """Draw a box and all values of each group, spread by a fixed sequence so that the picture is always the same."""
     rng = np.random.default_rng(0)
-    for place, values in enumerate(groups.values()):
+    for index, values in enumerate(groups.values()):
         sizes = 100 * np.asarray(values)
         panel.boxplot(
             [sizes],
-            positions=[place],
+            positions=[index],
             widths=0.55,
             showfliers=False,
             manage_ticks=False,
             medianprops={"color": "black", "linewidth": 1.5},
         )
-        spread = place + rng.uniform(-_STRIP, _STRIP, len(sizes))
-        panel.scatter(spread, sizes, s=9, alpha=0.5, color=_colour(place), linewidths=0, zorder=3)
+        spread = index + rng.uniform(-_STRIP, _STRIP, len(sizes))
+        panel.scatter(spread, sizes, s=9, alpha=0.5, color=_colour(index), linewidths=0, zorder=3)
     panel.set_xticks(range(len(groups)), list(groups), rotation=25, ha="right", fontsize=8)
     panel.set_xlim(-0.6, len(groups) - 0.4)
     panel.set_ylim(bottom=0)

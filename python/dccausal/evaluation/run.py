@@ -19,7 +19,7 @@ from dccausal.errors import STOPPING, OutputError
 from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
 from dccausal.evaluation.extract import Scene
-from dccausal.evaluation.measure import Found, Settings, measure
+from dccausal.evaluation.measure import MethodResult, Settings, measure
 from dccausal.evaluation.methods import explain_by, is_causal
 from dccausal.evaluation.specs import MethodSpec
 from dccausal.evaluation.stability import further_seeds, stability
@@ -201,10 +201,10 @@ def _explain(
     )
 
 
-def _found(explanation: Explanation) -> Found:
+def _found(explanation: Explanation) -> MethodResult:
     statistics = explanation.statistics
     phases = statistics.get("model_calls_by_phase") or {}
-    return Found(
+    return MethodResult(
         heatmap=explanation.heatmap,
         ranking=explanation.ranking(),
         kept=explanation.kept,
@@ -220,7 +220,7 @@ def _found(explanation: Explanation) -> Found:
     )
 
 
-def _save(folder: Path, found: Found, photo: Image.Image, placement: Placement) -> None:
+def _save(folder: Path, found: MethodResult, photo: Image.Image, placement: Placement) -> None:
     """Write what a method found, as pictures and as arrays."""
     if folder.is_symlink():
         raise OutputError(f"{folder} is a link; a folder of the run itself is needed")

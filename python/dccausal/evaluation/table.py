@@ -190,8 +190,8 @@ def curves_csv(rows: Sequence[Row], methods: Sequence[str]) -> str:
         if inserted is None or deleted is None:
             continue
         n = sum(1 for row in rows if row["method"] == method and row.get("insertion_scores"))
-        for place, (insertion, deletion) in enumerate(zip(inserted, deleted, strict=True)):
-            share = place / (len(inserted) - 1)
+        for index, (insertion, deletion) in enumerate(zip(inserted, deleted, strict=True)):
+            share = index / (len(inserted) - 1)
             writer.writerow([method, f"{share:g}", f"{insertion:.6g}", f"{deletion:.6g}", n])
     return text.getvalue()
 

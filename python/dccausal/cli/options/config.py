@@ -26,7 +26,7 @@ _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _NEEDED = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-class Found(NamedTuple):
+class Given(NamedTuple):
     """
     A value that was found.
 
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 def read_environment(
     options: Iterable[CliOption], known: Collection[str], environ: Mapping[str, str]
-) -> dict[str, Found]:
+) -> dict[str, Given]:
     """
     Return the options that the environment gives; an empty variable gives none.
 
@@ -71,7 +71,7 @@ def read_environment(
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name in by_name and variable.isupper():
-            found[name] = Found(_from_text(by_name[name], text, variable), variable)
+            found[name] = Given(_from_text(by_name[name], text, variable), variable)
         elif name not in known or not variable.isupper():
             names = [PREFIX + other.upper() for other in sorted(known)]
             raise OptionError(f"{variable} is set, but no option has that name; {_instead(variable, names)}")
@@ -80,7 +80,7 @@ def read_environment(
 
 def read_file(
     path: str, options: Iterable[CliOption], known: Collection[str], command: str, commands: Collection[str]
-) -> dict[str, Found]:
+) -> dict[str, Given]:
     """
     Return the options that a file gives.
 
@@ -124,8 +124,8 @@ def _parse(path: str) -> dict[str, Any]:
 
 def _of_table(
     table: Mapping[str, Any], by_name: Mapping[str, CliOption], known: Collection[str], where: str
-) -> dict[str, Found]:
-    found: dict[str, Found] = {}
+) -> dict[str, Given]:
+    found: dict[str, Given] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name in found:
@@ -133,7 +133,7 @@ def _of_table(
                 f"{where}: {name} is there twice, with hyphens and with underscores; one is needed"
             )
         if name in by_name:
-            found[name] = Found(_checked(by_name[name], value, f"{where}: {key}"), f"{where}: {key}")
+            found[name] = Given(_checked(by_name[name], value, f"{where}: {key}"), f"{where}: {key}")
         elif name not in known:
             raise OptionError(f"{where}: no option is called {key!r}; {_instead(key, sorted(known))}")
     return found

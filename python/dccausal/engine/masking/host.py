@@ -63,7 +63,7 @@ class _Known(NamedTuple):
     pair: HostPair
     start: int
     stop: int
-    canvas: _core.Canvas
+    slots: _core.Slots
 
 
 class HostBatch:
@@ -96,7 +96,7 @@ class HostBatch:
             else:
                 # The last image of a batch has the rest of the rows too: alone, it finds them again.
                 stop = capacity if rows is parts[-1] else rows.stop
-                rows.pair.renderer.render(rows.asked, self._canvas(rows, stop))
+                rows.pair.renderer.render(rows.asked, self._slots(rows, stop))
 
     def answer(self, parts: Sequence[Rows]) -> list[Answer]:
         """
@@ -114,15 +114,15 @@ class HostBatch:
             tensor, [(rows, slice(rows.start - start, rows.stop - start)) for rows in parts]
         )
 
-    def _canvas(self, rows: Rows, stop: int) -> _core.Canvas:
+    def _slots(self, rows: Rows, stop: int) -> _core.Slots:
         """Return what is known of some rows: of old ones that reach far enough, or of new ones up to ``stop``."""
         for old in self._known:
             if old.pair is rows.pair and old.start == rows.start and rows.stop <= old.stop:
-                return old.canvas
+                return old.slots
         self._forget(rows.start, stop)
-        canvas: _core.Canvas = rows.pair.renderer.canvas(as_bytes(self._tensor[rows.start : stop]))
-        self._known.append(_Known(rows.pair, rows.start, stop, canvas))
-        return canvas
+        slots: _core.Slots = rows.pair.renderer.slots(as_bytes(self._tensor[rows.start : stop]))
+        self._known.append(_Known(rows.pair, rows.start, stop, slots))
+        return slots
 
     def _forget(self, start: int, stop: int) -> None:
         """Forget what rows show that are about to be written by others."""

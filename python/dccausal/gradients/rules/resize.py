@@ -29,18 +29,18 @@ def _resize(tape: Tape, node: Node, g: str) -> str:
     if tape.shape(x)[1:] == tape.shape(y)[1:] and None not in tape.shape(x)[1:]:
         return g
     axes = [axis % rank for axis in node.get("axes") or range(rank)]
-    for place, axis in enumerate(axes):
-        if not _is_kept(tape, node, place, axis):
-            g = contract(tape, g, _matrix(tape, node, place, axis), axis, rank)
+    for index, axis in enumerate(axes):
+        if not _is_kept(tape, node, index, axis):
+            g = contract(tape, g, _matrix(tape, node, index, axis), axis, rank)
     return g
 
 
-def _is_kept(tape: Tape, node: Node, place: int, axis: int) -> bool:
+def _is_kept(tape: Tape, node: Node, index: int, axis: int) -> bool:
     """Whether an axis stays as it is, as the batch does. By a scale near 1 it may keep its size, and not its values."""
     small, large = tape.shape(node.inputs[0])[axis], tape.shape(node.outputs[0])[axis]
     if has_scales(tape, node):
         scales = tape.value(node.inputs[2])
-        return scales is not None and bool(scales.ravel()[place] == 1)
+        return scales is not None and bool(scales.ravel()[index] == 1)
     return small == large and (small is not None or axis == 0)
 
 
@@ -49,7 +49,7 @@ def has_scales(tape: Tape, node: Node) -> bool:
     return bool(node.input(2)) and tape.shape(node.input(2)) != (0,)
 
 
-def _matrix(tape: Tape, node: Node, place: int, axis: int) -> str:
+def _matrix(tape: Tape, node: Node, index: int, axis: int) -> str:
     """
     Return the matrix (new size, old size) of one axis.
 
@@ -63,7 +63,7 @@ def _matrix(tape: Tape, node: Node, place: int, axis: int) -> str:
     rows = tape.op("Unsqueeze", eye, tape.constant([1, 2]))
     attributes = {key: value for key, value in node.attributes.items() if key != "axes"}
     if has_scales(tape, node):
-        ratio = tape.op("Gather", node.inputs[2], tape.constant([place]))
+        ratio = tape.op("Gather", node.inputs[2], tape.constant([index]))
         ratios = tape.op("Concat", tape.constant([1, 1, 2], np.float32), ratio, axis=0)
         found = tape.op("Resize", rows, "", ratios, **attributes)
     else:

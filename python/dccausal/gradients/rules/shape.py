@@ -68,8 +68,8 @@ def _slice(tape: Tape, node: Node, g: str) -> str:
     if any(step != 1 for step in steps):
         return _strided(tape, node, g, axes, steps)
     begins, ends = [], []
-    for place, axis in enumerate(axes):
-        begin = _begin(tape, node, place, axis)
+    for index, axis in enumerate(axes):
+        begin = _begin(tape, node, index, axis)
         begins.append(begin)
         rest = tape.op("Sub", tape.dimension(x, axis), tape.dimension(y, axis))
         ends.append(tape.op("Sub", rest, begin))
@@ -84,15 +84,15 @@ def _slice_axes(tape: Tape, node: Node) -> list[int]:
     return list(range(tape.shape(node.inputs[1])[0] or 0))
 
 
-def _begin(tape: Tape, node: Node, place: int, axis: int) -> str:
+def _begin(tape: Tape, node: Node, index: int, axis: int) -> str:
     """Return where a slice begins, int64 (1,), counted from the front."""
     x = node.inputs[0]
     starts, size = tape.value(node.inputs[1]), tape.shape(x)[axis]
     if starts is not None and size is not None:
-        return tape.constant([min(max(_from_front(int(starts.ravel()[place]), size), 0), size)])
-    if starts is not None and int(starts.ravel()[place]) == 0:
+        return tape.constant([min(max(_from_front(int(starts.ravel()[index]), size), 0), size)])
+    if starts is not None and int(starts.ravel()[index]) == 0:
         return tape.constant([0])
-    given = tape.op("Cast", tape.op("Gather", node.inputs[1], tape.constant([place])), to=7)
+    given = tape.op("Cast", tape.op("Gather", node.inputs[1], tape.constant([index])), to=7)
     total, zero = tape.dimension(x, axis), tape.constant([0])
     front = tape.op("Where", tape.op("Less", given, zero), tape.op("Add", given, total), given)
     return tape.op("Min", tape.op("Max", front, zero), total)
@@ -187,8 +187,8 @@ def _pads(tape: Tape, node: Node, rank: int) -> list[int]:
         return [int(n) for n in given]
     pads = [0] * (2 * rank)
     axes = [int(axis) % rank for axis in tape.known(node, 3, "axes").ravel()]
-    for place, axis in enumerate(axes):
-        pads[axis], pads[rank + axis] = int(given[place]), int(given[len(axes) + place])
+    for index, axis in enumerate(axes):
+        pads[axis], pads[rank + axis] = int(given[index]), int(given[len(axes) + index])
     return pads
 
 

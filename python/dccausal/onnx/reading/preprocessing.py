@@ -18,7 +18,7 @@ from dccausal.onnx.reading.image_input import ImageInput
 from dccausal.onnx.reading.normalisation import range_in_graph, size_in_graph
 from dccausal.onnx.reading.sidecar import Sidecar
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 GUESSED = "guessed"
 
@@ -96,7 +96,7 @@ def _by_graph(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str] 
     return None if pixels is None else (Preprocess.preset(pixels), IN_GRAPH[pixels])
 
 
-def _safely(read: Callable[[Graph, str], Found | None], graph: Graph, name: str) -> Found | None:
+def _safely(read: Callable[[Graph, str], Value | None], graph: Graph, name: str) -> Value | None:
     try:
         return read(graph, name)
     except UNREADABLE:

@@ -68,8 +68,8 @@ def calibrate(
     """
     if environ.get(SWITCH, "").strip().lower() in ("off", "0", "no", "false"):
         return None
-    place = _place(sha256, version, runner, environ)
-    rows = _recall(place)
+    cache_file = _cache_file(sha256, version, runner, environ)
+    rows = _recall(cache_file)
     if rows is not None:
         runner.rows = rows
         return "remembered"
@@ -81,7 +81,7 @@ def calibrate(
     if len(times) < 2:  # noqa: PLR2004
         return None
     runner.rows = choose(times)
-    _keep(place, runner.rows, times)
+    _keep(cache_file, runner.rows, times)
     return "measured"
 
 
@@ -132,7 +132,7 @@ def choose(times: Mapping[int, float]) -> int:
     return min(rows for rows, seconds in totals.items() if seconds * _WORTH <= best)
 
 
-def _place(sha256: str, version: str, runner: Runner, environ: Mapping[str, str]) -> Path | None:
+def _cache_file(sha256: str, version: str, runner: Runner, environ: Mapping[str, str]) -> Path | None:
     """Return the file for a model on this machine as it is used; None without a cache folder."""
     how = [
         find_cpu(),
@@ -148,27 +148,27 @@ def _place(sha256: str, version: str, runner: Runner, environ: Mapping[str, str]
     return None
 
 
-def _recall(place: Path | None) -> int | None:
-    if place is None:
+def _recall(cache_file: Path | None) -> int | None:
+    if cache_file is None:
         return None
     try:
-        found: Any = json.loads(read_bytes(place))
+        found: Any = json.loads(read_bytes(cache_file))
     except (OSError, ValueError, RecursionError):
         return None
     rows = found.get("batch_size") if isinstance(found, dict) else None
     return rows if isinstance(rows, int) and rows in _SIZES and not isinstance(rows, bool) else None
 
 
-def _keep(place: Path | None, rows: int, times: Mapping[int, float]) -> None:
-    if place is None:
+def _keep(cache_file: Path | None, rows: int, times: Mapping[int, float]) -> None:
+    if cache_file is None:
         return
     content = {"batch_size": rows, "ms_an_image": {str(n): round(s * 1e3, 4) for n, s in times.items()}}
-    unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+    unfinished = cache_file.with_name(f".{cache_file.name}.{secrets.token_hex(4)}")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        cache_file.parent.mkdir(parents=True, exist_ok=True)
         try:
             unfinished.write_text(json.dumps(content) + "\n", encoding="utf-8")
-            unfinished.replace(place)
+            unfinished.replace(cache_file)
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:

@@ -19,7 +19,7 @@ from dccausal.onnx.reading.outputs import as_rows
 from dccausal.onnx.reading.trial import Reading, pad
 from dccausal.onnx.running.device import open_session
 from dccausal.onnx.running.forks import watch
-from dccausal.onnx.running.session import Batch, Opened
+from dccausal.onnx.running.session import Opened, RunSize
 from dccausal.onnx.running.source import Source
 
 _log = logging.getLogger("dccausal")
@@ -140,7 +140,7 @@ class Runner:
 
     """
 
-    def __init__(self, batch: Batch, reading: Reading, source: Source) -> None:
+    def __init__(self, batch: RunSize, reading: Reading, source: Source) -> None:
         """Take the session with its batch size, what its input and output mean, and where the model came from."""
         self.opened, self.reading, self.rows = batch.opened, reading, batch.rows
         self.runs = batch.opened.runs

@@ -103,7 +103,7 @@ def _unloadable(ort: Any, file: ModelFile, error: Exception) -> ModelError:
 
 
 @dataclass(frozen=True)
-class Batch:
+class RunSize:
     """
     A session and how many images it is run with.
 
@@ -129,7 +129,7 @@ class Batch:
     is_open: bool = False
 
 
-def settle_batch(opened: Opened, file: ModelFile, reading: Reading, wanted: int | None) -> Batch:
+def settle_batch(opened: Opened, file: ModelFile, reading: Reading, wanted: int | None) -> RunSize:
     """
     Settle how many images a run takes: those wanted, else the model's own, else what suits the device.
 
@@ -138,22 +138,22 @@ def settle_batch(opened: Opened, file: ModelFile, reading: Reading, wanted: int 
     fixed = reading.fixed_batch
     rows = wanted or _default_rows(opened.device.name)
     if fixed is None:
-        return Batch(opened, rows, is_open=wanted is None)
+        return RunSize(opened, rows, is_open=wanted is None)
     if fixed == wanted or (wanted is None and fixed > 1):
-        return Batch(opened, fixed, fixed)
+        return RunSize(opened, fixed, fixed)
     if reading.is_alone:
-        return Batch(opened, fixed, fixed)
+        return RunSize(opened, fixed, fixed)
     freed = _freed(opened, file, reading, fixed)
     if freed is None:
         plural = "" if fixed == 1 else "s"
-        return Batch(
+        return RunSize(
             opened, fixed, fixed, f"the model takes exactly {fixed} image{plural} a run, and is run so"
         )
     note = (
         f"the model's fixed batch of {fixed} was freed: a copy in memory takes any number, and gave the "
         "original's answers to random images"
     )
-    return Batch(freed, rows, None, note, is_open=wanted is None)
+    return RunSize(freed, rows, None, note, is_open=wanted is None)
 
 
 def _default_rows(device: str) -> int:
