@@ -129,7 +129,8 @@ def outcome_text(explanation: Record) -> str:
     blocks = f"none of its blocks on the {grid[0]} x {grid[1]} grid" if grid else "none of its blocks"
     share = next((level.confidence for level in explanation.levels if _is_kept(explanation, level)), 0.0)
     floor = f" or {level_name(share)} of the score" if share else ""
-    return f"minimal: {blocks} can be masked too without losing the label{floor}"
+    hole = ", or leaving a hole" if explanation.levels else ""
+    return f"minimal: {blocks} can be masked too without losing the label{floor}{hole}"
 
 
 def _is_kept(explanation: Record, level: Level) -> bool:
