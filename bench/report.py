@@ -32,10 +32,10 @@ from dccausal.report.write import write_report
 ROOT = Path(__file__).parents[1]
 MOST_S, MOST_BYTES = 2.0, 100_000_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-DRAWN = """() => [...document.querySelectorAll('#grid slots')].filter(slots => {
-    const box = slots.getBoundingClientRect();
+DRAWN = """() => [...document.querySelectorAll('#grid canvas')].filter(canvas => {
+    const box = canvas.getBoundingClientRect();
     return box.top < innerHeight && box.bottom > 0;
-}).every(slots => slots.classList.contains('is-drawn'))"""
+}).every(canvas => canvas.classList.contains('is-drawn'))"""
 
 
 def make_photos(folder: Path, n: int, rng: np.random.Generator) -> None:
@@ -72,7 +72,7 @@ def measure(path: Path, n_runs: int) -> tuple[list[float], list[float], str]:
             opened.append(seconds)
             started = time.perf_counter()
             page.locator("#grid a").first.click()
-            page.wait_for_selector("#slots[data-ready]")
+            page.wait_for_selector("#canvas[data-ready]")
             viewed.append(time.perf_counter() - started)
             version = browser.version
             browser.close()

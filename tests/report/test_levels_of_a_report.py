@@ -89,11 +89,11 @@ def test_the_first_page_has_the_title_and_what_the_model_sees(page):
 
 
 def test_cards_show_what_the_model_saw_in_squares(page):
-    page.wait_for_selector("#grid slots.is-drawn")
+    page.wait_for_selector("#grid canvas.is-drawn")
     box = page.locator("#grid .card-picture").first.bounding_box()
     assert abs(box["width"] - box["height"]) < 1
     width, height = page.evaluate(
-        "() => { const slots = document.querySelector('#grid slots'); return [slots.width, slots.height]; }"
+        "() => { const canvas = document.querySelector('#grid canvas'); return [canvas.width, canvas.height]; }"
     )
     assert width / height == pytest.approx(32 / 24, rel=0.01)
 
@@ -114,7 +114,7 @@ def test_scores_stand_beside_the_photographs_and_weak_ones_are_never_bold(page):
 @pytest.mark.parametrize("how", ["mouse", "keys"])
 def test_the_switch_shows_exactly_the_pixels_of_a_level(page, how):
     open_photograph(page, 0)
-    page.wait_for_selector('#slots[data-ready="0 overlay kept"]')
+    page.wait_for_selector('#canvas[data-ready="0 overlay kept"]')
     page.keyboard.press("4")
     buttons = page.locator("#levels button")
     assert buttons.all_text_contents() == ["0.9", "half", "label alone"]
@@ -126,7 +126,7 @@ def test_the_switch_shows_exactly_the_pixels_of_a_level(page, how):
             buttons.nth(i).focus()
             page.keyboard.press("Enter")
         name = "kept" if i == 1 else f"level {i}"
-        page.wait_for_selector(f'#slots[data-ready="0 masked {name}"]')
+        page.wait_for_selector(f'#canvas[data-ready="0 masked {name}"]')
         shown = canvas_pixels(page)
         rows = ((np.arange(24) + 0.5) * shown.shape[0] / 24).astype(int)
         columns = ((20 + 120 * (np.arange(32) + 0.5) / 32) * shown.shape[1] / 160).astype(int)
@@ -140,7 +140,7 @@ def test_the_switch_shows_exactly_the_pixels_of_a_level(page, how):
     )
     assert page.locator("#levels [aria-pressed=true]").count() == 0
     page.keyboard.press("e")
-    page.wait_for_selector('#slots[data-ready="0 masked kept"]')
+    page.wait_for_selector('#canvas[data-ready="0 masked kept"]')
     assert page.locator("#levels [aria-pressed=true]").text_content() == "half"
 
 
@@ -149,7 +149,7 @@ def test_every_level_is_outlined_on_the_overlay(page):
     with_levels = canvas_pixels(page)
     open_page = page.url.partition("#")[0]
     page.goto(f"{open_page}#photograph-3")
-    page.wait_for_selector('#slots[data-ready="2 overlay kept"]')
+    page.wait_for_selector('#canvas[data-ready="2 overlay kept"]')
     changed = (with_levels != canvas_pixels(page)).any(axis=2)
     height, width = changed.shape
     # The right sides of the outermost and the innermost set.

@@ -80,7 +80,7 @@ def test_the_slider_shows_exactly_the_best_pixels(page, report):
         )
         share = (step / 1000) ** 2
         ready = page.evaluate("share => String(share)", share)
-        page.wait_for_selector(f'#slots[data-ready="0 masked {ready}"]')
+        page.wait_for_selector(f'#canvas[data-ready="0 masked {ready}"]')
         folder = report.run / report.rows[0]["folder"]
         heatmap = np.load(folder / "heatmap.npy")
         best = np.zeros(heatmap.size, bool)
@@ -95,7 +95,7 @@ def test_the_slider_shows_exactly_the_best_pixels(page, report):
         assert not is_baseline[best.reshape(heatmap.shape)].all() or not best.any()
     assert "best 100 %" in page.locator("#share").get_attribute("aria-valuetext")
     page.keyboard.press("e")
-    page.wait_for_selector('#slots[data-ready="0 masked kept"]')
+    page.wait_for_selector('#canvas[data-ready="0 masked kept"]')
     assert "the explanation" in page.locator("#share-text").text_content()
 
 
@@ -104,7 +104,7 @@ def test_five_views_by_click_and_by_key(page):
     seen = {}
     for i, name in enumerate(("overlay", "heatmap", "explanation", "masked", "photograph")):
         page.keyboard.press(str(i + 1))
-        page.wait_for_selector(f'#slots[data-ready="0 {name} kept"]')
+        page.wait_for_selector(f'#canvas[data-ready="0 {name} kept"]')
         by_key = canvas_pixels(page)
         page.locator(f'#views button[value="{name}"]').click()
         page.wait_for_selector(f'#views button[value="{name}"][aria-pressed="true"]')
@@ -126,12 +126,12 @@ def test_the_whole_page_by_keys(page):
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     page.keyboard.press("Enter")
-    page.wait_for_selector('#slots[data-ready^="1 "]')
+    page.wait_for_selector('#canvas[data-ready^="1 "]')
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector('#slots[data-ready^="2 "]')
+    page.wait_for_selector('#canvas[data-ready^="2 "]')
     assert page.locator("#place").text_content() == "3 of 6"
     page.keyboard.press("ArrowLeft")
-    page.wait_for_selector('#slots[data-ready^="1 "]')
+    page.wait_for_selector('#canvas[data-ready^="1 "]')
     page.locator("#share").focus()
     before = page.locator("#share").input_value()
     page.keyboard.press("ArrowRight")
@@ -180,16 +180,16 @@ def test_nothing_overflows(page, width):
 def test_pictures_are_drawn_as_they_come_into_view(page):
     page.set_viewport_size({"width": 320, "height": 300})
     page.reload()
-    wait_until(page, "document.querySelectorAll('#grid slots.is-drawn').length >= 2")
+    wait_until(page, "document.querySelectorAll('#grid canvas.is-drawn').length >= 2")
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    wait_until(page, "document.querySelector('#grid li:last-child slots').classList.contains('is-drawn')")
+    wait_until(page, "document.querySelector('#grid li:last-child canvas').classList.contains('is-drawn')")
 
 
 def test_print_has_every_picture(page):
     page.evaluate("window.print = () => { window.printed = true; }")
     page.click("#print")
     wait_until(page, "window.printed === true")
-    assert page.locator("#grid slots.is-drawn").count() == len(HOSTILE)
+    assert page.locator("#grid canvas.is-drawn").count() == len(HOSTILE)
     assert len(page.pdf()) > 20_000
 
 
@@ -205,6 +205,6 @@ def test_one_result_opens_at_once(browser, report):
     path = write_report(report.run / report.rows[0]["folder"], photos=report.photos)["path"]
     page = browser.new_page()
     page.goto(path.as_uri())
-    page.wait_for_selector("#slots[data-ready]")
+    page.wait_for_selector("#canvas[data-ready]")
     assert not page.locator("#back").is_visible()
     page.close()

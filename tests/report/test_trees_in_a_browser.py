@@ -14,7 +14,7 @@ def tree_page(browser, recorded):
     for opened in opened_page(browser, recorded.path):
         open_photograph(opened, 0)
         opened.keyboard.press("6")
-        opened.wait_for_selector('#slots[data-ready="0 tree 0 0"]')
+        opened.wait_for_selector('#canvas[data-ready="0 tree 0 0"]')
         yield opened
 
 
@@ -23,7 +23,7 @@ def test_the_tree_is_shown_only_where_it_was_recorded(tree_page):
     assert not tree_page.locator("#chooser").is_visible()
     assert tree_page.locator("#last-view").text_content() == "6"
     tree_page.keyboard.press("ArrowRight")
-    tree_page.wait_for_selector('#slots[data-ready="1 overlay kept"]')
+    tree_page.wait_for_selector('#canvas[data-ready="1 overlay kept"]')
     assert not tree_page.locator("#tree, #views button[value=tree]").first.is_visible()
     assert not tree_page.locator("#tree").is_visible()
     assert tree_page.locator("#chooser").is_visible()
@@ -68,7 +68,7 @@ def test_the_tree_by_keys(tree_page):
 
     tree_page.keyboard.press("ArrowRight")
     assert chosen() == 1
-    tree_page.wait_for_selector('#slots[data-ready="0 tree 0 1"]')
+    tree_page.wait_for_selector('#canvas[data-ready="0 tree 0 1"]')
     tree_page.keyboard.press("ArrowUp")
     assert chosen() == 0
     tree_page.keyboard.press("ArrowLeft")
@@ -83,7 +83,7 @@ def test_the_tree_by_keys(tree_page):
     assert tree_page.locator("#tree-list [tabindex='0']").count() == 1
     assert tree_page.locator("#viewer").is_visible()
     tree_page.keyboard.press("e")
-    tree_page.wait_for_selector('#slots[data-ready="0 explanation kept"]')
+    tree_page.wait_for_selector('#canvas[data-ready="0 explanation kept"]')
     assert not tree_page.locator("#tree").is_visible()
 
 
@@ -95,10 +95,10 @@ def test_a_chosen_part_is_highlighted_with_its_contingency(tree_page, recorded):
         if node["depth"] == 1 and node["contingency"]
     )
     tree_page.select_option("#tree-choice", str(at))
-    tree_page.wait_for_selector(f'#slots[data-ready="0 tree {at} 0"]')
+    tree_page.wait_for_selector(f'#canvas[data-ready="0 tree {at} 0"]')
     before = canvas_pixels(tree_page).astype(int)
     tree_page.locator(f'#tree-list [data-node="{index}"] > .tree-row').click()
-    tree_page.wait_for_selector(f'#slots[data-ready="0 tree {at} {index}"]')
+    tree_page.wait_for_selector(f'#canvas[data-ready="0 tree {at} {index}"]')
     change = np.abs(canvas_pixels(tree_page).astype(int) - before).max(axis=2)
     height, width = change.shape
     scale = height / recorded.image["height"], width / recorded.image["width"]
@@ -123,12 +123,12 @@ def test_a_click_on_the_picture_chooses_the_part(tree_page, recorded):
         ((i, node) for i, node in enumerate(nodes) if not node["is_refined"]),
         key=lambda pair: pair[1]["depth"],
     )
-    box = tree_page.locator("#slots").bounding_box()
+    box = tree_page.locator("#canvas").bounding_box()
     top, left, bottom, right = node["region"]
     x = box["width"] * (left + right) / 2 / recorded.image["width"]
     y = box["height"] * (top + bottom) / 2 / recorded.image["height"]
-    tree_page.locator("#slots").click(position={"x": x, "y": y})
-    tree_page.wait_for_selector(f'#slots[data-ready="0 tree 0 {index}"]')
+    tree_page.locator("#canvas").click(position={"x": x, "y": y})
+    tree_page.wait_for_selector(f'#canvas[data-ready="0 tree 0 {index}"]')
     assert tree_page.locator(f'#tree-list [data-node="{index}"]').get_attribute("aria-selected") == "true"
 
 

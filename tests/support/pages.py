@@ -50,11 +50,11 @@ def wait_until(page, expression):
 def open_photograph(page, index):
     """Open a photograph of the gallery and wait until it is drawn."""
     page.locator(f'#grid a[data-index="{index}"]').click()
-    page.wait_for_selector(f'#slots[data-ready^="{index} "]')
+    page.wait_for_selector(f'#canvas[data-ready^="{index} "]')
 
 
 def canvas_pixels(page):
-    """Return the viewer's slots, uint8 (H, W, 3)."""
-    address = page.evaluate("document.getElementById('slots').toDataURL('image/png')")
+    """Return the viewer's canvas, uint8 (H, W, 3)."""
+    address = page.evaluate("document.getElementById('canvas').toDataURL('image/png')")
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
         return np.asarray(image.convert("RGB"))
