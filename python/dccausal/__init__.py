@@ -5,6 +5,7 @@ Rooms, each of which imports only from those before it:
 
 - ``inputs``: from a file to what the model sees.
 - ``assets``: the photograph and the model that come with the package.
+- ``gradients``: gradients and relevances of a graph, as another graph.
 - ``onnx``: a model in an ONNX file as a classifier.
 - ``explanation``: the result; its words, pictures and files.
 - ``engine``: from a photograph and a classifier to an explanation.
@@ -15,7 +16,9 @@ Rooms, each of which imports only from those before it:
 - ``cli``: the command line.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dccausal._shared.lazy import lazily
 
 if TYPE_CHECKING:
     from dccausal._core import __version__
@@ -40,8 +43,7 @@ if TYPE_CHECKING:
     from dccausal.inputs.preprocess import Placement, Preprocess
     from dccausal.onnx.classifier import OnnxClassifier
 
-# Where each name is; a module is loaded when a name of it is asked for, so that the command line's help need not
-# wait for NumPy.
+# Where each name is.
 _HOMES = {
     "PROFILES": "engine.profiles",
     "Classifier": "classifier",
@@ -89,16 +91,4 @@ __all__ = [
     "load_photo",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'dccausal' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(f"dccausal.{_HOMES[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -1,6 +1,8 @@
 """From a file to what the model sees: photograph, preprocessing, placement, baseline."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dccausal._shared.lazy import lazily
 
 if TYPE_CHECKING:
     from dccausal.inputs.photo import load_photo
@@ -22,15 +24,4 @@ __all__ = [
     "load_photo",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -1,6 +1,8 @@
 """A model in an ONNX file as a classifier."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dccausal._shared.lazy import lazily
 
 if TYPE_CHECKING:
     from dccausal.onnx.classifier import OnnxClassifier
@@ -13,15 +15,4 @@ __all__ = [
     "OnnxClassifier",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _HOMES)
