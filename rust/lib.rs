@@ -54,6 +54,7 @@ pub use evidence::sharing::{Sharing, SharingCounts, SharingOptions};
 pub use extraction::extraction::Extraction;
 pub use extraction::nested::Nested;
 pub use extraction::options::{ExtractionOptions, NestedOptions, Stage};
+pub use extraction::staged::Staged;
 pub use pixels::contours::contoured;
 pub use pixels::fingerprint::{Fingerprint, Fingerprinter};
 pub use pixels::heatmap::Accumulator;

@@ -7,11 +7,11 @@
 use crate::error::{Error, require};
 use crate::evidence::evidence::Evidence;
 use crate::evidence::inquiry::Inquiry;
-use crate::evidence::round::Round;
 use crate::extraction::blocks::Blocks;
 use crate::extraction::growth::{Grown, Growth};
 use crate::extraction::options::{ExtractionOptions, Stage};
 use crate::extraction::shrinking::{Shrinking, sides};
+use crate::extraction::staged::Staged;
 use crate::pixels::region::Grid;
 
 /// An extraction of one image's explanation: an [`Inquiry`].
@@ -39,12 +39,6 @@ impl Extraction {
         let mut extraction = Self { blocks, growth, shrinking: None, stage: Stage::Growth };
         extraction.advance(evidence);
         Ok(extraction)
-    }
-
-    /// How far the extraction has come.
-    #[must_use]
-    pub const fn stage(&self) -> Stage {
-        self.stage
     }
 
     /// The lattice of blocks.
@@ -91,8 +85,25 @@ impl Extraction {
         self.order().into_iter().enumerate().for_each(|(rank, block)| ranks[block] = rank);
         ranks
     }
+}
 
-    /// The stage that is reached as far as the known verdicts lead; `None` while the present one waits for more.
+impl Staged for Extraction {
+    fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    fn stage_mut(&mut self) -> &mut Stage {
+        &mut self.stage
+    }
+
+    fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    fn blocks_mut(&mut self) -> &mut Blocks {
+        &mut self.blocks
+    }
+
     fn pursue(&mut self, evidence: &Evidence) -> Option<Stage> {
         if let Some(shrinking) = &mut self.shrinking {
             return shrinking.advance(&mut self.blocks, evidence).map(|()| Stage::Minimal);
@@ -102,38 +113,6 @@ impl Extraction {
             Grown::Sufficient(set) => {
                 self.shrinking = Some(Shrinking::new(set, sides(self.grid())));
                 Some(Stage::Shrinking)
-            }
-        }
-    }
-}
-
-impl Inquiry for Extraction {
-    /// Whether the set is minimal, or the extraction had to stop.
-    fn is_done(&self) -> bool {
-        matches!(self.stage, Stage::Minimal | Stage::Stopped)
-    }
-
-    fn round(&self) -> &Round {
-        self.blocks.round()
-    }
-
-    fn round_mut(&mut self) -> &mut Round {
-        self.blocks.round_mut()
-    }
-
-    fn advance(&mut self, evidence: &Evidence) {
-        let is_last = self.round().is_exhausted(evidence);
-        if is_last {
-            self.round_mut().abandon();
-        }
-        while !self.is_done() {
-            match self.pursue(evidence) {
-                Some(stage) => self.stage = stage,
-                None if is_last => {
-                    self.round_mut().abandon();
-                    self.stage = Stage::Stopped;
-                }
-                None => return,
             }
         }
     }

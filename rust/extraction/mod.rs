@@ -9,4 +9,5 @@ pub mod nested;
 pub mod options;
 pub mod peeling;
 pub mod shrinking;
+pub mod staged;
 pub mod zoom;

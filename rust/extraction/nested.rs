@@ -8,13 +8,14 @@
 use crate::error::{Error, require};
 use crate::evidence::evidence::Evidence;
 use crate::evidence::inquiry::Inquiry;
-use crate::evidence::round::Round;
 use crate::extraction::blocks::Blocks;
 use crate::extraction::compact::filled;
 use crate::extraction::judge::Judge;
 use crate::extraction::options::{NestedOptions, Stage};
 use crate::extraction::peeling::Peeling;
+use crate::extraction::staged::Staged;
 use crate::extraction::zoom::points;
+use crate::pixels::heatmap::shares;
 use crate::pixels::region::Grid;
 use crate::pixels::smoothing::block_means;
 
@@ -71,12 +72,6 @@ impl Nested {
         Ok(nested)
     }
 
-    /// How far the extraction has come.
-    #[must_use]
-    pub const fn stage(&self) -> Stage {
-        self.stage
-    }
-
     /// The lattice of blocks.
     #[must_use]
     pub const fn grid(&self) -> &Grid {
@@ -120,7 +115,44 @@ impl Nested {
         filled(&self.blocks.prefix(length), self.blocks.grid())
     }
 
-    /// The stage that is reached as far as the known verdicts lead; `None` while the present one waits for more.
+    /// About the shortest sufficient prefix that is longer than `low` and at most `high`.
+    fn grow(&mut self, judge: Judge, mut low: usize, mut high: usize, evidence: &Evidence) -> Option<Vec<bool>> {
+        let close = (self.heat.len() / PRECISION).max(1);
+        while high - low > close {
+            let lengths = points(low, high);
+            if lengths.is_empty() {
+                break;
+            }
+            let prefixes: Vec<_> = lengths.iter().map(|&length| self.prefix(length)).collect();
+            let verdicts = self.blocks.ask_all(evidence, &prefixes)?;
+            (low, high) = match verdicts.into_iter().position(|verdict| judge.suffices(verdict)) {
+                None => (lengths[lengths.len() - 1], high),
+                Some(0) => (low, lengths[0]),
+                Some(first) => (lengths[first - 1], lengths[first]),
+            };
+            self.phase = Phase::Growing { judge, low, high };
+        }
+        Some(self.prefix(high))
+    }
+}
+
+impl Staged for Nested {
+    fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    fn stage_mut(&mut self) -> &mut Stage {
+        &mut self.stage
+    }
+
+    fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    fn blocks_mut(&mut self) -> &mut Blocks {
+        &mut self.blocks
+    }
+
     fn pursue(&mut self, evidence: &Evidence) -> Option<Stage> {
         let (blocks, heat) = (&mut self.blocks, &self.heat);
         match &mut self.phase {
@@ -156,62 +188,4 @@ impl Nested {
             }
         }
     }
-
-    /// About the shortest sufficient prefix that is longer than `low` and at most `high`.
-    fn grow(&mut self, judge: Judge, mut low: usize, mut high: usize, evidence: &Evidence) -> Option<Vec<bool>> {
-        let close = (self.heat.len() / PRECISION).max(1);
-        while high - low > close {
-            let lengths = points(low, high);
-            if lengths.is_empty() {
-                break;
-            }
-            let prefixes: Vec<_> = lengths.iter().map(|&length| self.prefix(length)).collect();
-            let verdicts = self.blocks.ask_all(evidence, &prefixes)?;
-            (low, high) = match verdicts.into_iter().position(|verdict| judge.suffices(verdict)) {
-                None => (lengths[lengths.len() - 1], high),
-                Some(0) => (low, lengths[0]),
-                Some(first) => (lengths[first - 1], lengths[first]),
-            };
-            self.phase = Phase::Growing { judge, low, high };
-        }
-        Some(self.prefix(high))
-    }
-}
-
-impl Inquiry for Nested {
-    /// Whether every set is minimal, or the extraction had to stop.
-    fn is_done(&self) -> bool {
-        matches!(self.stage, Stage::Minimal | Stage::Stopped)
-    }
-
-    fn round(&self) -> &Round {
-        self.blocks.round()
-    }
-
-    fn round_mut(&mut self) -> &mut Round {
-        self.blocks.round_mut()
-    }
-
-    fn advance(&mut self, evidence: &Evidence) {
-        let is_last = self.round().is_exhausted(evidence);
-        if is_last {
-            self.round_mut().abandon();
-        }
-        while !self.is_done() {
-            match self.pursue(evidence) {
-                Some(stage) => self.stage = stage,
-                None if is_last => {
-                    self.round_mut().abandon();
-                    self.stage = Stage::Stopped;
-                }
-                None => return,
-            }
-        }
-    }
-}
-
-/// Values as shares of the largest, if that is above 0.
-fn shares(values: Vec<f64>) -> Vec<f64> {
-    let most = values.iter().copied().fold(0.0, f64::max);
-    if most > 0.0 { values.into_iter().map(|value| value / most).collect() } else { values }
 }

@@ -65,6 +65,13 @@ impl Accumulator {
     }
 }
 
+/// Values as shares of the largest, if that is above 0.
+#[must_use]
+pub fn shares(values: Vec<f64>) -> Vec<f64> {
+    let most = values.iter().copied().fold(0.0, f64::max);
+    if most > 0.0 { values.into_iter().map(|value| value / most).collect() } else { values }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "weights and responsibilities are at most 1")]
 fn fixed_point(value: f64) -> i64 {
     (value * 2.0_f64.powi(FRACTION_BITS) + 0.5).floor() as i64

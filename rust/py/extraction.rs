@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 use crate::extraction::extraction;
 use crate::extraction::options::{ExtractionOptions, Stage};
+use crate::extraction::staged::Staged;
 use crate::py::evidence::Evidence;
 use crate::py::inquiry::{Shared, inquiry};
 use crate::py::lock;

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 use crate::extraction::nested;
 use crate::extraction::options::NestedOptions;
+use crate::extraction::staged::Staged;
 use crate::py::evidence::Evidence;
 use crate::py::extraction::name;
 use crate::py::inquiry::{Shared, inquiry};

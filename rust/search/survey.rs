@@ -10,7 +10,7 @@ use crate::cause::verdict::Verdict;
 use crate::evidence::evidence::Evidence;
 use crate::evidence::round::Round;
 use crate::pixels::fingerprint::Fingerprint;
-use crate::pixels::heatmap::Accumulator;
+use crate::pixels::heatmap::{Accumulator, shares};
 use crate::pixels::region::{Grid, Region};
 
 /// What the map has of the gains, as a share of what it has of the losses.
@@ -132,12 +132,6 @@ fn others(grid: &Grid, shown: usize) -> Vec<Region> {
 /// A change of the score, if upwards; without scores, whether the label changed.
 fn by_score(change: f32, has_label_changed: bool) -> f64 {
     if change.is_nan() { f64::from(u8::from(has_label_changed)) } else { f64::from(change.max(0.0)) }
-}
-
-/// Values as shares of the largest.
-fn shares(values: Vec<f64>) -> Vec<f64> {
-    let most = values.iter().copied().fold(0.0, f64::max);
-    if most > 0.0 { values.into_iter().map(|value| value / most).collect() } else { values }
 }
 
 #[cfg(test)]

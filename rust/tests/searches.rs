@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use dccausal::{
-    Batch, Evidence, Extraction, ExtractionOptions, Inquiry, Question, Region, Search, SearchOptions, Stage, Verdict,
-    Weighting, World,
+    Batch, Evidence, Extraction, ExtractionOptions, Inquiry, Question, Region, Search, SearchOptions, Stage, Staged,
+    Verdict, Weighting, World,
 };
 
 const SIDE: u32 = 96;
