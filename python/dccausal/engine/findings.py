@@ -38,6 +38,8 @@ class Findings:
         As in ``Explanation``.
     heatmap_peak
         The heatmap's highest value before it was scaled to 1.
+    n_calls
+        Model calls up to now.
 
     """
 
@@ -53,6 +55,7 @@ class Findings:
     heatmap_peak: float = 0.0
     levels: tuple[Level, ...] = ()
     explanation_score: float = float("nan")
+    n_calls: int = 0
 
     def __post_init__(self) -> None:
         """Begin with a heatmap of nothing, and the whole image kept."""
@@ -70,7 +73,11 @@ class Findings:
     @property
     def floor(self) -> float:
         """The least score of an explanation; 0 asks for the label alone."""
-        return self.share * self.target.score if self.share > 0 else 0.0
+        return self.floor_at(self.share)
+
+    def floor_at(self, share: float) -> float:
+        """Return a share of the image's score; 0, which asks for the label alone, for a share of 0."""
+        return share * self.target.score if share > 0 else 0.0
 
     def is_below_floor(self, score: float, share: float, rounding: float = 0.0) -> bool:
         """Return whether a score is less than a share of the image's; nothing is less than a share of 0."""

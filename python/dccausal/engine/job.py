@@ -73,7 +73,6 @@ class Job:
         self._calls: dict[PhaseName, int] = dict.fromkeys(PHASES, 0)
         self._seconds: dict[PhaseName, float] = dict.fromkeys(PHASES, 0.0)
         self._marks = (0, self._started)
-        self.n_calls = 0
         self.model_seconds = 0.0
         self.name: PhaseName = "check"
         self.is_done = False
@@ -82,6 +81,11 @@ class Job:
     def target(self) -> Target:
         """The label that is explained."""
         return self.found.target
+
+    @property
+    def n_calls(self) -> int:
+        """Model calls up to now."""
+        return self.found.n_calls
 
     def propose(self, capacity: int) -> Asked | None:
         """Return the next questions, at most ``capacity``; None while it waits for answers, or at the end."""
@@ -108,7 +112,7 @@ class Job:
 
     def account(self, n_calls: int, seconds: float) -> None:
         """Take note of what a run of the model cost."""
-        self.n_calls += n_calls
+        self.found.n_calls += n_calls
         self.model_seconds += seconds
 
     def cut_short(self) -> bool:
@@ -122,7 +126,7 @@ class Job:
         if not isinstance(self._phase, Verify):
             note = f"Interrupted during {self.name}: this is the best that was known by then."
             self.found.notes.append(note)
-            self._phase.settle(self._n_calls_of_phase())
+            self._phase.settle()
         self._done.append(self._phase)
         self._begin(Verify(self.found))
         return True
@@ -165,7 +169,7 @@ class Job:
     def _go_on(self) -> None:
         """Settle the present phase and begin the next."""
         phase = self._phase
-        phase.settle(self._n_calls_of_phase())
+        phase.settle()
         following = phase.following()
         if following is None:
             self._enter(self.name)
@@ -179,9 +183,6 @@ class Job:
         self._enter(phase.name)
         if isinstance(phase, Find):
             self.account(phase.search.n_own_calls, phase.search.own_seconds)
-
-    def _n_calls_of_phase(self) -> int:
-        return self._calls[self.name] + self.n_calls - self._marks[0]
 
     def _enter(self, name: PhaseName) -> None:
         """Close the account of the present phase and open the next."""

@@ -12,7 +12,8 @@ from dccausal.engine.causal import CausalSearch
 from dccausal.engine.finder import HeatmapSearch
 from dccausal.engine.findings import Findings
 from dccausal.engine.maps import contour_map
-from dccausal.engine.phase import Phase
+from dccausal.engine.masking.batch import Verdicts
+from dccausal.engine.phase import CorePhase, Phase
 from dccausal.engine.progress import PhaseName
 from dccausal.engine.verify import Verify
 from dccausal.errors import DccausalError
@@ -21,10 +22,8 @@ from dccausal.explanation.record import Level, Outcome
 # Blocks of fewer pixels a side hold too little of anything to be told apart by; so many there are in any case.
 _LEAST_SIDE, _FEWEST = 12, 8
 
-Verdicts = tuple[NDArray[np.bool_], NDArray[np.float32]]
 
-
-class Nest:
+class Nest(CorePhase):
     """
     Extracts nested sufficient sets: growth to the first share of the score, then shrinking from share to share.
 
@@ -37,25 +36,19 @@ class Nest:
 
     """
 
-    progress: float | None = None
-
     def __init__(self, findings: Findings, search: HeatmapSearch) -> None:
         """Begin with what the search has asked."""
         if findings.evidence is None:
             raise DccausalError("an extraction was begun before the label was known")
         self._findings, self._search = findings, search
         self.shares = findings.shares
-        floors = [share * findings.target.score if share > 0 else 0.0 for share in self.shares]
+        floors = [findings.floor_at(share) for share in self.shares]
         grid = findings.options.settings.grid
         if not findings.options.is_grid_given:
             grid = max(_FEWEST, min(grid, min(findings.kept.shape) // _LEAST_SIDE))
         self._nested = _core.Nested(findings.evidence, findings.heatmap, cells=grid, floors=floors)
+        super().__init__(self._nested)
         self.name: PhaseName = "growth"
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every set is minimal, or the budget used up."""
-        return self._nested.is_done
 
     @property
     def remains(self) -> bool:
@@ -64,17 +57,13 @@ class Nest:
         is_wanted = isinstance(self._search, CausalSearch) and found.options.settings.halves > 0
         return is_wanted and self.is_done and bool(found.levels[0].kept.any())
 
-    def propose(self, capacity: int) -> _core.Batch | None:
-        """Return the next questions."""
-        return self._nested.propose(capacity)
-
     def take(self, asked: _core.Batch, answer: Verdicts) -> None:
-        """Take verdicts."""
-        self._nested.submit(asked.id, *answer)
+        """Take verdicts, which may end growth."""
+        super().take(asked, answer)
         if self._nested.stage != "growth":
             self.name = "shrinking"
 
-    def settle(self, n_calls: int) -> None:  # noqa: ARG002  every phase is told
+    def settle(self) -> None:
         """Take the sets as they are, and draw the heat between their contours."""
         found = self._findings
         levels = []
@@ -99,7 +88,7 @@ class Nest:
         return {"grid": list(self._nested.grid), "grown_size": size}
 
 
-class Remain:
+class Remain(CorePhase):
     """
     Finds what counts outside of the sets: halves of the rest are shown beside the outermost set, and without it.
 
@@ -113,7 +102,6 @@ class Remain:
     """
 
     name: PhaseName = "remainder"
-    progress: float | None = None
 
     def __init__(self, findings: Findings, search: HeatmapSearch) -> None:
         """Begin with the outermost set."""
@@ -123,31 +111,15 @@ class Remain:
         settings = findings.options.settings
         outermost, is_both = findings.levels[0].kept, settings.beside == "both"
         self._halves = _core.Halves(findings.evidence, outermost, side=settings.halves, is_both=is_both)
+        super().__init__(self._halves)
 
-    @property
-    def is_done(self) -> bool:
-        """Whether every part was asked about, or the budget used up."""
-        return self._halves.is_done
-
-    def propose(self, capacity: int) -> _core.Batch | None:
-        """Return the next questions."""
-        return self._halves.propose(capacity)
-
-    def take(self, asked: _core.Batch, answer: Verdicts) -> None:
-        """Take verdicts."""
-        self._halves.submit(asked.id, *answer)
-
-    def settle(self, n_calls: int) -> None:  # noqa: ARG002  every phase is told
+    def settle(self) -> None:
         """Add what was found to the map outside of the sets."""
         draw(self._findings, self._search, self._halves.heatmap() if self.is_done else None)
 
     def following(self) -> Phase:
         """Return the last check."""
         return Verify(self._findings)
-
-    def statistics(self) -> dict[str, Any]:
-        """Return nothing."""
-        return {}
 
 
 def draw(found: Findings, search: HeatmapSearch, halves: NDArray[np.float32] | None) -> None:

@@ -10,19 +10,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal.engine.causal import CausalSearch
 from dccausal.engine.finder import HeatmapSearch, MakeSearch
 from dccausal.engine.findings import Findings
 from dccausal.engine.maps import scaled
-from dccausal.engine.masking.batch import Answer, Asked
+from dccausal.engine.masking.batch import Answer, Asked, Verdicts
 from dccausal.engine.nesting import Nest
-from dccausal.engine.phase import Phase
+from dccausal.engine.phase import CorePhase, Phase, WholeImagePhase
 from dccausal.engine.progress import PhaseName
 from dccausal.engine.verify import Verify
-from dccausal.engine.whole_images import WholeImageInquiry, WholeImages
 from dccausal.errors import DccausalError
 from dccausal.targets import choose_target
 
@@ -30,7 +28,7 @@ from dccausal.targets import choose_target
 _SEARCH_SHARE = 2 / 3
 
 
-class Check:
+class Check(WholeImagePhase):
     """
     Asks about the intact image and the blank one, and fixes the label to explain.
 
@@ -50,7 +48,6 @@ class Check:
     """
 
     name: PhaseName = "check"
-    progress: float | None = None
 
     def __init__(
         self,
@@ -62,24 +59,11 @@ class Check:
         make_search: MakeSearch,
     ) -> None:
         """Begin with the two images."""
+        super().__init__(np.stack([findings.view.image, findings.view.baseline]))
         self._findings, self._make_search = findings, make_search
         self._label, self._multi_label, self._threshold = label, multi_label, threshold
-        self._inquiry = WholeImageInquiry(np.stack([findings.view.image, findings.view.baseline]))
 
-    @property
-    def is_done(self) -> bool:
-        """Whether both were answered."""
-        return self._inquiry.is_done
-
-    def propose(self, capacity: int) -> WholeImages | None:
-        """Return the next images."""
-        return self._inquiry.propose(capacity)
-
-    def take(self, asked: WholeImages, answer: NDArray[Any]) -> None:
-        """Take the classifier's checked answer."""
-        self._inquiry.submit(asked, answer)
-
-    def settle(self, n_calls: int) -> None:  # noqa: ARG002  every phase is told
+    def settle(self) -> None:
         """
         Fix the label, and end where masking changes nothing.
 
@@ -120,10 +104,6 @@ class Check:
         found = self._findings
         return Verify(found) if found.outcome == "trivial" else Find(found, self._make_search)
 
-    def statistics(self) -> dict[str, Any]:
-        """Return nothing."""
-        return {}
-
 
 class Find:
     """
@@ -142,7 +122,7 @@ class Find:
 
     def __init__(self, findings: Findings, make_search: MakeSearch) -> None:
         """Begin the search with its share of the budget."""
-        self._findings = findings
+        self._findings, self._n_calls_before = findings, findings.n_calls
         budget = findings.budget
         share = None if budget is None else max(1, int(budget * _SEARCH_SHARE))
         self.search: HeatmapSearch = make_search(findings, share)
@@ -167,7 +147,7 @@ class Find:
         verdicts = answer if isinstance(answer, tuple) else self._findings.target.judge(answer)
         self.search.submit(asked, *verdicts)
 
-    def settle(self, n_calls: int) -> None:
+    def settle(self) -> None:
         """Bring the heatmap to the range from 0 to 1."""
         found, heat = self._findings, self.search.heatmap()
         peak = float(heat.max())
@@ -177,7 +157,7 @@ class Find:
             return
         # Other methods' values have no zero of their own, and the core did not ask their questions.
         if found.evidence is not None:
-            found.evidence.spend(n_calls)
+            found.evidence.spend(found.n_calls - self._n_calls_before)
         lowest = float(heat.min())
         if peak > lowest:
             found.heatmap = ((heat - lowest) / (peak - lowest)).astype(np.float32)
@@ -193,7 +173,7 @@ class Find:
         return self.search.statistics() if isinstance(self.search, CausalSearch) else {}
 
 
-class Extract:
+class Extract(CorePhase):
     """
     Extracts a minimal sufficient set of pixels: growth, then shrinking.
 
@@ -206,8 +186,6 @@ class Extract:
 
     """
 
-    progress: float | None = None
-
     def __init__(self, findings: Findings, search: HeatmapSearch) -> None:
         """Begin with what the search has asked."""
         if findings.evidence is None:
@@ -217,24 +195,16 @@ class Extract:
         self._extraction = _core.Extraction(
             findings.evidence, findings.heatmap, cells=grid, min_score=findings.floor
         )
+        super().__init__(self._extraction)
         self.name: PhaseName = "growth"
 
-    @property
-    def is_done(self) -> bool:
-        """Whether the set is minimal, or the budget used up."""
-        return self._extraction.is_done
-
-    def propose(self, capacity: int) -> _core.Batch | None:
-        """Return the next questions."""
-        return self._extraction.propose(capacity)
-
-    def take(self, asked: _core.Batch, answer: tuple[NDArray[np.bool_], NDArray[np.float32]]) -> None:
-        """Take verdicts."""
-        self._extraction.submit(asked.id, *answer)
+    def take(self, asked: _core.Batch, answer: Verdicts) -> None:
+        """Take verdicts, which may end growth."""
+        super().take(asked, answer)
         if self._extraction.stage != "growth":
             self.name = "shrinking"
 
-    def settle(self, n_calls: int) -> None:  # noqa: ARG002  every phase is told
+    def settle(self) -> None:
         """Take the smallest set that is known to be sufficient."""
         found = self._findings
         found.kept = self._extraction.kept()

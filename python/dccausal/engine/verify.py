@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dccausal.engine.findings import Findings
+from dccausal.engine.phase import WholeImagePhase
 from dccausal.engine.progress import PhaseName
-from dccausal.engine.whole_images import WholeImageInquiry, WholeImages
 
 # Scores of one image differ by about this much with the batch it is in.
 _ROUNDING = 1e-4
 
 
-class Verify:
+class Verify(WholeImagePhase):
     """
     Asks once more about the explanation itself, made by other means than during the search.
 
@@ -28,29 +26,15 @@ class Verify:
     """
 
     name: PhaseName = "verification"
-    progress: float | None = None
 
     def __init__(self, findings: Findings) -> None:
         """Put the explanation on the baseline."""
         self._findings = findings
         view, levels = findings.view, findings.levels
         sets = np.stack([level.kept for level in levels] or [findings.kept])
-        self._inquiry = WholeImageInquiry(np.where(sets[..., None], view.image, view.baseline))
+        super().__init__(np.where(sets[..., None], view.image, view.baseline))
 
-    @property
-    def is_done(self) -> bool:
-        """Whether it was answered."""
-        return self._inquiry.is_done
-
-    def propose(self, capacity: int) -> WholeImages | None:
-        """Return the explanation's image."""
-        return self._inquiry.propose(capacity)
-
-    def take(self, asked: WholeImages, answer: NDArray[Any]) -> None:
-        """Take the classifier's checked answer."""
-        self._inquiry.submit(asked, answer)
-
-    def settle(self, n_calls: int) -> None:  # noqa: ARG002  every phase is told
+    def settle(self) -> None:
         """Note the score, and whether the label is really given."""
         if not self.is_done:
             return
@@ -78,7 +62,3 @@ class Verify:
     def following(self) -> None:
         """Return nothing: this is the end."""
         return
-
-    def statistics(self) -> dict[str, Any]:
-        """Return nothing."""
-        return {}
