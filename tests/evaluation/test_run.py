@@ -350,7 +350,7 @@ def test_a_run_killed_at_random_points_ends_as_an_undisturbed_one(tmp_path, plan
 
 
 def test_ctrl_c_records_no_unfinished_explanation(tmp_path, planted):
-    _make(tmp_path, planted, 3)
+    _make(tmp_path, planted, 24)
     process = _process(tmp_path, *_arguments("--no-plots", methods="dc-causal:partitions=4096:grid=8"))
     while not (tmp_path / "run" / "evaluation.jsonl").exists():
         time.sleep(0.01)

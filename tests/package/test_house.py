@@ -227,7 +227,7 @@ def loaded_by(code):
 
 
 def test_importing_is_light():
-    """Beyond what Python itself loads at its start, what loads names lazily; numpy with the first name that needs it."""
+    """Beyond what Python loads at its start, what loads names; numpy with the first name that needs it."""
     more = loaded_by("import dccausal") - loaded_by("import __future__, importlib, types, typing")
     assert more == {"dccausal", "dccausal._shared", "dccausal._shared.lazy"}
     names = loaded_by("from dccausal import *")

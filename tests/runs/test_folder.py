@@ -194,7 +194,7 @@ def test_json_prints_the_rows(few):
 
 
 def test_ctrl_c_leaves_no_unfinished_result(tmp_path, planted):
-    _make(tmp_path, planted, 6)
+    _make(tmp_path, planted, 24)
     process = _process(tmp_path, "photos", "--out", "run", "--partitions", "4096")
     table = tmp_path / "run" / "results.jsonl"
     while not table.exists():
