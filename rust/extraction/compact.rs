@@ -1,7 +1,7 @@
 //! Sets of blocks as shapes: their holes, and what lies beside a block.
 //!
-//! What is not kept is connected in eight directions, and with everything around the image; what cannot be reached from there
-//! without crossing kept blocks is a hole.
+//! Blocks touch where they share an edge, in what is kept as in the rest, and the rest has everything around the image; what
+//! cannot be reached from there without crossing kept blocks is a hole.
 
 use crate::extraction::blocks::Group;
 use crate::pixels::region::Grid;
@@ -17,9 +17,9 @@ pub fn filled(kept: &[bool], grid: &Grid) -> Vec<bool> {
             waiting.push(block);
         }
     };
-    (0..kept.len()).filter(|&block| around(block, grid).count() < 8).for_each(|block| reach(block, &mut waiting));
+    (0..kept.len()).filter(|&block| beside(block, grid).count() < 4).for_each(|block| reach(block, &mut waiting));
     while let Some(block) = waiting.pop() {
-        around(block, grid).for_each(|other| reach(other, &mut waiting));
+        beside(block, grid).for_each(|other| reach(other, &mut waiting));
     }
     is_filled
 }
@@ -27,13 +27,25 @@ pub fn filled(kept: &[bool], grid: &Grid) -> Vec<bool> {
 /// Whether some kept blocks, all within a square of two by two, can go from a set without holes and leave none.
 #[must_use]
 pub fn can_open(kept: &[bool], unit: &Group, grid: &Grid) -> bool {
-    // They touch each other, so what reaches one of them reaches all.
-    unit.iter().any(|&block| around(block, grid).filter(|&other| kept[other]).count() < 8)
+    let is_reached = |&block: &usize| n_beside(kept, block, grid) < 4;
+    // Two that lie over a corner do not touch; of all others, what reaches one reaches all.
+    let columns = grid.n_columns();
+    match unit[..] {
+        [first, second] if first / columns != second / columns && first % columns != second % columns => {
+            unit.iter().all(is_reached)
+        }
+        _ => unit.iter().any(is_reached),
+    }
 }
 
 /// The number of kept blocks among the four beside a block.
 #[must_use]
 pub fn n_beside(kept: &[bool], block: usize, grid: &Grid) -> usize {
+    beside(block, grid).filter(|&other| kept[other]).count()
+}
+
+/// The blocks beside one, four but for those outside of the image.
+fn beside(block: usize, grid: &Grid) -> impl Iterator<Item = usize> {
     let columns = grid.n_columns();
     let (row, column) = (block / columns, block % columns);
     let beside = [
@@ -42,18 +54,7 @@ pub fn n_beside(kept: &[bool], block: usize, grid: &Grid) -> usize {
         (column > 0).then(|| block - 1),
         (column + 1 < columns).then(|| block + 1),
     ];
-    beside.into_iter().flatten().filter(|&other| kept[other]).count()
-}
-
-/// The blocks around one, eight but for those outside of the image.
-fn around(block: usize, grid: &Grid) -> impl Iterator<Item = usize> {
-    let columns = grid.n_columns();
-    let (row, column) = (block / columns, block % columns);
-    let rows = row.saturating_sub(1)..(row + 2).min(grid.n_rows());
-    let places = rows.flat_map(move |row| {
-        (column.saturating_sub(1)..(column + 2).min(columns)).map(move |column| row * columns + column)
-    });
-    places.filter(move |&other| other != block)
+    beside.into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -65,26 +66,42 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_is_what_no_diagonal_leads_to() {
+    fn a_hole_is_what_no_edge_leads_to() {
         let grid = Grid::new(10, 10, 5);
         let ring = set(&[".....", ".###.", ".#.#.", ".###.", "....."]);
         assert_eq!(filled(&ring, &grid), set(&[".....", ".###.", ".###.", ".###.", "....."]));
-        let open = set(&[".....", ".##..", ".#.#.", ".###.", "....."]);
+        let over_a_corner = set(&[".....", ".##..", ".#.#.", ".###.", "....."]);
+        assert_eq!(filled(&over_a_corner, &grid), set(&[".....", ".##..", ".###.", ".###.", "....."]));
+        let open = set(&[".....", ".#.#.", ".#.#.", ".###.", "....."]);
         assert_eq!(filled(&open, &grid), open);
-        let edge = set(&["###..", "#.#..", "###..", ".....", "....."]);
-        assert_eq!(filled(&edge, &grid)[6..8], [true, true]);
+        let edge = set(&["#.#..", "#.#..", "###..", ".....", "....."]);
+        assert_eq!(filled(&edge, &grid), edge);
+    }
+
+    /// Of every set of 4 x 4 blocks that has no hole, and every square of it.
+    #[test]
+    fn what_can_go_is_what_leaves_no_hole() {
+        let grid = Grid::new(4, 4, 4);
+        for bits in 0..1_u32 << 16 {
+            let kept: Vec<bool> = (0..16).map(|block| bits >> block & 1 == 1).collect();
+            if filled(&kept, &grid) != kept {
+                continue;
+            }
+            let squares = [0, 2, 8, 10].map(|first| vec![first, first + 1, first + 4, first + 5]);
+            for square in squares.into_iter().chain((0..16).map(|block| vec![block])) {
+                let unit: Group = square.into_iter().filter(|&block| kept[block]).collect();
+                let mut rest = kept.clone();
+                unit.iter().for_each(|&block| rest[block] = false);
+                let leaves_none = !unit.is_empty() && filled(&rest, &grid) == rest;
+                assert_eq!(can_open(&kept, &unit, &grid), leaves_none, "{unit:?} of {kept:?}");
+            }
+        }
     }
 
     #[test]
-    fn only_what_the_outside_reaches_can_go() {
+    fn blocks_beside_are_counted() {
         let grid = Grid::new(8, 8, 4);
-        let all = vec![true; 16];
-        assert!(can_open(&all, &vec![0, 1, 4, 5], &grid));
-        assert!(can_open(&all, &vec![7], &grid));
-        assert!(!can_open(&all, &vec![5], &grid));
         let corner = set(&[".###", "####", "####", "####"]);
-        assert!(can_open(&corner, &vec![5], &grid));
-        assert!(!can_open(&corner, &vec![6], &grid));
         assert_eq!((n_beside(&corner, 1, &grid), n_beside(&corner, 5, &grid), n_beside(&corner, 0, &grid)), (2, 4, 2));
     }
 }

@@ -34,18 +34,18 @@ def n_beside(kept: Kept) -> NDArray[np.int64]:
 
 
 def filled(kept: Kept) -> Kept:
-    """The set with its holes: what nothing from outside of the image reaches, not even over corners."""
+    """The set with its holes: what nothing from outside of the image reaches over edges."""
     free = np.pad(~kept, 1, constant_values=True)
     outside = np.zeros_like(free)
     outside[0, 0] = True
     waiting = [(0, 0)]
     while waiting:
         row, column = waiting.pop()
-        for r in range(max(row - 1, 0), min(row + 2, free.shape[0])):
-            for c in range(max(column - 1, 0), min(column + 2, free.shape[1])):
-                if free[r, c] and not outside[r, c]:
-                    outside[r, c] = True
-                    waiting.append((r, c))
+        for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+            is_inside = 0 <= r < free.shape[0] and 0 <= c < free.shape[1]
+            if is_inside and free[r, c] and not outside[r, c]:
+                outside[r, c] = True
+                waiting.append((r, c))
     return ~outside[1:-1, 1:-1]
 
 

@@ -52,58 +52,7 @@ class Level:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Record:
-    """
-    What is known of why a classifier gave a label to an image.
-
-    Arrays are read-only and lie in the model's resolution (H, W); pictures have the photograph's size.
-
-    Attributes
-    ----------
-    heatmap
-        float32 (H, W) in [0, 1]: how responsible each pixel is for the label. The highest value is 1, unless
-        all are 0.
-    kept
-        bool (H, W): the explanation, pixels that are sufficient for the label when all others are replaced by
-        ``baseline``.
-    label, name
-        Index of the label that is explained, and its name (None where the classifier has no names).
-    score
-        The label's score on the image; NaN where the classifier gives labels only.
-    explanation_score
-        Its score with only ``kept`` visible.
-    outcome
-        "minimal": sufficient, and no block of the finest grid can be left out. "sufficient": sufficient, but
-        the search was stopped before minimality was established. "trivial": the label stays with everything
-        masked, ``kept`` is empty. "insufficient": what is kept does not give the label.
-    notes
-        Sentences on whatever should be known about this result.
-    image
-        uint8 (H, W, 3) RGB: what the model saw.
-    baseline
-        uint8 (H, W, 3) RGB: what masked pixels were replaced by.
-    photo
-        The whole photograph, upright, mode RGB.
-    placement
-        Where in the photograph ``image`` lies.
-    source
-        Path of the photograph as it was given; None for an image in memory.
-    provenance
-        All that decided the result: versions, model, device, options. Plain values.
-    statistics
-        What it cost: "model_calls", "model_calls_by_phase", "seconds", "model_seconds", ... Plain values.
-    levels
-        The nested sets, outermost first, each inside the one before: ``Level`` with its share of the score, its pixels
-        and its score. ``kept`` is one of them. Empty where there is one set alone.
-    trees
-        The causal trees of the first partitions, as many as ``explain`` was to record. Plain values, see the
-        page on the files of a result.
-
-    Raises
-    ------
-    InputError
-        If a field has another shape or dtype, or a value out of its range.
-
-    """
+    """The fields of an ``Explanation``, where it is said what each is; checked, and read-only."""
 
     heatmap: NDArray[np.float32]
     kept: NDArray[np.bool_]
