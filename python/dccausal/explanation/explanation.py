@@ -40,9 +40,10 @@ class Explanation(Record):
     explanation_score
         Its score with only ``kept`` visible.
     outcome
-        "minimal": sufficient, and no block of the lattice can be left out without losing that or leaving a
-        hole. "sufficient": sufficient, but the search was stopped before minimality was established. "trivial": the label stays with everything
-        masked, ``kept`` is empty. "insufficient": what is kept does not give the label.
+        "minimal": sufficient, and no block of the lattice can be left out without losing that or leaving a hole.
+        "sufficient": sufficient, but the search was stopped before minimality was established.
+        "trivial": the label stays with everything masked, ``kept`` is empty.
+        "insufficient": what is kept does not give the label.
     notes
         Sentences on whatever should be known about this result.
     image
