@@ -8,15 +8,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
 from dccausal._shared.text import shown
-from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
-from dccausal.inputs.preprocess import Geometry, Layout, Placement, Preprocess
+from dccausal.inputs.preprocess import Geometry, Layout, Preprocess
+from dccausal.onnx.model_classifier import ModelClassifier
 from dccausal.onnx.model_file import ModelFile
 from dccausal.onnx.reading.feed import Feed
 from dccausal.onnx.reading.image_input import describe, metadata_of
@@ -34,12 +31,12 @@ from dccausal.onnx.running.source import Source, reopened
 from dccausal.onnx.white_box import WithGradients
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
 _MAX_BATCH = 65536
 
 
-class OnnxClassifier(WithGradients):
+class OnnxClassifier(ModelClassifier, WithGradients):
     """
     An ONNX image classifier, and all that is known about it.
 
@@ -180,6 +177,8 @@ class OnnxClassifier(WithGradients):
 
     """
 
+    runner: Runner
+
     def __init__(
         self,
         model: str | os.PathLike[str] | bytes,
@@ -276,83 +275,6 @@ class OnnxClassifier(WithGradients):
     @cached_property
     def _composer(self) -> Composer | None:
         return find_composer(self.runner)
-
-    def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
-        """Return what the model sees of an RGB photograph, uint8 (height, width, 3), and where it lies."""
-        return self.preprocess.prepare(photo, self.size)
-
-    def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
-        """
-        Return the model's input tensor for images (n, height, width, 3) uint8, C-contiguous.
-
-        Raises
-        ------
-        OptionError
-            If the images have another shape or dtype.
-
-        """
-        if images.shape[1:] != (*self.size, 3):
-            height, width = self.size
-            raise OptionError(
-                f"images must be (N, {height}, {width}, 3) uint8, got {images.shape} {images.dtype}"
-            )
-        return self._reading.encode(images)
-
-    def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
-        """
-        Return the scores of an encoded batch.
-
-        Parameters
-        ----------
-        tensor
-            (n, channels, height, width) or (n, height, width, channels), as ``layout`` says, of ``dtype``.
-            Runs of ``batch_size`` images are made of it, without copies where it is C-contiguous.
-
-        Returns
-        -------
-        NDArray
-            float32 (n, n_classes), finite: probabilities, for "sigmoid" each of its own; for "labels" int64 (n,).
-
-        Raises
-        ------
-        OptionError
-            If the tensor has another shape or dtype.
-        ClassifierError
-            If the model fails, or its scores are not finite.
-
-        """
-        shape = self._reading.image.shape(len(tensor), self.size, self.channels)
-        if tensor.shape != shape or tensor.dtype != self.dtype:
-            raise OptionError(
-                f"tensor must be {('n', *shape[1:])} {self.dtype}, got {tensor.shape} {tensor.dtype}"
-            )
-        return self._checked([self.runner(tensor)], len(tensor))
-
-    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[Any]:
-        """
-        Return the scores float32 (n, n_classes), or labels int64 (n,), of images (n, height, width, 3) uint8 RGB.
-
-        Encodes and runs ``batch_size`` images at a time, so that memory does not grow with n. Raises what
-        ``encode`` and ``run`` raise.
-        """
-        step = self.batch_size * self.runs_at_once
-        starts = range(0, max(1, len(images)), step)
-        return self._checked([self.runner(self.encode(images[i : i + step])) for i in starts], len(images))
-
-    def _checked(self, parts: list[NDArray[Any]], n: int) -> NDArray[Any]:
-        return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)
-
-    def resolve_label(self, target: int | str | None) -> int | None:
-        """
-        Return the index of a label given by index or name; None stays None (``classifier.resolve_label``).
-
-        Raises
-        ------
-        OptionError
-            If there is no such label, or several.
-
-        """
-        return resolve_label(target, self.names, self.n_classes)
 
     def provenance(self) -> dict[str, Any]:
         """Return all that decided the scores, as plain values ready for JSON."""

@@ -1,0 +1,159 @@
+"""What classifiers have in common that ask a model by tensors: one in ONNX Runtime, or one on a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal.classifier import check_answer, resolve_label
+from dccausal.errors import OptionError
+from dccausal.inputs.preprocess import Layout, Placement, Preprocess
+from dccausal.onnx.reading.trial import Reading
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from dccausal.onnx.running.composing import Composer
+
+
+class Asked(Protocol):
+    """
+    What asks a model.
+
+    Attributes
+    ----------
+    reading
+        What its input and output mean.
+
+    """
+
+    @property
+    def reading(self) -> Reading:
+        """What the model's input and output mean."""
+        ...
+
+    def outputs(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Return what the model says (n, columns) of a tensor (n, ...), of its own type."""
+        ...
+
+    def __call__(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Return scores (n, classes), not yet checked for NaN; or labels (n,)."""
+        ...
+
+
+class ModelClassifier:
+    """
+    A classifier that asks a model by tensors; ``OnnxClassifier`` lists what is known about it.
+
+    Attributes
+    ----------
+    runner
+        Asks the model.
+    batch_size, runs_at_once
+        Images a run, and runs at once.
+
+    """
+
+    runner: Asked
+    size: tuple[int, int]
+    layout: Layout
+    dtype: np.dtype[Any]
+    channels: int
+    batch_size: int
+    runs_at_once: int
+    names: Sequence[str] | None
+    n_classes: int | None
+    preprocess: Preprocess
+    preprocess_reason: str
+    is_guessed: bool
+    is_range_told: bool
+    cautions: Sequence[str]
+
+    @property
+    def composer(self) -> Composer | None:
+        """What makes masked images on the device of the model; None where the host's memory is the place."""
+        return None
+
+    def provenance(self) -> dict[str, Any]:
+        """Return all that decided the scores, as plain values ready for JSON."""
+        raise NotImplementedError
+
+    def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
+        """Return what the model sees of an RGB photograph, uint8 (height, width, 3), and where it lies."""
+        return self.preprocess.prepare(photo, self.size)
+
+    def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """
+        Return the model's input tensor for images (n, height, width, 3) uint8, C-contiguous.
+
+        Raises
+        ------
+        OptionError
+            If the images have another shape or dtype.
+
+        """
+        if images.shape[1:] != (*self.size, 3):
+            height, width = self.size
+            raise OptionError(
+                f"images must be (N, {height}, {width}, 3) uint8, got {images.shape} {images.dtype}"
+            )
+        return self.runner.reading.encode(images)
+
+    def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """
+        Return the scores of an encoded batch.
+
+        Parameters
+        ----------
+        tensor
+            (n, channels, height, width) or (n, height, width, channels), as ``layout`` says, of ``dtype``.
+            Runs of ``batch_size`` images are made of it, without copies where it is C-contiguous.
+
+        Returns
+        -------
+        NDArray
+            float32 (n, n_classes), finite: probabilities, for "sigmoid" each of its own; for "labels" int64 (n,).
+
+        Raises
+        ------
+        OptionError
+            If the tensor has another shape or dtype.
+        ClassifierError
+            If the model fails, or its scores are not finite.
+
+        """
+        shape = self.runner.reading.image.shape(len(tensor), self.size, self.channels)
+        if tensor.shape != shape or tensor.dtype != self.dtype:
+            raise OptionError(
+                f"tensor must be {('n', *shape[1:])} {self.dtype}, got {tensor.shape} {tensor.dtype}"
+            )
+        return self._checked([self.runner(tensor)], len(tensor))
+
+    def __call__(self, images: NDArray[np.uint8], /) -> NDArray[Any]:
+        """
+        Return the scores float32 (n, n_classes), or labels int64 (n,), of images (n, height, width, 3) uint8 RGB.
+
+        Encodes and runs ``batch_size`` images at a time, so that memory does not grow with n. Raises what
+        ``encode`` and ``run`` raise.
+        """
+        step = self.batch_size * self.runs_at_once
+        starts = range(0, max(1, len(images)), step)
+        return self._checked([self.runner(self.encode(images[i : i + step])) for i in starts], len(images))
+
+    def _checked(self, parts: list[NDArray[Any]], n: int) -> NDArray[Any]:
+        return check_answer(parts[0] if len(parts) == 1 else np.concatenate(parts), n)
+
+    def resolve_label(self, target: int | str | None) -> int | None:
+        """
+        Return the index of a label given by index or name; None stays None (``classifier.resolve_label``).
+
+        Raises
+        ------
+        OptionError
+            If there is no such label, or several.
+
+        """
+        return resolve_label(target, self.names, self.n_classes)
