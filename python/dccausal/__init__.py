@@ -8,6 +8,7 @@ Rooms, each of which imports only from those before it:
 - ``gradients``: gradients and relevances of a graph, as another graph.
 - ``onnx``: a model in an ONNX file as a classifier.
 - ``explanation``: the result; its words, pictures and files.
+- ``remote``: a model on a server as a classifier.
 - ``engine``: from a photograph and a classifier to an explanation.
 - ``methods``: other methods of explanation.
 - ``evaluation``: methods measured over photographs of which the truth is known.

@@ -367,7 +367,7 @@ def test_images_that_cannot_be_cut():
 
 def test_a_classifier_must_be_one():
     with pytest.raises(
-        OptionError, match="classifier is int; the path of an ONNX file or a callable is needed"
+        OptionError, match="classifier is int; the path of an ONNX file, the address of a model"
     ):
         explain(np.zeros((8, 8, 3), np.uint8), 3)
 

@@ -11,7 +11,10 @@ from dccausal.cli.terminal import Terminal
 from dccausal.engine.options import Options
 from dccausal.errors import OptionError
 from dccausal.onnx.classifier import OnnxClassifier
+from dccausal.onnx.model_classifier import ModelClassifier
 from dccausal.onnx.reading.feed import read_feed
+from dccausal.remote.address import is_address
+from dccausal.remote.classifier import RemoteClassifier
 
 if TYPE_CHECKING:
     from dccausal.inputs.baseline import Baseline
@@ -35,7 +38,7 @@ def explain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClassifier:
+def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> ModelClassifier:
     """Return the classifier that the options name, and say what was understood of it."""
     model = options["model"]
     if model is None:
@@ -44,7 +47,7 @@ def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClass
         model = default_model(progress=terminal.note)
     classifier = open_classifier({**options, "model": model})
     height, width = classifier.size
-    name = classifier.path.name if classifier.path is not None else "model"
+    name = classifier.path.name if classifier.path is not None else getattr(classifier, "model", "model")
     terminal.note(
         f"{name}: {width} x {height}, {count_classes(classifier)} ({classifier.scores}), "
         f"on {classifier.device}; preprocessing: {classifier.preprocess_reason}"
@@ -54,34 +57,48 @@ def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> OnnxClass
     return classifier
 
 
-def count_classes(classifier: OnnxClassifier) -> str:
+def count_classes(classifier: ModelClassifier) -> str:
     """Return the number of classes in words."""
     return "labels only" if classifier.n_classes is None else f"{classifier.n_classes} classes"
 
 
-def open_classifier(options: Mapping[str, Any]) -> OnnxClassifier:
-    """Return the classifier that the options name."""
+def open_classifier(options: Mapping[str, Any]) -> ModelClassifier:
+    """Return the classifier that the options name: a model in a file, or one on a server."""
     providers = options["providers"]
+    read: dict[str, Any] = {
+        name: options[name]
+        for name in (
+            *("preprocess", "geometry", "crop_ratio", "stretch"),
+            *("labels", "input", "output", "scores", "threshold"),
+        )
+    }
+    read |= {
+        "batch_size": options["batch_size"] or "auto",
+        "size": read_size(options["size"]),
+        "feed": read_feed(options["feed"] or ()),
+    }
+    if is_address(options["model"]):
+        _refuse_devices(options)
+        return RemoteClassifier(options["model"], **read)
     return OnnxClassifier(
         options["model"],
         device=options["device"],
         providers=None if providers is None else [name.strip() for name in providers.split(",")],
-        batch_size=options["batch_size"] or "auto",
-        preprocess=options["preprocess"],
-        geometry=options["geometry"],
-        size=read_size(options["size"]),
-        crop_ratio=options["crop_ratio"],
-        stretch=options["stretch"],
-        labels=options["labels"],
-        input=options["input"],
-        output=options["output"],
-        feed=read_feed(options["feed"] or ()),
-        scores=options["scores"],
-        threshold=options["threshold"],
         threads=options["threads"],
         reproducible=options.get("reproducible", False),
         many=options.get("many", False),
+        **read,
     )
+
+
+def _refuse_devices(options: Mapping[str, Any]) -> None:
+    """Refuse what only a model in a file can be told."""
+    for name, left in (("device", "auto"), ("providers", None), ("reproducible", False)):
+        if options.get(name, left) != left:
+            raise OptionError(
+                f"{name} is {shown(options[name])}, but the model is on a server, which decides that; a model in a "
+                "file is needed for it"
+            )
 
 
 def read_size(text: str | None) -> tuple[int, int] | None:

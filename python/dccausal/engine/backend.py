@@ -17,6 +17,8 @@ from dccausal.errors import OptionError
 from dccausal.inputs.placement import Placement
 from dccausal.onnx.card import guess_notes
 from dccausal.onnx.classifier import OnnxClassifier
+from dccausal.onnx.model_classifier import ModelClassifier
+from dccausal.remote.address import is_address
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -97,7 +99,7 @@ class Backend(Protocol):
 
 def backend_of(classifier: Classifier) -> Backend:
     """Return the engine's way to a classifier."""
-    return OnnxBackend(classifier) if isinstance(classifier, OnnxClassifier) else CallableBackend(classifier)
+    return OnnxBackend(classifier) if isinstance(classifier, ModelClassifier) else CallableBackend(classifier)
 
 
 class CallableBackend:
@@ -149,9 +151,9 @@ class CallableBackend:
 
 
 class OnnxBackend:
-    """A model in ONNX Runtime: its input tensor is masked directly, on the device where that is CUDA."""
+    """A model in ONNX Runtime or on a server: its input tensor is masked directly, on the device where that is CUDA."""
 
-    def __init__(self, classifier: OnnxClassifier) -> None:
+    def __init__(self, classifier: ModelClassifier) -> None:
         """Take the classifier."""
         self._model = classifier
         self.classifier: Classifier = classifier
@@ -234,7 +236,7 @@ def check_alike(first: Classifier, others: tuple[Classifier, ...]) -> None:
 
 def open_classifier(classifier: Any) -> Classifier:
     """
-    Return the classifier that is meant: the model at a path, or the callable itself.
+    Return the classifier that is meant: the model at a path or an address, or the callable itself.
 
     Raises
     ------
@@ -246,11 +248,16 @@ def open_classifier(classifier: Any) -> Classifier:
     """
     import os
 
+    if is_address(classifier):
+        from dccausal.remote.classifier import RemoteClassifier
+
+        return RemoteClassifier(classifier)
     if isinstance(classifier, str | os.PathLike):
         return OnnxClassifier(classifier)
     if not callable(classifier):
         raise OptionError(
-            f"classifier is {type(classifier).__name__}; the path of an ONNX file or a callable is needed"
+            f"classifier is {type(classifier).__name__}; the path of an ONNX file, the address of a model on a "
+            "server, or a callable is needed"
         )
     given: Classifier = classifier
     return given

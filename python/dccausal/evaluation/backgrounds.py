@@ -13,7 +13,7 @@ from dccausal.errors import ImageError
 from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
 _TRIES = 5  # for each background that is wanted
 
@@ -35,7 +35,7 @@ class Backgrounds:
 
     """
 
-    def __init__(self, paths: Sequence[str], classifier: OnnxClassifier, n: int, seed: int) -> None:
+    def __init__(self, paths: Sequence[str], classifier: ModelClassifier, n: int, seed: int) -> None:
         """Nothing is read yet."""
         self._paths, self._classifier, self._n, self._seed = paths, classifier, n, seed
         self._seen: dict[str, tuple[NDArray[np.uint8], int] | None] = {}

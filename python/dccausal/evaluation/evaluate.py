@@ -31,7 +31,7 @@ from dccausal.runs.table import ResultTable
 
 if TYPE_CHECKING:
     from dccausal.inputs.baseline import Baseline
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
 TABLE = "evaluation.jsonl"
 IMAGES = "images"
@@ -131,7 +131,7 @@ _DECIDING = (
 
 def evaluate(
     folder: str | os.PathLike[str],
-    classifier: OnnxClassifier,
+    classifier: ModelClassifier,
     out: str | os.PathLike[str],
     *,
     resume: bool = False,
@@ -241,7 +241,7 @@ class EvaluationRun:
     notes: Sequence[str]
 
     @classmethod
-    def begin(cls, checked: Checked, classifier: OnnxClassifier, *, resume: bool) -> Self:
+    def begin(cls, checked: Checked, classifier: ModelClassifier, *, resume: bool) -> Self:
         """Begin or go on with a model that is loaded."""
         options, out = checked.options, checked.out
         make_baseline(options.baseline, np.zeros((*classifier.size, 3), dtype=np.uint8))
@@ -320,7 +320,7 @@ class EvaluationRun:
 
 
 def _backgrounds(
-    options: EvaluationOptions, out: Path, paths: Sequence[str], classifier: OnnxClassifier
+    options: EvaluationOptions, out: Path, paths: Sequence[str], classifier: ModelClassifier
 ) -> Backgrounds | None:
     """Return what explanations are laid on: photographs of the run, or of another folder."""
     if not options.backgrounds:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.inputs.baseline import Baseline
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
 TRUTH = "occlusions.csv"
 RECORD = "plant.json"
@@ -63,7 +63,7 @@ class Recipe:
     colour: Baseline
     picture: Image.Image | None
     seed: int
-    classifier: OnnxClassifier | None = None
+    classifier: ModelClassifier | None = None
     keep_label: bool = False
     tries: int = 10
 
@@ -143,7 +143,7 @@ def _draw(photo: Image.Image, recipe: Recipe, rng: np.random.Generator) -> tuple
     )
 
 
-def _label(classifier: OnnxClassifier, photo: Image.Image) -> int:
+def _label(classifier: ModelClassifier, photo: Image.Image) -> int:
     image, _ = classifier.prepare(photo)
     return int(classify(classifier, image[None])[0].argmax())
 

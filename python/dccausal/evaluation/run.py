@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dccausal.explanation.explanation import Explanation
     from dccausal.inputs.baseline import Baseline
     from dccausal.inputs.placement import Placement
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
     Method = MethodSpec | ExternalResults
 
@@ -78,7 +78,7 @@ class Evaluation:
     folders: Sequence[str]
     truths: Sequence[Truth]
     methods: Mapping[str, Method]
-    classifier: OnnxClassifier
+    classifier: ModelClassifier
     baseline: Baseline
     settings: Settings
     seed: int

@@ -15,7 +15,7 @@ from dccausal.inputs.photo import load_photo
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
 _WIDTH = 224
 # The numbers of partitions in figure 3 of the paper.
@@ -90,7 +90,7 @@ def _method_pictures(
 
 def partitions_sheet(
     photo: str,
-    classifier: OnnxClassifier,
+    classifier: ModelClassifier,
     *,
     progress: Callable[[Any], object] | None = None,
     numbers: Sequence[int] = PARTITIONS,

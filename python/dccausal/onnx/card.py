@@ -14,7 +14,7 @@ from dccausal.inputs.preprocess import PRESETS, Geometry, Preprocess
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
 AS_UNDERSTOOD = "as understood"
 N_BEST = 5
@@ -49,7 +49,7 @@ class Candidate:
     best: tuple[tuple[int, str | None, float], ...]
 
 
-def check_photo(classifier: OnnxClassifier, photo: Image.Image) -> list[Candidate]:
+def check_photo(classifier: ModelClassifier, photo: Image.Image) -> list[Candidate]:
     """
     Return the best labels of a photograph under each plausible preprocessing, the one in use first.
 
@@ -77,7 +77,7 @@ def check_photo(classifier: OnnxClassifier, photo: Image.Image) -> list[Candidat
     return candidates
 
 
-def plausible(classifier: OnnxClassifier) -> list[tuple[str, Preprocess]]:
+def plausible(classifier: ModelClassifier) -> list[tuple[str, Preprocess]]:
     """Return the settings in use and the presets that differ from them and from each other."""
     understood = classifier.preprocess
     found = [(AS_UNDERSTOOD, understood)]
@@ -98,7 +98,7 @@ def plausible(classifier: OnnxClassifier) -> list[tuple[str, Preprocess]]:
     return found
 
 
-def guess_notes(classifier: OnnxClassifier, photo: Image.Image) -> list[str]:
+def guess_notes(classifier: ModelClassifier, photo: Image.Image) -> list[str]:
     """
     Return a sentence on whether a guess about the preprocessing decides the top label of a photograph.
 
@@ -126,7 +126,7 @@ def guess_notes(classifier: OnnxClassifier, photo: Image.Image) -> list[str]:
     return [note]
 
 
-def _as_likely(classifier: OnnxClassifier) -> list[tuple[str, Preprocess]]:
+def _as_likely(classifier: ModelClassifier) -> list[tuple[str, Preprocess]]:
     """Return the settings in use, and those that are as good a guess; what the user or the graph told stays."""
     understood = classifier.preprocess
     found = [(AS_UNDERSTOOD, understood)]
@@ -142,7 +142,7 @@ def _as_likely(classifier: OnnxClassifier) -> list[tuple[str, Preprocess]]:
     return found
 
 
-def _top(classifier: OnnxClassifier, settings: Preprocess, photo: Image.Image) -> int:
+def _top(classifier: ModelClassifier, settings: Preprocess, photo: Image.Image) -> int:
     x, _ = settings.prepare(photo, classifier.size)
     scores = classifier.run(
         settings.encode(x[None], classifier.layout, classifier.dtype, classifier.channels)
@@ -150,7 +150,7 @@ def _top(classifier: OnnxClassifier, settings: Preprocess, photo: Image.Image) -
     return int(scores[0]) if scores.ndim == 1 else int(scores[0].argmax())
 
 
-def _named(classifier: OnnxClassifier, label: int) -> str:
+def _named(classifier: ModelClassifier, label: int) -> str:
     names = classifier.names
     return (
         f"label {label}"
@@ -172,7 +172,7 @@ def _is_same(one: Preprocess, other: Preprocess) -> bool:
 
 
 def measure_throughput(
-    classifier: OnnxClassifier, reopen: Callable[[int], OnnxClassifier]
+    classifier: ModelClassifier, reopen: Callable[[int], ModelClassifier]
 ) -> list[tuple[int, float]]:
     """
     Return (batch size, images a second) for a few batch sizes, or the only one that the model takes.
@@ -197,7 +197,7 @@ def measure_throughput(
     return measured
 
 
-def _rate(classifier: OnnxClassifier, n_a_run: int) -> float:
+def _rate(classifier: ModelClassifier, n_a_run: int) -> float:
     n = n_a_run * classifier.runs_at_once
     images = np.random.default_rng(0).integers(0, 256, (n, *classifier.size, 3), dtype=np.uint8)
     tensor = classifier.encode(images)
@@ -209,7 +209,7 @@ def _rate(classifier: OnnxClassifier, n_a_run: int) -> float:
     return n * max(1, n_runs) / seconds
 
 
-def facts(classifier: OnnxClassifier) -> dict[str, Any]:
+def facts(classifier: ModelClassifier) -> dict[str, Any]:
     """Return what was understood of a model, as plain values ready for JSON."""
     return {
         "model": None if classifier.path is None else str(classifier.path),

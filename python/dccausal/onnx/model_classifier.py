@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -71,6 +72,20 @@ class ModelClassifier:
     is_guessed: bool
     is_range_told: bool
     cautions: Sequence[str]
+    notes: Sequence[str]
+    path: Path | None
+    sha256: str | None
+    device: str
+    provider: str
+    fixed_batch: int | None
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    names_reason: str | None
+    scores: str
+    scores_reason: str
+    multi_label: bool
+    threshold: float | None
+    feed: dict[str, Any]
 
     @property
     def composer(self) -> Composer | None:

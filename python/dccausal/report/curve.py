@@ -14,13 +14,13 @@ from dccausal.metrics import insertion_curve
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
     from dccausal.report.item import Result
 
 N_POINTS = 51
 
 
-def check_model(classifier: OnnxClassifier, result: Result) -> None:
+def check_model(classifier: ModelClassifier, result: Result) -> None:
     """
     Check that a result was made with this model.
 
@@ -39,7 +39,7 @@ def check_model(classifier: OnnxClassifier, result: Result) -> None:
         )
 
 
-def curve_of(classifier: OnnxClassifier, photo: Image.Image, result: Result) -> dict[str, Any] | None:
+def curve_of(classifier: ModelClassifier, photo: Image.Image, result: Result) -> dict[str, Any] | None:
     """
     Return the curve, its points dense where few pixels are shown; None where the model would see another image.
 

@@ -19,7 +19,7 @@ from dccausal.report.read import Entry, Source, read_source
 from dccausal.report.truth import Truth
 
 if TYPE_CHECKING:
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
 __all__ = ["write_report"]
 
@@ -35,7 +35,7 @@ def write_report(
     truth: str | os.PathLike[str] | None = None,
     photos: str | os.PathLike[str] | None = None,
     photo_size: int = 640,
-    classifier: OnnxClassifier | None = None,
+    classifier: ModelClassifier | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
     """
@@ -110,7 +110,7 @@ def write_report(
 class _Items:
     """The photographs of a report as they are read, one after the other."""
 
-    def __init__(self, photos: Path | None, longest: int, classifier: OnnxClassifier | None) -> None:
+    def __init__(self, photos: Path | None, longest: int, classifier: ModelClassifier | None) -> None:
         self._photos, self._longest, self._classifier = photos, longest, classifier
         self.about: list[dict[str, Any]] = []
         self.packed: list[dict[str, Any] | None] = []

@@ -36,7 +36,7 @@ from dccausal.runs.table import TABLE, ResultTable, latest, row_of
 if TYPE_CHECKING:
     from dccausal.engine.progress import Progress
     from dccausal.explanation.explanation import Explanation
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
     Result = Explanation | Exception
 
@@ -47,7 +47,7 @@ DRAWING = {"colormap": "inferno", "alpha": 0.65, "contour": "solid", "caption": 
 
 def run_folder(
     images: Sequence[str] | str | os.PathLike[str],
-    classifier: OnnxClassifier | Sequence[OnnxClassifier],
+    classifier: ModelClassifier | Sequence[ModelClassifier],
     out: str | os.PathLike[str],
     *,
     resume: bool = False,
@@ -138,7 +138,7 @@ class FolderRun:
     """
 
     out: Path
-    classifiers: Sequence[OnnxClassifier]
+    classifiers: Sequence[ModelClassifier]
     entries: Sequence[Mapping[str, str]]
     table: ResultTable
     todo: list[int]
@@ -151,7 +151,7 @@ class FolderRun:
     def begin(
         cls,
         images: Sequence[str],
-        classifiers: Sequence[OnnxClassifier],
+        classifiers: Sequence[ModelClassifier],
         out: Path,
         *,
         resume: bool,

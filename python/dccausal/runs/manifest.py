@@ -13,7 +13,7 @@ from typing import Any
 from dccausal._shared.files import is_file, read_bytes, remove_unfinished, sha256_of, write_files
 from dccausal._shared.json import json_text
 from dccausal.errors import InputError, OutputError
-from dccausal.onnx.classifier import OnnxClassifier
+from dccausal.onnx.model_classifier import ModelClassifier
 
 MANIFEST = "manifest.json"
 IMAGES = "images"
@@ -42,7 +42,7 @@ _OWN = "sha256"  # of the manifest without it
 
 
 def make_manifest(
-    classifier: OnnxClassifier, options: Mapping[str, Any], images: Sequence[str], folders: Sequence[str]
+    classifier: ModelClassifier, options: Mapping[str, Any], images: Sequence[str], folders: Sequence[str]
 ) -> dict[str, Any]:
     """
     Return the manifest of a run that is about to begin.
@@ -69,6 +69,7 @@ def make_manifest(
             "path": None if classifier.path is None else str(classifier.path),
             "sha256": classifier.sha256,
             "external_sha256": known["model_external_sha256"],
+            **getattr(classifier, "identity", {}),
         },
         "classifier": {
             **{name: known[name] for name in _CLASSIFIER},

@@ -25,7 +25,7 @@ from dccausal.runs.manifest import IMAGES
 from dccausal.runs.table import TABLE
 
 if TYPE_CHECKING:
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
 _N_LISTED = 5
 
@@ -109,7 +109,7 @@ def _explain(run: FolderRun, terminal: Terminal) -> None:
             display.done(row["path"])
 
 
-def _load(options: Mapping[str, Any], terminal: Terminal) -> list[OnnxClassifier]:
+def _load(options: Mapping[str, Any], terminal: Terminal) -> list[ModelClassifier]:
     """Return the model on each of the devices that --device lists."""
     first, *more = [name.strip() for name in options["device"].split(",")]
     classifier = load_classifier({**options, "device": first, "many": True}, terminal)

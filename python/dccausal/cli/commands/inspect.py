@@ -17,7 +17,7 @@ from dccausal.onnx.card import Candidate, check_photo, facts, measure_throughput
 from dccausal.onnx.running.runtime import find_runtime
 
 if TYPE_CHECKING:
-    from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model_classifier import ModelClassifier
 
 SCHEMA = "dccausal.model"
 SCHEMA_VERSION = 1
@@ -48,7 +48,7 @@ def inspect_command(**options: Any) -> int:
 
 
 def document(
-    classifier: OnnxClassifier,
+    classifier: ModelClassifier,
     providers: Sequence[str],
     speed: Sequence[tuple[int, float]],
     candidates: Sequence[Candidate],
@@ -73,7 +73,7 @@ def document(
     }
 
 
-def text(classifier: OnnxClassifier, providers: Sequence[str], speed: Sequence[tuple[int, float]]) -> str:
+def text(classifier: ModelClassifier, providers: Sequence[str], speed: Sequence[tuple[int, float]]) -> str:
     """Return what is understood of a model in a few lines."""
     height, width = classifier.size
     batch = "any number of images a run"
@@ -105,7 +105,7 @@ def text(classifier: OnnxClassifier, providers: Sequence[str], speed: Sequence[t
     return "\n".join(lines)
 
 
-def _names(classifier: OnnxClassifier) -> str:
+def _names(classifier: ModelClassifier) -> str:
     if classifier.names is None:
         return "none; --labels FILE gives them"
     shown = ", ".join(name.split(",")[0] for name in classifier.names[:_N_NAMES])

@@ -16,7 +16,12 @@ from dccausal.engine.options import flags
 
 MODEL = (
     CliOption(
-        "model", str, "ONNX file. By default EfficientNet-Lite0 (ImageNet).", "Model", "FILE", short="-m"
+        "model",
+        str,
+        "ONNX file, or a model on a server: http://HOST/v2/models/NAME. By default EfficientNet-Lite0 (ImageNet).",
+        "Model",
+        "FILE|URL",
+        short="-m",
     ),
     CliOption(
         "preprocess",
