@@ -3,12 +3,14 @@
 Run ``python models/make_compositional.py FOLDER``. Needs scikit-learn and the package onnx. Nothing is fitted by
 gradients, and the same seed gives the same files.
 
-Both networks see the same: an RGB picture of 32 x 32, cut into overlapping patches by one convolution whose filters are
-the patches' principal components. The ordinary one answers with a linear layer over rectified responses. The
-compositional one follows Kortylewski 2020: features of length 1; kernels on the sphere (spherical k-means) that answer
-with exp(kappa (cos - 1)); for each class some mixtures of poses, each a table of which kernel is how likely at which
-place; at each place the larger of what the class and what an occluder makes of it; sums over places, the best mixture,
-and a softmax of temperature 2.
+Both networks see the same: an RGB picture of 96 x 96, made three times smaller by a mean, and cut into overlapping
+patches by one convolution whose filters are the patches' principal components. Both have kernels for these features
+(spherical k-means) and a table of weights for what kernel is where, and they have the same number of weights.
+
+The ordinary one is Conv, ReLU, Conv, ReLU and a dense layer (ridge regression). The compositional one follows
+Kortylewski 2020: features of length 1; kernels on the sphere that answer with exp(kappa (cos - 1)); for each class some
+mixtures of poses, each a table of which kernel is how likely at which place; at each place the larger of what the class
+and what an occluder makes of it; sums over places, the best mixture, and a softmax of temperature 2.
 
 Written are ``compositional.onnx``, ``ordinary.onnx``, ``digits/`` (pictures, with and without a planted occluder),
 ``occlusions.csv`` (where they lie) and ``accuracy.json``.
@@ -26,15 +28,18 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-SIDE, PATCH, STRIDE, FILTERS = 32, 8, 2, 24
+SIDE, SMALLER = 96, 3  # of a picture; what is convolved is so many times smaller
+PATCH, STRIDE, FILTERS = 8, 2, 24
 KERNELS, KAPPA, MIXTURES = 96, 12.0, 4
 OCCLUDED, TEMPERATURE = 0.5, 2.0  # prior of a place to be occluded; of the softmax
 STRONG = 0.35  # length of a feature below which a patch shows nothing
+OFFSET, RIDGE = 0.3, 1e-3  # of the ordinary network: what a ReLU takes away; of the regression
 N_CLASSES, N_TRAIN, N_WRITTEN = 10, 1297, 100
+OCCLUDER = 42  # pixels a side
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return the 1,797 digits as grey pictures (n, 32, 32) of 0 to 1, and their labels."""
+    """Return the 1,797 digits as grey pictures (n, SIDE, SIDE) of 0 to 1, and their labels."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -46,14 +51,22 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return np.stack([np.asarray(p) for p in pictures])[order] / 255.0, data.target[order]
 
 
-def occlude(pictures: np.ndarray, seed: int, side: int = 14) -> tuple[np.ndarray, np.ndarray]:
-    """Plant a square of noise into each picture; return them, and (top, left) of the squares."""
+def occlude(pictures: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Plant a square of coarse noise into each picture; return them, and (top, left) of the squares."""
     random = np.random.default_rng(seed)
-    places = random.integers(0, SIDE - side + 1, (len(pictures), 2))
+    coarse = OCCLUDER // SMALLER
+    places = random.integers(0, SIDE // SMALLER - coarse + 1, (len(pictures), 2)) * SMALLER
     found = pictures.copy()
     for picture, (top, left) in zip(found, places, strict=True):
-        picture[top : top + side, left : left + side] = random.random((side, side))
+        noise = random.random((coarse, coarse)).repeat(SMALLER, axis=0).repeat(SMALLER, axis=1)
+        picture[top : top + OCCLUDER, left : left + OCCLUDER] = noise
     return found, places
+
+
+def smaller(pictures: np.ndarray) -> np.ndarray:
+    """Means over squares of SMALLER pixels a side."""
+    n = SIDE // SMALLER
+    return pictures.reshape(-1, n, SMALLER, n, SMALLER).mean(axis=(2, 4))
 
 
 def patches(pictures: np.ndarray) -> np.ndarray:
@@ -138,34 +151,73 @@ def make_model(nodes: list, constants: dict[str, np.ndarray], name: str) -> onnx
 
 
 def front(filters: np.ndarray) -> tuple[list, dict[str, np.ndarray]]:
-    """Return both networks' first layer: the filters over the mean of the three channels."""
-    shaped = np.repeat(filters.reshape(FILTERS, 1, PATCH, PATCH), 3, axis=1) / 3
-    conv = helper.make_node("Conv", ["image", "filters"], ["features"], "features", strides=[STRIDE, STRIDE])
-    return [conv], {"filters": shaped.astype(np.float32)}
-
-
-def ordinary_model(
-    filters: np.ndarray, weights: np.ndarray, bias: np.ndarray, offset: float
-) -> onnx.ModelProto:
-    """Return the linear layer over rectified responses."""
-    nodes, constants = front(filters)
-    n = helper.make_node
-    nodes += [
-        n("Neg", ["features"], ["negative"], "negative"),
-        n("Concat", ["features", "negative"], ["both"], "both", axis=1),
-        n("Sub", ["both", "offset"], ["above"], "above"),
-        n("Relu", ["above"], ["seen"], "seen"),
-        n("AveragePool", ["seen"], ["pooled"], "pooled", kernel_shape=[3, 3], strides=[2, 2]),
-        n("Flatten", ["pooled"], ["flat"], "flat"),
-        n("Gemm", ["flat", "weights", "bias"], ["class_logits"], "head", transB=1),
-        n("Softmax", ["class_logits"], ["scores"], "softmax", axis=1),
+    """Return both networks' first layers: the mean of the pixels, and filters over the mean of the three channels."""
+    shaped = np.repeat(filters.reshape(-1, 1, PATCH, PATCH), 3, axis=1) / 3
+    n, square = helper.make_node, [SMALLER, SMALLER]
+    nodes = [
+        n("AveragePool", ["image"], ["smaller"], "smaller", kernel_shape=square, strides=square),
+        n("Conv", ["smaller", "filters"], ["features"], "features", strides=[STRIDE, STRIDE]),
     ]
-    constants |= {
-        "offset": np.float32(offset),
-        "weights": weights.astype(np.float32),
-        "bias": bias.astype(np.float32),
-    }
-    return make_model(nodes, constants, "ordinary")
+    return nodes, {"filters": shaped.astype(np.float32)}
+
+
+class Ordinary:
+    """Conv, ReLU, Conv, ReLU, and a dense layer."""
+
+    def __init__(self, features: np.ndarray, labels: np.ndarray, n_kernels: int) -> None:
+        """Find kernels, and the dense layer by ridge regression on the classes."""
+        seen = self.rectified(features)
+        flat = seen.reshape(-1, seen.shape[-1])
+        strong = flat[np.linalg.norm(flat, axis=1) > STRONG]
+        self.kernels = spherical_kmeans(unit(strong), n_kernels, np.random.default_rng(1), rounds=8)
+        x = self.answers(features)
+        mean = x.mean(axis=0)
+        x -= mean
+        wanted = np.eye(N_CLASSES)[labels] * 20 - 2
+        gram = (x @ x.T).astype(np.float64)  # there are more weights than pictures
+        ridge = RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
+        self.weights = (x.T @ np.linalg.solve(gram + ridge, wanted - wanted.mean(axis=0))).T
+        self.bias = wanted.mean(axis=0) - self.weights @ mean
+
+    @staticmethod
+    def rectified(features: np.ndarray) -> np.ndarray:
+        """(n, rows, columns, 2 FILTERS): features of both signs, as far as they are strong."""
+        return np.maximum(np.concatenate([features, -features], axis=-1) - OFFSET, 0)
+
+    def answers(self, features: np.ndarray) -> np.ndarray:
+        """(n, kernels * rows * columns) float32: what the dense layer sees."""
+        seen = self.rectified(features).astype(np.float32)
+        found = np.maximum(seen @ self.kernels.T.astype(np.float32) - np.float32(OFFSET), 0)
+        return found.transpose(0, 3, 1, 2).reshape(len(features), -1)
+
+    def model(self, filters: np.ndarray) -> onnx.ModelProto:
+        """Return it as ONNX."""
+        nodes, constants = front(np.concatenate([filters, -filters]))
+        n = helper.make_node
+        nodes[-1].input.append("threshold")
+        nodes += [
+            n("Relu", ["features"], ["rectified"], "rectified"),
+            n("Conv", ["rectified", "kernels", "kernel_threshold"], ["answers"], "kernels"),
+            n("Relu", ["answers"], ["seen"], "seen"),
+            n("Flatten", ["seen"], ["flat"], "flat"),
+            n("Gemm", ["flat", "weights", "bias"], ["class_logits"], "head", transB=1),
+            n("Softmax", ["class_logits"], ["scores"], "softmax", axis=1),
+        ]
+        n_kernels = len(self.kernels)
+        constants |= {
+            "threshold": np.full(2 * FILTERS, -OFFSET, np.float32),
+            "kernels": self.kernels.reshape(n_kernels, 2 * FILTERS, 1, 1).astype(np.float32),
+            "kernel_threshold": np.full(n_kernels, -OFFSET, np.float32),
+            "weights": self.weights.astype(np.float32),
+            "bias": self.bias.astype(np.float32),
+        }
+        return make_model(nodes, constants, "ordinary")
+
+
+def kernels_for(n_weights: int, places: int) -> int:
+    """Return the number of kernels that gives the ordinary network as many weights, as nearly as can be."""
+    first = 2 * FILTERS * (3 * PATCH * PATCH + 1) + N_CLASSES
+    return round((n_weights - first) / (2 * FILTERS + 1 + places * N_CLASSES))
 
 
 def compositional_model(filters: np.ndarray, net: Compositional) -> onnx.ModelProto:
@@ -223,23 +275,10 @@ def compositional_model(filters: np.ndarray, net: Compositional) -> onnx.ModelPr
     return make_model(nodes, constants, "compositional")
 
 
-def pooled(features: np.ndarray, offset: float) -> np.ndarray:
-    """Return what the ordinary network's head sees, as its graph computes it."""
-    seen = np.maximum(np.concatenate([features, -features], axis=-1) - offset, 0)
-    windows = np.lib.stride_tricks.sliding_window_view(seen, (3, 3), axis=(1, 2))[:, ::2, ::2]
-    return windows.mean(axis=(-1, -2)).transpose(0, 3, 1, 2).reshape(len(features), -1)
-
-
-def fit_ordinary(features: np.ndarray, labels: np.ndarray, offset: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and bias of the linear layer, by ridge regression on the classes."""
-    x = pooled(features, offset)
-    mean = x.mean(axis=0)
-    wanted = np.eye(N_CLASSES)[labels] * 20 - 2
-    gram = (x - mean).T @ (x - mean)
-    weights = np.linalg.solve(
-        gram + 1e-3 * np.trace(gram) / len(gram) * np.eye(len(gram)), (x - mean).T @ wanted
-    ).T
-    return weights, wanted.mean(axis=0) - weights @ mean
+def n_weights(model: onnx.ModelProto) -> int:
+    """Return the number of a model's weights, thresholds and other numbers that float."""
+    tensors = model.graph.initializer
+    return int(sum(np.prod(t.dims) for t in tensors if t.data_type == TensorProto.FLOAT))
 
 
 def accuracy(model: onnx.ModelProto, pictures: np.ndarray, labels: np.ndarray) -> float:
@@ -264,8 +303,8 @@ def write_pictures(
                 rgb = np.repeat(np.rint(shown[index] * 255).astype(np.uint8)[..., None], 3, axis=-1)
                 Image.fromarray(rgb).save(folder / "digits" / f"{index:03}-{kind}.png")
             top, left = (int(n) for n in places[index])
-            box = [top, left, top + 13, left + 13]
-            share = round(14 * 14 / SIDE**2, 6)
+            box = [top, left, top + OCCLUDER - 1, left + OCCLUDER - 1]
+            share = round(OCCLUDER**2 / SIDE**2, 6)
             writer.writerow(
                 [f"{index:03}-occluded.png", labels[index], labels[index], "rectangle", *box, share, ""]
             )
@@ -280,14 +319,13 @@ def main() -> None:
     folder = parser.parse_args().folder
     pictures, labels = digits()
     train, test = slice(N_TRAIN), slice(N_TRAIN, None)
-    cut = patches(pictures)
+    cut = patches(smaller(pictures))
     filters = principal(cut[train].reshape(-1, PATCH * PATCH))
     features = cut @ filters.T
-    offset = 0.3
-    models = {
-        "ordinary": ordinary_model(filters, *fit_ordinary(features[train], labels[train], offset), offset),
-        "compositional": compositional_model(filters, Compositional(features[train], labels[train])),
-    }
+    compositional = compositional_model(filters, Compositional(features[train], labels[train]))
+    n_kernels = kernels_for(n_weights(compositional), features.shape[1] * features.shape[2])
+    ordinary = Ordinary(features[train], labels[train], n_kernels).model(filters)
+    models = {"ordinary": ordinary, "compositional": compositional}
     covered, places = occlude(pictures[test], 2)
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
@@ -296,7 +334,7 @@ def main() -> None:
         found[name] = {
             "clear": accuracy(model, pictures[test], labels[test]),
             "occluded": accuracy(model, covered, labels[test]),
-            "weights": int(sum(np.prod(t.dims) for t in model.graph.initializer)),
+            "weights": n_weights(model),
         }
         print(name, found[name])
     write_pictures(folder, pictures[test], covered, places, labels[test])

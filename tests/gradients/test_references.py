@@ -176,6 +176,17 @@ def test_relative_attributing_propagation(file):
     np.testing.assert_allclose(found.sum(axis=(2, 3, 4)), chosen, rtol=1e-4)
 
 
+def test_a_black_corner_takes_no_relevance_of_rap():
+    """Under a flat square at the image's least value, the box of the first layer made nothing."""
+    image = references("plain")["inputs"][:1].copy()
+    image[:, :, :16, :16] = image.min()
+    found = box("plain/model_ts.onnx").relevance(image, 0, "rap").values
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() > 0
+    flat = box("plain/model_ts.onnx").relevance(np.full_like(image, image.min()), 0, "rap").values
+    np.testing.assert_array_equal(flat, 0)
+
+
 @pytest.mark.slow
 def test_relative_attributing_propagation_in_float64():
     """The same graph, every number of it in float64, by the package onnx's evaluator."""

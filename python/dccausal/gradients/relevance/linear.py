@@ -37,6 +37,13 @@ def share(tape: Tape, relevance: str, z: str, like: str, epsilon: float = STABIL
     return tape.op("Div", relevance, stable(tape, z, like, epsilon))
 
 
+def divide(tape: Tape, top: str, bottom: str, like: str) -> str:
+    """Return a quotient that is 0 where what is divided by is 0."""
+    is_zero = tape.op("Equal", bottom, tape.number(0.0, like))
+    safe = tape.op("Add", bottom, tape.cast(is_zero, like))
+    return tape.mask(tape.op("Div", top, safe), tape.op("Not", is_zero), like)
+
+
 @dataclass(frozen=True)
 class Layer:
     """
@@ -151,11 +158,11 @@ def by_box(layer: Layer, relevance: str, low: str, high: str, epsilon: float = S
     Z-box rule (Montavon 2019), for an input of known bounds: shares by what lies above the lower, below the higher.
 
     ``W x - W+ low - W- high`` is summed as ``W+ (x - low) + W- (x - high)``, whose terms are never negative: nothing
-    cancels, and a convolution is saved.
+    cancels, and a convolution is saved. Without an epsilon, what made nothing is given nothing.
     """
     tape = layer.tape
     up, down = layer.above(layer.weight), layer.below(layer.weight)
     above, below = tape.op("Sub", layer.x, low), tape.op("Sub", layer.x, high)
     z = layer.plus(layer.forward(above, up), layer.forward(below, down))
-    q = share(tape, relevance, z, layer.x, epsilon) if epsilon else tape.op("Div", relevance, z)
+    q = share(tape, relevance, z, layer.x, epsilon) if epsilon else divide(tape, relevance, z, layer.x)
     return layer.plus(layer.times(above, layer.back(q, up)), layer.times(below, layer.back(q, down)))

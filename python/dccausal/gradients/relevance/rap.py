@@ -24,7 +24,7 @@ from __future__ import annotations
 from dccausal.errors import ModelError
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.relevance.graph import Forward
-from dccausal.gradients.relevance.linear import Layer, by_box
+from dccausal.gradients.relevance.linear import Layer, by_box, divide
 from dccausal.gradients.rules import GRADIENT, RuleBook
 from dccausal.gradients.rules.book import Gradients, Rule
 from dccausal.gradients.tape import Tape
@@ -101,13 +101,6 @@ class Rap:
             raise ModelError(f"{node} combines two computed tensors, for which RAP has no rule; take lrp")
         y = node.outputs[0]
         return [tape.sum_to(relevance, name, y) if name in computed else None for name in node.inputs]
-
-
-def divide(tape: Tape, top: str, bottom: str, like: str) -> str:
-    """Return a quotient that is 0 where what is divided by is 0."""
-    is_zero = tape.op("Equal", bottom, tape.number(0.0, like))
-    safe = tape.op("Add", bottom, tape.cast(is_zero, like))
-    return tape.mask(tape.op("Div", top, safe), tape.op("Not", is_zero), like)
 
 
 def _pass(_tape: Tape, _node: Node, relevance: str, *_: object) -> str:
