@@ -21,6 +21,7 @@ from dccausal._shared.checks import finite_number, whole_numbers
 from dccausal._shared.files import read_text
 from dccausal.errors import OptionError
 from dccausal.inputs.encode import affine, luma
+from dccausal.inputs.opencv import resize_linear
 from dccausal.inputs.placement import Placement, Rounding, centre, fit, squashed_centre
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["PRESETS", "Placement", "Preprocess"]
 
 Geometry = Literal["squash", "crop", "squash-crop", "pad", "pad-crop"]
-Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos", "opencv"]
 ChannelOrder = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
 
@@ -69,7 +70,7 @@ class Preprocess:
     pad_colour
         (r, g, b) of the borders that "pad" and "pad-crop" add, 0..255.
     interpolation
-        Pillow's filter; all but "nearest" are antialiased.
+        Pillow's filter; all but "nearest" are antialiased. Or "opencv", OpenCV's bilinear, which is not.
     scale, mean, std
         A channel's value is ``(pixel * scale - mean) / std``, pixel in 0..255, to within float32 rounding.
         ``mean`` and ``std`` are in the model's order of channels; one number stands for all three.
@@ -205,7 +206,7 @@ class Preprocess:
             "squash": "whole photograph, both sides resized",
             "crop": f"short side resized, centre cut out ({self.crop_ratio:.4g} of it)",
             "squash-crop": f"both sides resized, centre cut out ({self.crop_ratio:.4g} of them)",
-            "pad": "whole photograph, padded",
+            "pad": f"whole photograph, padded{_with_colour(self.pad_colour)}",
             "pad-crop": f"long side resized, padded, centre cut out ({self.crop_ratio:.4g} of it)",
         }
         rounded = f"; rounded as {self.rounding} does" if self.geometry not in ("squash", "pad") else ""
@@ -252,11 +253,10 @@ class Preprocess:
         if size is None:
             raise OptionError("preprocess: size is None; (height, width) is needed where no model gives it")
         height, width = size
-        resample = ImageModule.Resampling[self.interpolation.upper()]
         if self.geometry in ("pad", "pad-crop"):
             inner, left, top = fit(photo.size, size, self.crop_ratio if self.geometry == "pad-crop" else 1.0)
             canvas = ImageModule.new("RGB", (width, height), self.pad_colour)
-            canvas.paste(photo.resize(inner, resample), (left, top))
+            canvas.paste(self._resized(photo, inner), (left, top))
             step_x, step_y = photo.width / inner[0], photo.height / inner[1]
             box = (-left * step_x, -top * step_y, (width - left) * step_x, (height - top) * step_y)
         else:
@@ -265,8 +265,19 @@ class Preprocess:
                 box = centre(photo.size, size, self.crop_ratio, self.rounding)
             elif self.geometry == "squash-crop":
                 box = squashed_centre(photo.size, size, self.crop_ratio, self.rounding)
-            canvas = photo.resize((width, height), resample, box=box)
+            canvas = self._resized(photo, (width, height), box)
         return np.array(canvas, dtype=np.uint8), Placement(photo_size=photo.size, box=box)
+
+    def _resized(
+        self, photo: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+    ) -> Image.Image:
+        """Return a photograph, or a box of it, brought to (width, height)."""
+        from PIL import Image as ImageModule
+
+        if self.interpolation == "opencv":
+            part = photo if box is None else photo.resize(_sides(box), box=box)
+            return resize_linear(part, size)
+        return photo.resize(size, ImageModule.Resampling[self.interpolation.upper()], box=box)
 
     def encode(
         self, images: NDArray[Any], layout: Layout, dtype: np.dtype[Any] | type, channels: int = 3
@@ -359,6 +370,15 @@ PRESETS: dict[str, Preprocess] = {
     "raw": Preprocess(scale=1.0),
     "caffe": Preprocess(scale=1.0, mean=(103.939, 116.779, 123.68), channel_order="BGR"),
 }
+
+
+def _sides(box: tuple[float, float, float, float]) -> tuple[int, int]:
+    """Return the (width, height) of a box in whole pixels."""
+    return max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
+
+
+def _with_colour(colour: tuple[int, int, int]) -> str:
+    return " with #{:02x}{:02x}{:02x}".format(*colour) if any(colour) else ""
 
 
 def _numbers(values: tuple[float, float, float]) -> str:
