@@ -3,6 +3,7 @@ Why did the classifier say that? Minimal causal explanations of image classifier
 
 Rooms, each of which imports only from those before it:
 
+- ``targets``: what is explained, and when an answer still gives it.
 - ``inputs``: from a file to what the model sees.
 - ``assets``: the photograph and the model that come with the package.
 - ``gradients``: gradients and relevances of a graph, as another graph.
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from dccausal.inputs.photo import load_photo
     from dccausal.inputs.preprocess import Placement, Preprocess
     from dccausal.onnx.classifier import OnnxClassifier
+    from dccausal.onnx.model import OnnxModel
 
 # Where each name is.
 _HOMES = {
@@ -56,6 +58,7 @@ _HOMES = {
     "InputError": "errors",
     "ModelError": "errors",
     "OnnxClassifier": "onnx.classifier",
+    "OnnxModel": "onnx.model",
     "OptionError": "errors",
     "OutputError": "errors",
     "Placement": "inputs.preprocess",
@@ -79,6 +82,7 @@ __all__ = [
     "InputError",
     "ModelError",
     "OnnxClassifier",
+    "OnnxModel",
     "OptionError",
     "OutputError",
     "Placement",

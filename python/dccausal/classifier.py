@@ -59,16 +59,29 @@ def classify(classifier: Callable[..., Any], images: NDArray[np.uint8]) -> NDArr
         If the classifier raises, or its answer is none. Errors of dccausal itself pass through unchanged.
 
     """
+    answer = call(classifier, images, "scores (N, classes) or integer labels (N,)")
+    return check_answer(answer, len(images))
+
+
+def call(classifier: Callable[..., Any], images: NDArray[np.uint8], needed: str) -> Any:
+    """
+    Return what a callable answers, as it is.
+
+    Raises
+    ------
+    ClassifierError
+        If it raises. Errors of dccausal itself pass through unchanged.
+
+    """
     try:
-        answer = classifier(images)
+        return classifier(images)
     except DccausalError:
         raise
     except Exception as error:
         raise ClassifierError(
             f"the classifier raised {type(error).__name__}: {said(error)}; it was given {images.shape} "
-            f"{images.dtype} and needs to return scores (N, classes) or integer labels (N,)"
+            f"{images.dtype} and needs to return {needed}"
         ) from error
-    return check_answer(answer, len(images))
 
 
 def check_answer(answer: Any, n: int) -> NDArray[Any]:

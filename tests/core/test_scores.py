@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from dccausal import _core
 from dccausal.errors import ClassifierError
 from dccausal.onnx.reading.scores import ScoreKind
-from dccausal.targets import Target
+from dccausal.targets import LabelTarget
 
 KINDS = [
     ScoreKind("logits", "softmax", ""),
@@ -54,7 +54,7 @@ def test_verdicts_are_those_on_the_scores(case, data):
     kind, output = case
     scores = kind.apply(output)
     label = data.draw(st.integers(0, scores.shape[1] - 1))
-    target = Target(label, data.draw(st.sampled_from([None, 1, 2, 5])), 0.5)
+    target = LabelTarget(label, data.draw(st.sampled_from([None, 1, 2, 5])), 0.5)
     expected_passing, expected_scores = target.judge(scores)
     is_passing, found = kind.judge(output, target)
     np.testing.assert_array_equal(is_passing, expected_passing)
@@ -68,7 +68,7 @@ def test_scores_that_are_not_finite_are_counted(activation, bad):
     output[1, 8] = output[3, 0] = bad
     kind = ScoreKind("", activation, "")
     with pytest.raises(ClassifierError, match="NaN or infinite scores for 2 of 5 images"):
-        kind.judge(output, Target(4, 1, 0.5))
+        kind.judge(output, LabelTarget(4, 1, 0.5))
 
 
 def test_a_view_is_read_as_it_is_meant():

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 
 from asking import search
 from dccausal import ClassifierError, OnnxClassifier, explain, explain_many
-from dccausal.engine.backend import backend_of
 from dccausal.engine.masking.batch import Rows
+from dccausal.engine.opening import backend_of
 from dccausal.engine.whole_images import WholeImages
 from dccausal.onnx.graph.compose import compose_graph, head_graph
 from dccausal.onnx.reading.scores import ScoreKind
 from dccausal.onnx.running.composing import Composer
 from dccausal.onnx.running.runner import BoundEngine
-from dccausal.targets import Target, rank_of
+from dccausal.targets import LabelTarget, rank_of
 from reference import Options
 from small_models import build, images, on_cpu
 
@@ -90,7 +90,7 @@ def test_the_head_reads_scores_as_the_host_does(name, activation, dtype):
 @pytest.mark.parametrize("top_k", [None, 1, 3])
 def test_ranks_are_judged_like_scores(top_k):
     scores = np.random.default_rng(1).random((50, 6), dtype=np.float32)
-    target = Target(4, top_k, 0.5)
+    target = LabelTarget(4, top_k, 0.5)
     passing, own = target.judge(scores)
     again, same = target.judge_ranks(rank_of(scores, 4).astype(np.float32), scores[:, 4])
     np.testing.assert_array_equal(passing, again)
@@ -146,7 +146,7 @@ def test_both_kinds_of_batches_are_made_and_read_the_same(dtype, layout):
         for i, batch in enumerate((host, device)):
             rows, start = [], 0  # each about another label, three images a run
             for pair, questions in parts:
-                rows.append(Rows(pair[i], questions, start, Target(len(rows), 2, 0.5)))
+                rows.append(Rows(pair[i], questions, start, LabelTarget(len(rows), 2, 0.5)))
                 start += len(questions)
             batch.mask(rows, 8)
             answers.append([*batch.answer(rows), *batch.answer(rows[1:2])])
@@ -184,7 +184,7 @@ def test_few_questions_make_a_short_run(rows, options, lengths, monkeypatch):
         assert len(asked) == n
         answers = []
         for batch, pair in made:
-            parts = [Rows(pair, asked, 0, Target(1, 2, 0.5))]
+            parts = [Rows(pair, asked, 0, LabelTarget(1, 2, 0.5))]
             batch.mask(parts, rows)
             answers.append(batch.answer(parts)[0])
         assert seen.pop() == length

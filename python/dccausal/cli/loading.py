@@ -11,10 +11,13 @@ from dccausal.cli.terminal import Terminal
 from dccausal.engine.options import Options
 from dccausal.errors import OptionError
 from dccausal.onnx.classifier import OnnxClassifier
+from dccausal.onnx.model import OnnxModel
 from dccausal.onnx.model_classifier import ModelClassifier
 from dccausal.onnx.reading.feed import read_feed
 from dccausal.remote.address import is_address
 from dccausal.remote.classifier import RemoteClassifier
+from dccausal.targets import Box, Subject
+from dccausal.targets.target import Needs
 
 if TYPE_CHECKING:
     from dccausal.inputs.baseline import Baseline
@@ -34,8 +37,25 @@ def explain_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
     """
     given = {name: options[name] for name in EXPLAIN} | {"baseline": read_baseline(options["baseline"])}
+    subject = read_subject(options)
+    if subject is not None:
+        given["target"] = subject
     Options.of({**given, "batch_size": options["batch_size"]})
     return given
+
+
+def load_model(options: Mapping[str, Any], terminal: Terminal, subject: Subject | None) -> Any:
+    """Return the classifier, or the model for another target, that the options name, and say what was understood."""
+    if subject is None:
+        return load_classifier(options, terminal)
+    model = open_model(options, subject.needs)
+    name = model.path.name if model.path is not None else "model"
+    terminal.note(
+        f"{name}: {model.family}, {model.sizing.words()}, on {model.device}; preprocessing: {model.preprocess_reason}"
+    )
+    for note in model.notes:
+        terminal.note(f"note: {note}")
+    return model
 
 
 def load_classifier(options: Mapping[str, Any], terminal: Terminal) -> ModelClassifier:
@@ -64,31 +84,11 @@ def count_classes(classifier: ModelClassifier) -> str:
 
 def open_classifier(options: Mapping[str, Any]) -> ModelClassifier:
     """Return the classifier that the options name: a model in a file, or one on a server."""
-    providers = options["providers"]
-    read: dict[str, Any] = {
-        name: options[name]
-        for name in (
-            *("preprocess", "geometry", "crop_ratio", "stretch"),
-            *("labels", "input", "output", "scores", "threshold"),
-        )
-    }
-    read |= {
-        "batch_size": options["batch_size"] or "auto",
-        "size": read_size(options["size"]),
-        "feed": read_feed(options["feed"] or ()),
-    }
+    read = {**_reading(options), "output": options["output"], "scores": options["scores"]}
     if is_address(options["model"]):
         _refuse_devices(options)
         return RemoteClassifier(options["model"], **read)
-    return OnnxClassifier(
-        options["model"],
-        device=options["device"],
-        providers=None if providers is None else [name.strip() for name in providers.split(",")],
-        threads=options["threads"],
-        reproducible=options.get("reproducible", False),
-        many=options.get("many", False),
-        **read,
-    )
+    return OnnxClassifier(options["model"], **_running(options), **read)
 
 
 def _refuse_devices(options: Mapping[str, Any]) -> None:
@@ -99,6 +99,95 @@ def _refuse_devices(options: Mapping[str, Any]) -> None:
                 f"{name} is {shown(options[name])}, but the model is on a server, which decides that; a model in a "
                 "file is needed for it"
             )
+
+
+def open_model(options: Mapping[str, Any], gives: Needs | None = None) -> OnnxModel:
+    """
+    Return the detector, segmenter or embedding model that the options name.
+
+    Raises
+    ------
+    OptionError
+        If no model is named, or an option is for classifiers.
+
+    """
+    if options["model"] is None:
+        raise OptionError(
+            "no model is given, and the one that comes along classifies; --model FILE is needed"
+        )
+    for name, default in (("output", None), ("scores", "auto")):
+        if options[name] != default:
+            raise OptionError(
+                f"{name} is given, which is for classifiers; a model that is one, or none of it, is needed"
+            )
+    return OnnxModel(options["model"], gives=gives, **_running(options), **_reading(options))
+
+
+def _reading(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how every model is read."""
+    names = ("preprocess", "geometry", "crop_ratio", "stretch", "labels", "input", "threshold")
+    return {
+        **{name: options[name] for name in names},
+        "batch_size": options["batch_size"] or "auto",
+        "size": read_size(options["size"]),
+        "feed": read_feed(options["feed"] or ()),
+    }
+
+
+def _running(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where and how every model in a file is run."""
+    providers = options["providers"]
+    return {
+        "device": options["device"],
+        "providers": None if providers is None else [name.strip() for name in providers.split(",")],
+        "threads": options["threads"],
+        "reproducible": options.get("reproducible", False),
+        "many": options.get("many", False),
+    }
+
+
+def read_subject(options: Mapping[str, Any]) -> Subject | None:
+    """
+    Return what is to be explained where that is no label.
+
+    Raises
+    ------
+    OptionError
+        If it cannot be read, or several are given.
+
+    """
+    box = options.get("box")
+    if box is None:
+        return None
+    if options["target"] is not None:
+        raise OptionError(
+            f"target {shown(options['target'])} and box {shown(box)} were both given; one is needed"
+        )
+    return read_box(box)
+
+
+def read_box(text: str) -> Box:
+    """
+    Return the box of "2" or "34,20,188,201".
+
+    Raises
+    ------
+    OptionError
+        If it is neither.
+
+    """
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 1 and parts[0].isdecimal() and len(parts[0]) <= _MAX_DIGITS:
+        return Box(int(parts[0]))
+    if len(numbers) != 4:  # noqa: PLR2004
+        raise OptionError(
+            f"box is {shown(text)}; a number as inspect MODEL IMAGE lists them, or X0,Y0,X1,Y1, is needed"
+        )
+    return Box((numbers[0], numbers[1], numbers[2], numbers[3]))
 
 
 def read_size(text: str | None) -> tuple[int, int] | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.classifier import Classifier, check_answer, classify
-from dccausal.engine.masking.batch import Answer, EncodedPair, MaskedBatch, Rows, wants_scores
+from dccausal.classifier import Classifier, call, check_answer, classify
+from dccausal.engine.masking.batch import Answer, EncodedPair, MaskedBatch, Rows, shared, wants_scores
 from dccausal.engine.masking.device import DeviceBatch, DevicePair
 from dccausal.engine.masking.host import HostBatch, HostPair
 from dccausal.errors import OptionError
@@ -19,6 +19,7 @@ from dccausal.onnx.card import guess_notes
 from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.onnx.model_classifier import ModelClassifier
 from dccausal.remote.address import is_address
+from dccausal.targets import Subject
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -97,17 +98,12 @@ class Backend(Protocol):
         ...
 
 
-def backend_of(classifier: Classifier) -> Backend:
-    """Return the engine's way to a classifier."""
-    return OnnxBackend(classifier) if isinstance(classifier, ModelClassifier) else CallableBackend(classifier)
-
-
 class CallableBackend:
     """Any callable: it gets images as they are, in the host's memory, from the caller's thread."""
 
-    def __init__(self, classifier: Classifier) -> None:
-        """Take the callable."""
-        self.classifier = classifier
+    def __init__(self, classifier: Classifier, subject: Subject | None = None) -> None:
+        """Take the callable, and what is to be explained where that is no label."""
+        self.classifier, self._subject = classifier, subject
         self.in_flight, self.runs_at_once = 1, 1
         self.size: tuple[int, int] | None = None
         self.stretch = False
@@ -143,6 +139,9 @@ class CallableBackend:
 
     def _answer(self, tensor: NDArray[Any], parts: list[tuple[Rows, slice]]) -> list[Answer]:
         tensor.flags.writeable = False
+        if self._subject is not None:
+            answer = call(self.classifier, tensor, "what the target reads")
+            return shared(self._subject.read(answer, len(tensor)), parts)
         answers = classify(self.classifier, tensor)
         return [
             answers[own] if wants_scores(rows.asked) else rows.target.judge(answers[own])
@@ -153,11 +152,12 @@ class CallableBackend:
 class OnnxBackend:
     """A model in ONNX Runtime or on a server: its input tensor is masked directly, on the device where that is CUDA."""
 
-    def __init__(self, classifier: ModelClassifier) -> None:
-        """Take the classifier."""
-        self._model = classifier
+    def __init__(self, classifier: ModelClassifier, subject: Subject | None = None) -> None:
+        """Take the classifier, and what is to be explained where that is no label."""
+        self._model, self._subject = classifier, subject
         self.classifier: Classifier = classifier
-        self._composer = classifier.composer
+        # The device's graph knows the score and the rank of a label, and nothing else.
+        self._composer = classifier.composer if subject is None else None
         self.in_flight = 2
         self.runs_at_once = classifier.runs_at_once if self._composer is None else 1
         self._most = classifier.batch_size
@@ -201,6 +201,9 @@ class OnnxBackend:
     def _answer(self, tensor: NDArray[Any], parts: list[tuple[Rows, slice]]) -> list[Answer]:
         runner = self._model.runner
         kind, outputs = runner.reading.kind, runner.outputs(tensor)
+        if self._subject is not None:
+            scores = check_answer(kind.apply(outputs), len(tensor))
+            return shared(self._subject.read(scores, len(tensor)), parts)
         answers: list[Answer] = []
         for rows, own in parts:
             if wants_scores(rows.asked):

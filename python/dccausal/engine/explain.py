@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
     from dccausal.engine.options import Photo
     from dccausal.inputs.baseline import Baseline
+    from dccausal.targets import Subject
 
 
 def explain(
     image: str | os.PathLike[str] | Image.Image | NDArray[np.uint8],
     classifier: str | os.PathLike[str] | Classifier,
     *,
-    target: int | str | None = None,
+    target: int | str | Subject | None = None,
     top_k: int | None = None,
     profile: Profile | str = "default",
     partitions: int | None = None,
@@ -74,9 +75,12 @@ def explain(
         size; any other classifier gets it as it is.
     classifier
         The path of an ONNX file, or a ``Classifier``: any callable from images uint8 (N, H, W, 3) to scores
-        (N, classes) or labels (N,).
+        (N, classes) or labels (N,). For other targets an ``OnnxModel``, or a callable that returns what the target
+        reads.
     target
-        The label to explain, by index or name; the top label by default.
+        The label to explain, by index or name; the top label by default. Or what else is to be explained: a ``Box``
+        of a detector, a ``Region`` of a segmenter, a ``Similarity``, or a ``Custom`` function of the outputs, all in
+        ``dccausal.targets``.
     top_k
         A masked image passes if the target is among this many best labels. By default 1, or the target's rank
         on the image where it is not the top label.

@@ -11,7 +11,7 @@ from dccausal import _core
 from dccausal.engine.options import Options
 from dccausal.explanation.record import Level, Outcome
 from dccausal.inputs.view import View
-from dccausal.targets import Target
+from dccausal.targets import LabelTarget, Target
 
 # Calls outside the core's budget: the intact image, the blank one, the last check of the result.
 N_CHECKS = 3
@@ -45,7 +45,7 @@ class Findings:
 
     view: View
     options: Options
-    target: Target = field(default_factory=lambda: Target(0, 1, float("nan")))
+    target: Target = field(default_factory=lambda: LabelTarget(0, 1, float("nan")))
     evidence: _core.Evidence | None = None
     outcome: Outcome = "sufficient"
     notes: list[str] = field(default_factory=list)

@@ -8,6 +8,7 @@ search of one image and those of many.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from dccausal.engine.causal import CausalSearch
@@ -20,7 +21,7 @@ from dccausal.engine.phases import Check, Find
 from dccausal.engine.progress import PHASES, PhaseName, Progress
 from dccausal.engine.verify import Verify
 from dccausal.inputs.view import View
-from dccausal.targets import Target
+from dccausal.targets import Subject, Target
 
 # The settled share of the search from which the number of calls is extrapolated.
 _ENOUGH_TO_EXTRAPOLATE = 0.2
@@ -48,6 +49,10 @@ class Job:
         The score from which on a label counts as given; None for the usual rule.
     make_search
         Makes what finds the heatmap; None for the causal search.
+    subject
+        What is to be explained, where that is no label.
+    names
+        A name for each label; None without.
 
     """
 
@@ -60,6 +65,8 @@ class Job:
         multi_label: bool,
         threshold: float | None = None,
         make_search: MakeSearch | None = None,
+        subject: Subject | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         """Begin with the intact image and the blank one."""
         self._started = time.perf_counter()
@@ -67,7 +74,13 @@ class Job:
         self.found = Findings(view, options)
         make = make_search or CausalSearch
         self._phase: Phase = Check(
-            self.found, label, multi_label=multi_label, threshold=threshold, make_search=make
+            self.found,
+            label,
+            multi_label=multi_label,
+            threshold=threshold,
+            make_search=make,
+            subject=subject,
+            names=names,
         )
         self._done: list[Phase] = []
         self._calls: dict[PhaseName, int] = dict.fromkeys(PHASES, 0)

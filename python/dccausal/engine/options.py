@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.inputs.baseline import Baseline
+    from dccausal.targets import Subject
 
     Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
@@ -46,7 +47,7 @@ class Options:
 
     """
 
-    target: int | str | None = option(
+    target: int | str | Subject | None = option(
         None,
         Meaning(
             str,
@@ -205,7 +206,7 @@ def flags() -> list[tuple[str, Any, Meaning]]:
 class GivenOptions(TypedDict, total=False):
     """The options of ``explain`` as keywords of other functions, for those who check types."""
 
-    target: int | str | None
+    target: int | str | Subject | None
     top_k: int | None
     profile: Profile | str
     partitions: int | None

@@ -97,7 +97,7 @@ class WholeImagePhase:
         """Return the next images."""
         return self._inquiry.propose(capacity)
 
-    def take(self, asked: WholeImages, answer: NDArray[Any]) -> None:
+    def take(self, asked: WholeImages, answer: Any) -> None:
         """Take the classifier's checked answer."""
         self._inquiry.submit(asked, answer)
 

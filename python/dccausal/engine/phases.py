@@ -7,6 +7,7 @@ into the findings, which are whole at any time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from dccausal.engine.phase import CorePhase, Phase, WholeImagePhase
 from dccausal.engine.progress import PhaseName
 from dccausal.engine.verify import Verify
 from dccausal.errors import DccausalError
-from dccausal.targets import choose_target
+from dccausal.targets import Request, Subject, choose_target
+from dccausal.targets.answers import rows_of
+from dccausal.targets.frame import Frame
 
 # Of a limited budget, what the search may use; the extraction has the rest.
 _SEARCH_SHARE = 2 / 3
@@ -44,6 +47,10 @@ class Check(WholeImagePhase):
         The score from which on a label counts as given; None for the usual rule.
     make_search
         Makes what finds the heatmap.
+    subject
+        What is to be explained, where that is no label.
+    names
+        A name for each label; None without.
 
     """
 
@@ -57,11 +64,14 @@ class Check(WholeImagePhase):
         multi_label: bool,
         threshold: float | None,
         make_search: MakeSearch,
+        subject: Subject | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         """Begin with the two images."""
         super().__init__(np.stack([findings.view.image, findings.view.baseline]))
         self._findings, self._make_search = findings, make_search
         self._label, self._multi_label, self._threshold = label, multi_label, threshold
+        self._subject, self._names = subject, names
 
     def settle(self) -> None:
         """
@@ -76,14 +86,20 @@ class Check(WholeImagePhase):
         found, options = self._findings, self._findings.options
         answer = self._inquiry.answer()
         needs_scores = (options.min_confidence or 0.0) > 0
-        found.target = choose_target(
-            answer[:1],
-            self._label,
-            options.top_k,
-            multi_label=self._multi_label,
-            needs_scores=needs_scores,
-            threshold=self._threshold,
-        )
+        if self._subject is not None:
+            view = found.view
+            frame = Frame(view.placement.photo_size, view.placement.box, view.image.shape[:2])
+            request = Request(frame, self._names, needs_scores, rows_of(answer, slice(1, 2)))
+            found.target = self._subject.choose(rows_of(answer, slice(0, 1)), request)
+        else:
+            found.target = choose_target(
+                answer[:1],
+                self._label,
+                options.top_k,
+                multi_label=self._multi_label,
+                needs_scores=needs_scores,
+                threshold=self._threshold,
+            )
         found.remarks = (*filter(None, [found.target.note]), *found.remarks)
         is_passing, scores = found.target.judge(answer)
         blank = (bool(is_passing[1]), float(scores[1]))

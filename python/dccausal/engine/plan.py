@@ -13,15 +13,17 @@ from dccausal import _core
 from dccausal._shared.cores import count_cores
 from dccausal.classifier import Classifier, resolve_label
 from dccausal.engine.asker import Asker
-from dccausal.engine.backend import Backend, backend_of, check_alike, open_classifier
+from dccausal.engine.backend import Backend, check_alike
 from dccausal.engine.finder import MakeSearch
 from dccausal.engine.job import Job
+from dccausal.engine.opening import backend_of, open_for
 from dccausal.engine.options import Options
 from dccausal.errors import ImageError
 from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import read_photo
 from dccausal.inputs.view import View
+from dccausal.targets import Subject
 
 if TYPE_CHECKING:
     from dccausal.engine.options import Photo
@@ -46,6 +48,8 @@ class Plan:
         Threads that mask images.
     options
         All options.
+    subject
+        What is to be explained, where that is no label.
     others
         The same model on other devices, which share the work.
 
@@ -56,6 +60,7 @@ class Plan:
     threads: int
     options: Options
     others: tuple[Backend, ...] = ()
+    subject: Subject | None = None
 
     @classmethod
     def of(
@@ -73,12 +78,15 @@ class Plan:
             As in ``explain``.
 
         """
-        opened = open_classifier(classifier)
+        opened, label, subject = open_for(classifier, options.target)
         check_alike(opened, others)
         names, n_classes = getattr(opened, "names", None), getattr(opened, "n_classes", None)
-        label = resolve_label(options.target, names, n_classes)
+        index = resolve_label(label, names, n_classes)
+        if subject is not None:
+            subject.check(names, n_classes)
         threads = count_cores() if options.threads is None else options.threads
-        return cls(backend_of(opened), label, threads, options, tuple(backend_of(one) for one in others))
+        backend, more = backend_of(opened, subject), tuple(backend_of(one, subject) for one in others)
+        return cls(backend, index, threads, options, more, subject)
 
     def asker(self) -> Asker:
         """Return the ``Asker`` of these classifiers, a context manager."""
@@ -114,6 +122,8 @@ class Plan:
             multi_label=bool(getattr(classifier, "multi_label", False)),
             threshold=getattr(classifier, "threshold", None),
             make_search=make_search,
+            subject=self.subject,
+            names=getattr(classifier, "names", None),
         )
         job.found.remarks = (*photo.notes, *self.backend.remarks(photo.image))
         return job
@@ -140,6 +150,7 @@ class Plan:
             provenance=self._provenance(job, asker),
             statistics=job.statistics(),
             trees=job.trees(),
+            target=job.target.to_dict(),
         )
 
     def _provenance(self, job: Job, asker: Asker) -> dict[str, Any]:
@@ -152,7 +163,7 @@ class Plan:
             "profile": options.profile if isinstance(options.profile, str) else "custom",
             **options.settings.to_dict(),
             "trees": options.trees,
-            "target": options.target,
+            "target": options.target if self.subject is None else self.subject.to_dict(),
             "top_k": job.target.top_k,
             "min_confidence": job.found.share,
             "baseline": _describe(options.baseline),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.errors import ClassifierError
+from dccausal.targets.answers import joined
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class WholeImageInquiry:
         """Take the images, uint8 (n, H, W, 3)."""
         self._images = images
         self._n_proposed = 0
-        self._answers: dict[int, NDArray[Any]] = {}
+        self._answers: dict[int, Any] = {}
         self._n_left = len(images)
 
     @property
@@ -55,12 +55,12 @@ class WholeImageInquiry:
         self._n_proposed += len(images)
         return WholeImages(images, first) if len(images) else None
 
-    def submit(self, pictures: WholeImages, answer: NDArray[Any]) -> None:
+    def submit(self, pictures: WholeImages, answer: Any) -> None:
         """Take the checked answer on some of them, in any order."""
         self._answers[pictures.first] = answer
         self._n_left -= len(pictures)
 
-    def answer(self) -> NDArray[Any]:
+    def answer(self) -> Any:
         """
         Return the answer on all images, in their order.
 
@@ -70,8 +70,4 @@ class WholeImageInquiry:
             If it has other classes for some than for others.
 
         """
-        parts = [self._answers[first] for first in sorted(self._answers)]
-        if len({part.shape[1:] for part in parts}) > 1:
-            given = ", then ".join(str(part.shape) for part in parts)
-            raise ClassifierError(f"the classifier returned {given}; always the same classes are needed")
-        return np.concatenate(parts)
+        return joined([self._answers[first] for first in sorted(self._answers)])

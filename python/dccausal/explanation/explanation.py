@@ -12,7 +12,7 @@ from dccausal._shared.files import write_files
 from dccausal.explanation import pictures
 from dccausal.explanation.record import Record
 from dccausal.explanation.result import STALE_FILES, result_files
-from dccausal.explanation.words import caption_of, notebook_html, notebook_sheet, summary
+from dccausal.explanation.words import caption_of, mark_of, notebook_html, notebook_sheet, summary
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -63,6 +63,9 @@ class Explanation(Record):
     levels
         The nested sets, outermost first, each inside the one before: ``Level`` with its share of the score, its pixels
         and its score. ``kept`` is one of them. Empty where there is one set alone.
+    target
+        What is explained where that is no label: a box, a region, a similarity, a function. Plain values with "kind",
+        "title" and "words", boxes in the photograph's pixels. None for a label.
     trees
         The causal trees of the first partitions, as many as ``explain`` was to record. Plain values, see the
         page on the files of a result.
@@ -114,6 +117,7 @@ class Explanation(Record):
             self.heatmap,
             self.kept,
             levels=[level.kept for level in self.levels],
+            mark=mark_of(self),
             colormap=colormap,
             alpha=alpha,
             contour=contour,
@@ -147,6 +151,7 @@ class Explanation(Record):
             self.placement,
             self.kept,
             levels=[level.kept for level in self.levels],
+            mark=mark_of(self),
             contour=contour,
             caption=caption_of(self, contour) if caption else None,
         )

@@ -71,6 +71,7 @@ class Record:
     statistics: dict[str, Any]
     trees: tuple[dict[str, Any], ...] = ()
     levels: tuple[Level, ...] = ()
+    target: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the fields, and keep arrays of our own that nobody can write to."""
@@ -131,7 +132,9 @@ class Record:
 
     @property
     def title(self) -> str:
-        """The label in words: its name and index."""
+        """The target in words: the label's name and index, and which box or region of it."""
+        if self.target is not None:
+            return str(self.target["title"])
         return f"label {self.label}" if self.name is None else f"{self.name} ({self.label})"
 
     def ranking(self) -> NDArray[np.int64]:

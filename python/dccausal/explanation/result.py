@@ -12,14 +12,14 @@ from dccausal._shared.files import npy_bytes, png_bytes
 from dccausal._shared.json import _plain, json_text
 from dccausal.explanation import pictures
 from dccausal.explanation.rle import coco_rle
-from dccausal.explanation.words import caption_of
+from dccausal.explanation.words import caption_of, mark_of
 
 if TYPE_CHECKING:
     from dccausal.explanation.record import Level, Record
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1
-SCHEMA_MINOR = 3  # one more whenever keys are added
+SCHEMA_MINOR = 4  # one more whenever keys are added
 
 RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "result.json")
 # What only some results have: a baseline that is not one colour, a cut-out that was asked for.
@@ -46,6 +46,7 @@ def result_files(
         "levels": [level.kept for level in explanation.levels],
         "contour": contour,
         "caption": caption_of(explanation, contour) if caption else None,
+        "mark": mark_of(explanation),
     }
     photo, placement, own = explanation.photo, explanation.placement, explanation.kept
     overlay = pictures.overlay(
@@ -79,6 +80,7 @@ def result_document(explanation: Record) -> dict[str, Any]:
         "outcome": explanation.outcome,
         "label": explanation.label,
         "name": explanation.name,
+        "target": explanation.target,
         "score": explanation.score,
         "explanation_score": explanation.explanation_score,
         "size": explanation.size,

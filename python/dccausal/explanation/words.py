@@ -52,6 +52,8 @@ def rows(explanation: Record) -> list[tuple[str, str]]:
     """Return what there is to say, as (heading, sentence)."""
     n_kept, n_pixels = int(explanation.kept.sum()), explanation.kept.size
     label = str(explanation.label) if explanation.name is None else explanation.title
+    if explanation.target is not None:
+        label = explanation.title
     kept = f"{percent(explanation.size)} of the pixels ({n_kept:,} of {n_pixels:,})"
     if not math.isnan(explanation.score):
         label += f", score {score_text(explanation.score)}"
@@ -65,6 +67,8 @@ def rows(explanation: Record) -> list[tuple[str, str]]:
     if explanation.levels:
         sizes = (f"{level_name(level.confidence)}: {percent(level.size)}" for level in explanation.levels)
         result.insert(2, ("levels", ", ".join(sizes)))
+    if explanation.target is not None:
+        result.insert(1, (str(explanation.target["kind"]), str(explanation.target["words"])))
     return result + [("note", note) for note in explanation.notes]
 
 
@@ -116,9 +120,17 @@ def _lines(explanation: Record, contour: pictures.Contour) -> Iterator[tuple[Wei
 
 def short_title(explanation: Record) -> str:
     """Return the label in words, the first one where its name lists several."""
-    if explanation.name is None:
+    if explanation.name is None or explanation.target is not None:
         return explanation.title
     return f"{explanation.name.split(',')[0]} ({explanation.label})"
+
+
+def mark_of(explanation: Record) -> tuple[float, float, float, float] | None:
+    """Return the box of a target, x0, y0, x1, y1 in the photograph's pixels; None where it has none."""
+    box = (explanation.target or {}).get("box")
+    if box is None:
+        return None
+    return float(box["left"]), float(box["top"]), float(box["right"]), float(box["bottom"])
 
 
 def outcome_text(explanation: Record) -> str:
@@ -183,8 +195,9 @@ def notebook_sheet(explanation: Record) -> Image.Image:
 def _pictures(explanation: Record) -> list[tuple[Image.Image, str]]:
     photo, placement, kept = explanation.photo, explanation.placement, explanation.kept
     levels = [level.kept for level in explanation.levels]
-    overlay = pictures.overlay(photo, placement, explanation.heatmap, kept, levels=levels)
-    shown = pictures.picture(photo, placement, kept, levels=levels)
+    mark = mark_of(explanation)
+    overlay = pictures.overlay(photo, placement, explanation.heatmap, kept, levels=levels, mark=mark)
+    shown = pictures.picture(photo, placement, kept, levels=levels, mark=mark)
     return [
         (overlay, "responsibility, hottest in yellow; the explanation outlined"),
         (shown, "the explanation: what suffices for the label"),

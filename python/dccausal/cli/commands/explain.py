@@ -23,7 +23,7 @@ from dccausal.cli.failures import (
     describe_error,
     exit_code_of,
 )
-from dccausal.cli.loading import explain_options, load_classifier
+from dccausal.cli.loading import explain_options, load_model, read_subject
 from dccausal.cli.once import name_of, read_streams
 from dccausal.cli.options.common import DRAWING
 from dccausal.cli.terminal import Terminal
@@ -40,6 +40,8 @@ from dccausal.runs.images import plan_folders
 
 if TYPE_CHECKING:
     from dccausal.explanation.explanation import Explanation
+
+_ANY_SIZE = (64, 64)  # of an image, where a model leaves it open
 
 
 def explain_command(**options: Any) -> int:
@@ -131,9 +133,12 @@ class CommandRun:
             else:
                 readable.append((image, folder))
         if readable:
-            self._classifier = load_classifier(options, self._terminal)
-            self._classifier.resolve_label(options["target"])
-            make_baseline(self._given["baseline"], np.zeros((*self._classifier.size, 3), dtype=np.uint8))
+            subject = read_subject(options)
+            self._classifier = load_model(options, self._terminal, subject)
+            if subject is None:
+                self._classifier.resolve_label(options["target"])
+            size = self._classifier.size or _ANY_SIZE
+            make_baseline(self._given["baseline"], np.zeros((*size, 3), dtype=np.uint8))
         return readable
 
     def explain_all(self, todo: Sequence[tuple[str, Path]]) -> None:

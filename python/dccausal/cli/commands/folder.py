@@ -14,7 +14,7 @@ from dccausal._shared.text import duration, printable
 from dccausal.cli.failures import FINE, INTERRUPTED, Interrupts, code_of, describe_error
 from dccausal.cli.loading import explain_options, load_classifier, open_classifier
 from dccausal.cli.once import is_stream
-from dccausal.cli.options.common import DRAWING, RUN
+from dccausal.cli.options.common import DRAWING, RUN, TARGET
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OutputError
@@ -41,6 +41,12 @@ def run_command(**options: Any) -> int:
     out, resume, retry = Path(options["out"]), options["resume"], options["retry"]
     drawing = {option.name: options[option.name] for option in DRAWING}
     _refuse_streams(options["images"])
+    for option in TARGET:
+        if options[option.name] is not None:
+            raise InputError(
+                f"--{option.name} was given for a folder; in a run labels are explained, and single photographs are "
+                "needed for other targets"
+            )
     given = explain_options(options)
     check_run(out, resume=resume, retry=retry, drawing=drawing, options=given)
     if options["table"] is not None:

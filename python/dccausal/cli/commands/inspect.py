@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dccausal._shared.json import json_text
 from dccausal._shared.text import printable, score_text
 from dccausal.cli.loading import count_classes, open_classifier
+from dccausal.cli.model_card import recognised, show_model
 from dccausal.cli.terminal import Terminal
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.preprocess import PRESETS
@@ -29,10 +30,15 @@ _N_NAMES = 3
 def inspect_command(**options: Any) -> int:
     """Print what is understood of ``model``; return the exit code."""
     terminal = Terminal(is_json=options["json"], is_debug=options["debug"])
-    photo = None if options["check"] is None else load_photo(options["check"])
+    image = options["image"] if options["check"] is None else options["check"]
+    photo = None if image is None else load_photo(image)
+    model = recognised(options)
+    if model is not None:
+        terminal.result(show_model(model, photo, image, is_json=options["json"]))
+        return 0
     classifier = open_classifier(options)
     if photo is not None and classifier.preprocess.stretch:
-        photo = load_photo(options["check"], stretch=True)
+        photo = load_photo(image, stretch=True)
     candidates = [] if photo is None else check_photo(classifier, photo)
     speed = []
     if options["speed"] is not False:
@@ -43,7 +49,7 @@ def inspect_command(**options: Any) -> int:
         return 0
     terminal.result(text(classifier, providers, speed))
     if candidates:
-        _write_table(candidates, options["check"], has_names=classifier.names is not None)
+        _write_table(candidates, image, has_names=classifier.names is not None)
     return 0
 
 

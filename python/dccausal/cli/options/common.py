@@ -88,6 +88,17 @@ MODEL = (
     ),
 )
 
+# What is to be explained where that is no label; the library has them as ``targets``.
+TARGET = (
+    CliOption(
+        "box",
+        str,
+        "Explain a box of a detector: its number as inspect MODEL IMAGE lists it, or its corners in the photograph.",
+        "Explanation",
+        "N|X0,Y0,X1,Y1",
+    ),
+)
+
 
 def _flag(name: str, default: Any, meaning: Meaning) -> CliOption:
     """Return an option of ``explain`` as the command line has it."""

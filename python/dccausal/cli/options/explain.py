@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dccausal.cli.options.common import DRAWING, EXPLANATION, JSON, MODEL, OUTPUT, RUN, RUNNING, out
+from dccausal.cli.options.common import DRAWING, EXPLANATION, JSON, MODEL, OUTPUT, RUN, RUNNING, TARGET, out
 from dccausal.cli.options.option import Argument, Declared
 
 COMMAND = Declared(
     name="explain",
     help="Explain what a model says about photographs.",
     options=(
-        *(*MODEL, *EXPLANATION, *RUNNING, out("explanations", "Folder of the results.")),
+        *(*MODEL, *TARGET, *EXPLANATION, *RUNNING, out("explanations", "Folder of the results.")),
         *(*RUN, *DRAWING, JSON, *OUTPUT),
     ),
     argument=Argument(

@@ -26,4 +26,9 @@ COMMAND = Declared(
         *(_CHECK, _SPEED, _JSON, OUTPUT[-1]),
     ),
     argument=Argument("model", "MODEL", "ONNX file."),
+    second=Argument(
+        "image",
+        "[IMAGE]",
+        "Photograph: the boxes or regions that the model sees in it, numbered; or its best labels.",
+    ),
 )

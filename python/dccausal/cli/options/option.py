@@ -95,6 +95,8 @@ class Declared:
         All options but ``--config``, which every command has.
     argument
         The positional argument, if there is one.
+    second
+        Another one that may be left out.
 
     """
 
@@ -102,4 +104,5 @@ class Declared:
     help: str
     options: tuple[CliOption, ...]
     argument: Argument | None = None
+    second: Argument | None = None
     epilog: str | None = None

@@ -39,6 +39,11 @@ def give_signature(command: Command, declared: Declared) -> Command:
         )
         kind: Any = list[str] if declared.argument.is_list else str
         parameters.append(_parameter(declared.argument.name, kind, argument))
+    if declared.second is not None:
+        second = typer.Argument(
+            None, help=declared.second.help, metavar=declared.second.metavar, show_default=False
+        )
+        parameters.append(_parameter(declared.second.name, str | None, second))
     own = declared.options
     for option in (*own, CONFIG):
         has_default = option.kind is not bool and option.default is not None

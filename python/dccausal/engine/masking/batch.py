@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal.engine.whole_images import WholeImages
+from dccausal.errors import ClassifierError
 from dccausal.targets import Target
+from dccausal.targets.answers import rows_of
 
 Asked = _core.Batch | WholeImages
 Verdicts = tuple[NDArray[np.bool_], NDArray[np.float32]]
-# Scores or labels on whole images, verdicts on masked ones.
-Answer = NDArray[Any] | Verdicts
+# The answer itself on whole images (scores, labels, boxes, ...), verdicts on masked ones.
+Answer = Any
 
 
 def wants_scores(asked: Asked) -> TypeGuard[WholeImages]:
@@ -50,7 +52,7 @@ class Rows(NamedTuple):
     start
         The first of the rows that they fill.
     target
-        The label that they are about.
+        What they are about.
 
     """
 
@@ -75,3 +77,29 @@ class MaskedBatch(Protocol):
     def answer(self, parts: Sequence[Rows]) -> list[Answer]:
         """Have the classifier answer some neighbouring parts of the batch that was made last."""
         ...
+
+
+def shared(answer: Any, parts: list[tuple[Rows, slice]]) -> list[Answer]:
+    """
+    Return each part's share of an answer: as it is for whole images, judged by the part's target for masked ones.
+
+    Raises
+    ------
+    ClassifierError
+        If a target's score is not finite.
+
+    """
+    answers: list[Answer] = []
+    for rows, own in parts:
+        share = rows_of(answer, own)
+        if wants_scores(rows.asked):
+            answers.append(share)
+            continue
+        is_passing, scores = rows.target.judge(share)
+        if not np.isfinite(scores).all():
+            raise ClassifierError(
+                f"the model returned NaN or infinite numbers for {int((~np.isfinite(scores)).sum())} of {len(scores)} "
+                "images; finite ones are needed"
+            )
+        answers.append((is_passing, scores))
+    return answers

@@ -1,4 +1,4 @@
-"""When a masked image still gives the target label."""
+"""A label as the target: the classifier still gives it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
-class Target:
+class LabelTarget:
     """
     The label to explain, and the rule by which an answer is read as passing.
 
@@ -59,6 +59,10 @@ class Target:
         is_passing = scores >= self.least if self.top_k is None else ranks <= self.top_k
         return is_passing, np.ascontiguousarray(scores, dtype=np.float32)
 
+    def to_dict(self) -> None:
+        """Return nothing: results have the label anyway."""
+        return
+
 
 def choose_target(
     answer: NDArray[Any],
@@ -68,7 +72,7 @@ def choose_target(
     multi_label: bool,
     needs_scores: bool,
     threshold: float | None = None,
-) -> Target:
+) -> LabelTarget:
     """
     Fix the label to explain from the answer on the intact image (one row).
 
@@ -111,7 +115,7 @@ def choose_target(
     score = float(answer[0, label])
     least = _THRESHOLD if threshold is None else threshold
     if multi_label and top_k is None and score >= least:
-        return Target(label, None, score, least)
+        return LabelTarget(label, None, score, least)
     rank = int(rank_of(answer[:1], label)[0])
     if top_k is not None and rank > top_k:
         raise OptionError(
@@ -119,7 +123,7 @@ def choose_target(
             f"top_k={rank} or another target is needed"
         )
     if top_k is not None:
-        return Target(label, top_k, score)
+        return LabelTarget(label, top_k, score)
     if rank >= n_classes:
         return _by_own_score(label, score, f"the last of {n_classes}")
     note = None
@@ -130,27 +134,27 @@ def choose_target(
         )
     elif multi_label:
         note = f"No label reaches {least:g} on this image; the best counts as given while it stays the best."
-    return Target(label, rank, score, note=note)
+    return LabelTarget(label, rank, score, note=note)
 
 
-def _choose_yes_or_no(scores: NDArray[Any], target: int | None, threshold: float) -> Target:
+def _choose_yes_or_no(scores: NDArray[Any], target: int | None, threshold: float) -> LabelTarget:
     """Return the target of two columns [1 - p, p], of which the second counts from the threshold on."""
     label = int(scores[1] >= threshold) if target is None else target
     score, least = float(scores[label]), threshold if label else 1 - threshold
     if score >= least:
-        return Target(label, None, score, least)
+        return LabelTarget(label, None, score, least)
     return _by_own_score(label, score, f"not given, by the threshold of {threshold:g},")
 
 
-def _by_own_score(label: int, score: float, why: str) -> Target:
+def _by_own_score(label: int, score: float, why: str) -> LabelTarget:
     note = (
         f"Label {label} is {why} on this image, with a score of {score:.3g}; it counts as given while its score is "
         "no less."
     )
-    return Target(label, None, score, score - _ROUNDING * max(abs(score), _ROUNDING), note)
+    return LabelTarget(label, None, score, score - _ROUNDING * max(abs(score), _ROUNDING), note)
 
 
-def _choose_by_label(label: int, target: int | None, top_k: int | None, *, needs_scores: bool) -> Target:
+def _choose_by_label(label: int, target: int | None, top_k: int | None, *, needs_scores: bool) -> LabelTarget:
     if needs_scores or (top_k is not None and top_k > 1):
         option = "min_confidence" if needs_scores else "top_k"
         raise OptionError(f"{option} was given, but the classifier returns labels only; it needs scores")
@@ -159,7 +163,7 @@ def _choose_by_label(label: int, target: int | None, top_k: int | None, *, needs
             f"target is {target}, but the classifier says {label} and gives no scores; "
             "to explain another label than the top one, scores are needed"
         )
-    return Target(label, 1, float("nan"))
+    return LabelTarget(label, 1, float("nan"))
 
 
 def rank_of(answer: NDArray[Any], label: int) -> NDArray[np.int64]:

@@ -1,0 +1,17 @@
+"""What is explained, and when an answer still gives it."""
+
+from dccausal.targets.box import Box
+from dccausal.targets.custom import Custom
+from dccausal.targets.label import LabelTarget, choose_target, rank_of
+from dccausal.targets.target import Request, Subject, Target
+
+__all__ = [
+    "Box",
+    "Custom",
+    "LabelTarget",
+    "Request",
+    "Subject",
+    "Target",
+    "choose_target",
+    "rank_of",
+]

@@ -1,0 +1,164 @@
+"""
+Boxes and a score of every label for each: DETR and its kin, and SSD's boxes before any are selected.
+
+What makes scores of the numbers, and which column is "nothing", is told by their range, their sum and the number of
+names: DETR and YOLOS have one column more than names, the last; SSD has one more, the first; RT-DETR and other newer
+ones have as many as names, each a probability of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal.targets.boxes import Candidates, Selection, from_centres
+from dccausal.targets.decoders.facts import Facts, Outputs, called, sigmoid, softmax, with_batch
+
+_THRESHOLD, _OVERLAP = 0.5, 0.45
+_RANK, _BOX = 3, 4
+_NORMALISED = 1.5
+_SUM = 0.02
+_BY_CENTRE = ("pred_boxes", "dets")
+_DETR = ("detr", "yolos", "table-transformer", "maskformer")  # of these the last column is "nothing"
+
+Activation = Literal["softmax", "sigmoid", "none"]
+Nothing = Literal["first", "last", "none"]
+
+
+@dataclass(frozen=True)
+class Queries:
+    """
+    Reads boxes, and a score of every label for each.
+
+    Attributes
+    ----------
+    boxes, scores
+        Names of the outputs.
+    activation
+        What makes probabilities of the numbers.
+    nothing
+        Where the column of "no object" or of the background is.
+    is_by_centre
+        Whether boxes are centre, width and height; else corners.
+    is_normalised
+        Whether they are shares of the image.
+    selection, family
+        As for the other decoders.
+
+    """
+
+    boxes: str
+    scores: str
+    activation: Activation
+    nothing: Nothing
+    is_by_centre: bool
+    is_normalised: bool
+    selection: Selection
+    family: str
+    gives: str = "boxes"
+    first_label: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The outputs that are read."""
+        return (self.boxes, self.scores)
+
+    def decode(self, outputs: Outputs, n: int, size: tuple[int, int]) -> Candidates:  # noqa: ARG002
+        """Return the candidates of ``n`` images."""
+        boxes = with_batch(outputs[self.boxes], _RANK).astype(np.float32)
+        scores = _activated(with_batch(outputs[self.scores], _RANK), self.activation)
+        if self.nothing == "last":
+            scores = scores[..., :-1]
+        elif self.nothing == "first":
+            scores = scores.copy() if self.first_label == 0 else scores[..., 1:]
+            if self.first_label == 0:
+                scores[..., 0] = 0
+        if self.is_by_centre:
+            boxes = from_centres(boxes)
+        if self.is_normalised:
+            boxes = boxes * np.array([size[1], size[0]] * 2, dtype=np.float32)
+        return Candidates(boxes, np.ascontiguousarray(scores), self.selection)
+
+
+def queries(facts: Facts) -> Queries | None:
+    """Return the decoder of boxes with a score of every label; None where there are none."""
+    outputs = facts.outputs
+    # Scores of four labels look like boxes, so what is called so comes first.
+    for name in sorted(outputs, key=lambda name: "box" not in called(name)):
+        value = outputs[name]
+        if value.dtype.kind != "f" or value.ndim not in (2, 3) or value.shape[-1] != _BOX:
+            continue
+        if value.ndim == 2 and "box" not in called(name):  # noqa: PLR2004  as well the scores of four classes
+            continue
+        fitting = [
+            other
+            for other, scores in outputs.items()
+            if other != name
+            and scores.dtype.kind == "f"
+            and scores.ndim == value.ndim
+            and scores.shape[:-1] == value.shape[:-1]
+            and "aux" not in called(other)
+        ]
+        named = [
+            other
+            for other in fitting
+            if any(w in called(other) for w in ("logit", "score", "label", "class"))
+        ]
+        if len(named or fitting) >= 1:
+            return _told(name, (named or fitting)[0], facts)
+    return None
+
+
+def _told(boxes: str, scores: str, facts: Facts) -> Queries:
+    numbers, corners = facts.outputs[scores], facts.outputs[boxes]
+    n_columns = numbers.shape[-1]
+    kind = str(facts.config.get("model_type", "")).lower()
+    activation, is_softmax = _activation(numbers, scores, facts)
+    nothing: Nothing = "none"
+    is_by_centre = called(boxes) in _BY_CENTRE or not _are_corners(corners)
+    if is_softmax:
+        nothing = "last" if is_by_centre else "first"
+    elif activation == "sigmoid":  # logits, of which one column may be "nothing"
+        is_detr = kind in _DETR or (not kind and facts.n_names is None and called(scores) == "pred_logits")
+        if facts.n_names == n_columns - 1 or (is_detr and facts.n_names != n_columns):
+            activation, nothing = "softmax", "last" if is_by_centre else "first"
+    first = 1 if nothing == "first" and facts.n_names == n_columns - 1 else 0
+    is_query = is_by_centre and (nothing == "last" or activation == "sigmoid")
+    overlap = None if is_query else facts.iou(_OVERLAP)
+    is_per_pair = nothing == "none" and is_query
+    if is_query:
+        family = "DETR or YOLOS" if nothing == "last" else "RT-DETR and its kin"
+    else:
+        family = "boxes with a score of every label (SSD, YOLO-NAS)"
+    chosen = Selection(facts.least(_THRESHOLD), overlap, is_per_pair=is_per_pair)
+    normal = bool(np.abs(corners).max(initial=0) <= _NORMALISED)
+    return Queries(
+        boxes, scores, activation, nothing, is_by_centre, normal, chosen, family, first_label=first
+    )
+
+
+def _activation(numbers: NDArray[Any], name: str, facts: Facts) -> tuple[Activation, bool]:
+    """Return what is still to be applied ("sigmoid" for all logits), and whether it is a softmax already."""
+    operation = facts.activations.get(name, "")
+    if operation.endswith("Softmax"):
+        return "none", True
+    if operation.endswith("Sigmoid"):
+        return "none", False
+    if numbers.size and numbers.min() >= 0 and numbers.max() <= 1 + _SUM:
+        is_softmax = numbers.shape[-1] > 1 and bool(np.abs(numbers.sum(axis=-1) - 1).max() <= _SUM)
+        return "none", is_softmax
+    return "sigmoid", False
+
+
+def _are_corners(boxes: NDArray[Any]) -> bool:
+    """Return whether boxes are corners: then none ends before it begins."""
+    return bool((boxes[..., 2:] >= boxes[..., :2] - 1e-3).mean() > 0.99)  # noqa: PLR2004
+
+
+def _activated(numbers: NDArray[Any], activation: Activation) -> NDArray[np.float32]:
+    if activation == "softmax":
+        return softmax(numbers)
+    return sigmoid(numbers) if activation == "sigmoid" else numbers.astype(np.float32)

@@ -1,0 +1,53 @@
+"""Points and boxes of a photograph in the pixels of the model's image, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    Where in a photograph the model's image lies.
+
+    Attributes
+    ----------
+    photo_size
+        (width, height) of the photograph in pixels.
+    box
+        (left, top, right, bottom) of the image in the photograph's pixels.
+    size
+        (height, width) of the image.
+
+    """
+
+    photo_size: tuple[int, int]
+    box: tuple[float, float, float, float]
+    size: tuple[int, int]
+
+    def to_image(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return boxes (..., 4) or points (..., 2) of the photograph in the image's pixels."""
+        step, start = self._steps(boxes.shape[-1])
+        moved: NDArray[np.float64] = (np.asarray(boxes, dtype=np.float64) - start) / step
+        return moved
+
+    def to_photo(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return boxes (..., 4) or points (..., 2) of the image in the photograph's pixels."""
+        step, start = self._steps(boxes.shape[-1])
+        moved: NDArray[np.float64] = np.asarray(boxes, dtype=np.float64) * step + start
+        return moved
+
+    def clipped(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return boxes (..., 4) of the photograph cut off at its edges."""
+        width, height = self.photo_size
+        cut: NDArray[np.float64] = np.clip(boxes, 0, [width, height] * (boxes.shape[-1] // 2))
+        return cut
+
+    def _steps(self, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        left, top, right, bottom = self.box
+        height, width = self.size
+        step = np.array([(right - left) / width, (bottom - top) / height] * (n // 2))
+        return step, np.array([left, top] * (n // 2))

@@ -1,0 +1,173 @@
+"""Each family's layout with numbers whose boxes are known."""
+
+import numpy as np
+import pytest
+
+from dccausal.targets.decoders.choose import find_decoder
+from dccausal.targets.decoders.facts import Facts
+from dccausal.targets.decoders.yolo import masks_of
+
+SIZE = (100, 200)  # height, width
+# Two boxes in pixels, with score and label.
+TRUTH = np.array([[20, 10, 60, 50, 0.9, 2], [120, 40, 180, 90, 0.6, 0]], np.float32)
+CENTRES = np.array([[40, 30, 40, 40], [150, 65, 60, 50]], np.float32)
+SHARES = CENTRES / np.array([200, 100, 200, 100], np.float32)
+CORNERS = TRUTH[:, :4] / np.array([200, 100, 200, 100], np.float32)
+N = 20  # places
+
+
+def logit(p):
+    return np.log(p / (1 - p))
+
+
+def scores(low=0.01, labels=3, n=N):
+    table = np.full((n, labels), low, np.float32)
+    table[4, 2], table[11, 0] = 0.9, 0.6
+    return table
+
+
+def placed(values, filler):
+    table = np.tile(np.asarray(filler, np.float32), (N, 1))
+    table[[4, 11]] = values
+    return table
+
+
+def columns(labels=3, more=0):
+    extra = np.zeros((N, more), np.float32)
+    return np.concatenate([placed(CENTRES, [5, 5, 2, 2]), scores(labels=labels), extra], axis=1).T[None]
+
+
+def rows_of_v5():
+    there = np.full((N, 1), 0.02, np.float32)
+    there[[4, 11]] = 0.95
+    return np.concatenate([placed(CENTRES, [5, 5, 2, 2]), there, scores() / there.clip(0.95)], axis=1)[None]
+
+
+def six(order, fill=3, first=0):
+    table = np.zeros((len(TRUTH) + fill, 6), np.float32)
+    table[: len(TRUTH)] = TRUTH
+    table[: len(TRUTH), 5] += first
+    return table[:, order][None]
+
+
+def seven(order):
+    return np.concatenate([np.zeros((2, 1), np.float32), TRUTH], axis=1)[:, order]
+
+
+def softmaxed(nothing):
+    table = np.full((N, 4), 1e-4, np.float32)
+    at = [i for i in range(4) if i != nothing]
+    table[:, at] = scores()
+    table[:, nothing] = 1 - table[:, at].sum(axis=1)
+    return table
+
+
+ULTRALYTICS = {"task": "detect", "stride": "32", "names": "{0: 'a', 1: 'b', 2: 'c'}"}
+NMS = {**ULTRALYTICS, "args": "{'nms': True}"}
+LISTED = {"boxes": TRUTH[:, :4], "scores": TRUTH[:, 4], "labels": TRUTH[:, 5].astype(np.int64)}
+FAMILIES = {
+    "Ultralytics": ({"output0": columns()}, ULTRALYTICS, 3),
+    "Ultralytics without metadata": ({"output0": columns()}, {}, None),
+    "Ultralytics pose": ({"output0": columns(more=6)}, {**ULTRALYTICS, "task": "pose"}, 3),
+    "Ultralytics end to end": ({"output0": six(range(6))}, {**ULTRALYTICS, "end2end": "True"}, 3),
+    "Ultralytics with NMS": ({"output0": six(range(6))}, NMS, 3),
+    "YOLOv10": ({"output0": six(range(6))}, {}, None),
+    "YOLOv5": ({"output0": rows_of_v5()}, {}, None),
+    "YOLOv7 with NMS": ({"output": seven([0, 1, 2, 3, 4, 6, 5])}, {}, None),
+    "PaddleDetection": ({"out": six([5, 4, 0, 1, 2, 3], fill=0)[0], "num": np.array([2])}, {}, None),
+    "OpenVINO": (
+        {"out": (seven([0, 6, 5, 1, 2, 3, 4]) / [1, 1, 1, 200, 100, 200, 100])[None, None]},
+        {},
+        None,
+    ),
+    "torchvision": (LISTED, {}, None),
+    "TensorFlow": (
+        {
+            "detection_boxes:0": CORNERS[None][..., [1, 0, 3, 2]],
+            "detection_classes:0": TRUTH[None, :, 5] + 1,
+            "detection_scores:0": TRUTH[None, :, 4],
+            "num_detections:0": np.array([2.0], np.float32),
+        },
+        {},
+        None,
+    ),
+    "TensorRT": (
+        {
+            "num_dets": np.array([[2]], np.int32),
+            "det_boxes": np.concatenate([TRUTH[None, :, :4], np.full((1, 3, 4), 99, np.float32)], axis=1),
+            "det_scores": np.array([[0.9, 0.6, 0.9, 0.9, 0.9]], np.float32),
+            "det_classes": np.array([[2, 0, 1, 1, 1]], np.int32),
+        },
+        {},
+        None,
+    ),
+    "DETR": (
+        {
+            "logits": np.log(softmaxed(3))[None],
+            "pred_boxes": placed(SHARES, [0.5, 0.5, 0.1, 0.1])[None],
+        },
+        {},
+        3,
+    ),
+    "RT-DETR": (
+        {"logits": logit(scores())[None], "pred_boxes": placed(SHARES, [0.5, 0.5, 0.1, 0.1])[None]},
+        {},
+        3,
+    ),
+    "SSD": ({"scores": softmaxed(0)[None], "boxes": placed(CORNERS, [0, 0, 0.1, 0.1])[None]}, {}, 3),
+    "YOLO-NAS": (
+        {"pred_bboxes": placed(TRUTH[:, :4], [0, 0, 9, 9])[None], "pred_scores": scores()[None]},
+        {},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_boxes_are_those_that_were_written(family):
+    outputs, metadata, n_names = FAMILIES[family]
+    outputs = {name: np.asarray(value, value.dtype if value.dtype.kind != "f" else np.float32)
+               for name, value in outputs.items()}  # fmt: skip
+    decoder = find_decoder(Facts(outputs, SIZE, metadata, n_names=n_names))
+    assert decoder is not None
+    answer = decoder.decode(outputs, 1, SIZE)
+    assert answer.detections() == pytest.approx(TRUTH, abs=2e-3)
+
+
+def test_a_threshold_and_an_overlap_are_followed():
+    outputs = {"output0": columns()}
+    few = find_decoder(Facts(outputs, SIZE, ULTRALYTICS, n_names=3, threshold=0.7))
+    assert len(few.decode(outputs, 1, SIZE).detections()) == 1
+    doubled = columns()
+    doubled[0, :, 12] = doubled[0, :, 11] * [1.02, 1, 1, 1, 0.9, 0.9, 0.9]
+    for overlap, n in ((0.7, 2), (0.99, 3)):
+        decoder = find_decoder(Facts({"output0": doubled}, SIZE, ULTRALYTICS, n_names=3, overlap=overlap))
+        assert len(decoder.decode({"output0": doubled}, 1, SIZE).detections()) == n
+
+
+def test_a_label_of_six_is_told_from_the_sixth_coefficient():
+    outputs = {"output0": columns(more=32), "output1": np.zeros((1, 32, 25, 50), np.float32)}
+    outputs["output0"][0, 7, 4] = 1.0  # the first coefficient of the first box
+    outputs["output1"][0, 0, :, :25] = 1.0
+    outputs["output1"][0, 0, :, 25:] = -1.0
+    decoder = find_decoder(Facts(outputs, SIZE, {**ULTRALYTICS, "task": "segment"}, n_names=3))
+    answer = decoder.decode(outputs, 1, SIZE)
+    found, which = answer.selected()
+    assert found[:, :5] == pytest.approx(TRUTH[:, :5], abs=1e-3)
+    masks = masks_of(answer, which, SIZE)
+    assert masks[0].sum() == 40 * 40  # all of its box, which lies left of the middle
+    assert not masks[1].any()
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"scores": np.random.default_rng(0).random((1, 4), np.float32)},
+        {"scores": np.random.default_rng(0).random((1, 6), np.float32)},
+        {"probabilities": np.full((1, 1000), 1e-3, np.float32), "label": np.zeros(1, np.int64)},
+        {"last_hidden_state": np.random.default_rng(0).normal(size=(1, 17, 32)).astype(np.float32)},
+        {"tokens": np.random.default_rng(0).normal(size=(1, 17, 32)).astype(np.float32)},
+    ],
+)
+def test_scores_and_hidden_states_are_no_boxes(outputs):
+    assert find_decoder(Facts(outputs, SIZE), "boxes") is None
