@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dccausal import OnnxModel, load_photo
+from dccausal.targets import Similarity
 from dccausal.targets.decoders.yolo import masks_of
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "cases"
@@ -63,3 +64,51 @@ def test_masks_are_those_of_the_framework(folder):
             if i < len(picture["masks"]["first3"]):
                 at = masks[nearest].ravel()[picture["masks"]["at"]]
                 assert np.mean(at == np.array(picture["masks"]["first3"][i], bool)) > 0.95
+
+
+SEGMENTERS = [one for one in FOLDERS if "segmentation" in expected(one)["task"]]
+TOWERS = [one for one in FOLDERS if "embedding_output" in expected(one) and "prompts" in expected(one)]
+FEATURES = [one for one in FOLDERS if "cosine_to" in str(expected(one)["pictures"])]
+
+
+@pytest.mark.parametrize("folder", SEGMENTERS)
+def test_maps_are_those_of_the_framework(folder):
+    model, told = opened(folder)
+    for name, picture in told["pictures"].items():
+        photo = load_photo(PHOTOGRAPHS / name)
+        maps, _ = model.look(photo)
+        size = tuple(picture["photo_map"]["size_hw"])
+        for key, labels in (("photo_map", maps.labels(size=size)), ("logits_map", maps.labels())):
+            counts = np.bincount(labels.ravel(), minlength=maps.n_labels)
+            assert np.abs(counts - picture[key]["histogram"]).sum() <= 4
+            assert labels.ravel()[picture[key]["at"]].tolist() == picture[key]["labels"]
+
+
+@pytest.mark.parametrize("folder", TOWERS)
+def test_prompts_are_as_near_as_the_framework_says(folder):
+    model, told = opened(folder, gives="embeddings")
+    place = SHARED / "tasks" / folder
+    projection = place / "visual_projection.npy"
+    similarity = Similarity(
+        np.load(place / "text_embeds.npy"),
+        scale=told["logit_scale"],
+        bias=told.get("logit_bias"),
+        projection=np.load(projection) if projection.exists() else None,
+    )
+    for name, picture in told["pictures"].items():
+        embedding, _ = model.look(load_photo(PHOTOGRAPHS / name))
+        wanted = picture.get("sigmoid") or picture["softmax"]
+        assert similarity.read(embedding, 1)[0] == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize("folder", FEATURES)
+def test_photographs_are_as_alike_as_the_framework_says(folder):
+    model, told = opened(folder, gives="embeddings")
+    photos = {name: PHOTOGRAPHS / name for name in told["pictures"]}
+    for name, picture in told["pictures"].items():
+        if "cosine_to" not in picture:
+            continue
+        embedding, _ = model.look(load_photo(photos[name]))
+        for other, cosine in picture["cosine_to"].items():
+            like = Similarity([photos[other]]).embedded(lambda path: model.look(load_photo(path))[0][0])
+            assert like.read(embedding, 1)[0, 0] == pytest.approx(cosine, abs=1e-3)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dccausal._shared.text import shown
 from dccausal.cli.options.common import EXPLAIN
+from dccausal.cli.subjects import prompt_names, read_subject
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.options import Options
 from dccausal.errors import OptionError
@@ -16,7 +17,7 @@ from dccausal.onnx.model_classifier import ModelClassifier
 from dccausal.onnx.reading.feed import read_feed
 from dccausal.remote.address import is_address
 from dccausal.remote.classifier import RemoteClassifier
-from dccausal.targets import Box, Subject
+from dccausal.targets import Subject
 from dccausal.targets.target import Needs
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ def count_classes(classifier: ModelClassifier) -> str:
 def open_classifier(options: Mapping[str, Any]) -> ModelClassifier:
     """Return the classifier that the options name: a model in a file, or one on a server."""
     read = {**_reading(options), "output": options["output"], "scores": options["scores"]}
+    prompts = prompt_names(options)
+    if prompts is not None:
+        read["labels"] = prompts
     if is_address(options["model"]):
         _refuse_devices(options)
         return RemoteClassifier(options["model"], **read)
@@ -144,50 +148,6 @@ def _running(options: Mapping[str, Any]) -> dict[str, Any]:
         "reproducible": options.get("reproducible", False),
         "many": options.get("many", False),
     }
-
-
-def read_subject(options: Mapping[str, Any]) -> Subject | None:
-    """
-    Return what is to be explained where that is no label.
-
-    Raises
-    ------
-    OptionError
-        If it cannot be read, or several are given.
-
-    """
-    box = options.get("box")
-    if box is None:
-        return None
-    if options["target"] is not None:
-        raise OptionError(
-            f"target {shown(options['target'])} and box {shown(box)} were both given; one is needed"
-        )
-    return read_box(box)
-
-
-def read_box(text: str) -> Box:
-    """
-    Return the box of "2" or "34,20,188,201".
-
-    Raises
-    ------
-    OptionError
-        If it is neither.
-
-    """
-    parts = [part.strip() for part in text.split(",")]
-    try:
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        numbers = []
-    if len(numbers) == 1 and parts[0].isdecimal() and len(parts[0]) <= _MAX_DIGITS:
-        return Box(int(parts[0]))
-    if len(numbers) != 4:  # noqa: PLR2004
-        raise OptionError(
-            f"box is {shown(text)}; a number as inspect MODEL IMAGE lists them, or X0,Y0,X1,Y1, is needed"
-        )
-    return Box((numbers[0], numbers[1], numbers[2], numbers[3]))
 
 
 def read_size(text: str | None) -> tuple[int, int] | None:

@@ -6,11 +6,16 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dccausal._shared.json import json_text
 from dccausal._shared.text import printable
 from dccausal.cli.loading import open_model
 from dccausal.errors import ModelError, OptionError
 from dccausal.onnx.model import OnnxModel
+from dccausal.targets.frame import Frame
+from dccausal.targets.maps import LabelMaps
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,7 +56,7 @@ def show_model(model: OnnxModel, photo: Image.Image | None, image: str | None, *
         }
         return json_text(document)
     text = _text(model)
-    return text if seen is None else f"{text}\n\n{_table(seen, str(image))}"
+    return text if seen is None else f"{text}\n\n{_table(model, seen, str(image))}"
 
 
 def look(model: OnnxModel, photo: Image.Image) -> list[dict[str, Any]]:
@@ -71,7 +76,42 @@ def look(model: OnnxModel, photo: Image.Image) -> list[dict[str, Any]]:
             }
             for i, row in enumerate(found)
         ]
-    return []
+    answer, frame = model.look(photo)
+    return _regions(model, answer, frame) if model.gives == "maps" else []
+
+
+def _regions(model: OnnxModel, maps: LabelMaps, frame: Frame) -> list[dict[str, Any]]:
+    """Return the labels of a map, the largest first, with a point in each."""
+    labels, found = maps.labels(), []
+    for label in np.argsort(-np.bincount(labels.ravel(), minlength=maps.n_labels), kind="stable"):
+        region = labels == label
+        if not region.any():
+            break
+        row, column = _inner(region)
+        at = np.array([column + 0.5, row + 0.5]) * np.array(frame.size[::-1]) / np.array(labels.shape[::-1])
+        x, y = frame.to_photo(at)
+        found.append(
+            {
+                "label": int(label),
+                "name": _name(model, int(label)),
+                "score": float(maps.at(region, int(label))[1].mean()),
+                "share": float(region.mean()),
+                "point": [float(x), float(y)],
+            }
+        )
+    return found
+
+
+def _inner(region: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return a place of a region that lies well inside of it: one of the last that wearing off its border leaves."""
+    left = region
+    while True:
+        padded = np.pad(left, 1)
+        worn = left & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+        if not worn.any():
+            row, column = np.argwhere(left)[0]
+            return int(row), int(column)
+        left = worn
 
 
 def _text(model: OnnxModel) -> str:
@@ -100,9 +140,20 @@ def _text(model: OnnxModel) -> str:
     return "\n".join(lines)
 
 
-def _table(seen: list[dict[str, Any]], image: str) -> str:
+def _table(model: OnnxModel, seen: list[dict[str, Any]], image: str) -> str:
+    if model.gives == "embeddings":
+        return f"{printable(image)}: --like IMAGE or --prompts FILE says what it is compared with"
     if not seen:
         return f"{printable(image)}: the model sees nothing"
+    if model.gives == "maps":
+        width = max(len(_title(one)) for one in seen)
+        lines = [f"{printable(image)}: {len(seen)} labels; --region NAME or --region X,Y explains one"]
+        for one in seen:
+            x, y = one["point"]
+            lines.append(
+                f"  {_title(one):<{width}}  {one['share']:6.1%}  {one['score']:.3f}  at {x:.0f},{y:.0f}"
+            )
+        return "\n".join(lines)
     lines = [f"{printable(image)}: {len(seen)} boxes, in the photograph's pixels; --box N explains one"]
     width = max(len(_title(one)) for one in seen)
     for one in seen:

@@ -6,14 +6,16 @@ import os
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dccausal.classifier import Classifier
+from dccausal.classifier import Classifier, call
 from dccausal.engine.backend import Backend, CallableBackend, OnnxBackend, open_classifier
 from dccausal.engine.model_backend import ModelBackend
 from dccausal.errors import OptionError
+from dccausal.inputs.photo import read_photo
 from dccausal.onnx.model import OnnxModel
 from dccausal.onnx.model_classifier import ModelClassifier
-from dccausal.targets import Box, Subject
+from dccausal.targets import Box, Similarity, Subject
 from dccausal.targets.target import Needs
 
 _WORDS: dict[Needs, str] = {
@@ -49,14 +51,16 @@ def open_for(classifier: Any, target: Any) -> tuple[Classifier, int | str | None
                 f"the target is for {_WORDS[subject.needs]}; the model gives {_WORDS[classifier.gives]} "
                 f"({classifier.family}); OnnxModel(..., gives={subject.needs!r}) or another target is needed"
             )
-        return classifier, None, subject
+        return classifier, None, _ready(subject, classifier)
     if isinstance(classifier, str | os.PathLike):
-        return OnnxModel(classifier, gives=subject.needs), None, subject
+        model = OnnxModel(classifier, gives=subject.needs)
+        return model, None, _ready(subject, model)
     if isinstance(classifier, ModelClassifier) and subject.needs not in ("scores", "anything"):
         raise OptionError(
             f"the target is for {_WORDS[subject.needs]}; a classifier gives scores; an OnnxModel is needed"
         )
-    return open_classifier(classifier), None, subject
+    opened = open_classifier(classifier)
+    return opened, None, _ready(subject, opened)
 
 
 def subject_of(target: Any) -> Subject | None:
@@ -77,6 +81,24 @@ def subject_of(target: Any) -> Subject | None:
         )
     found: Subject = target
     return found
+
+
+def _ready(subject: Subject, model: Any) -> Subject:
+    """Return what is to be explained, with the vectors of images that it is compared with."""
+    if not isinstance(subject, Similarity) or subject.vectors is not None:
+        return subject
+
+    def embed(image: Any) -> NDArray[np.float32]:
+        photo = read_photo(image).image
+        found = (
+            model.look(photo)[0]
+            if isinstance(model, OnnxModel)
+            else call(model, np.asarray(photo, dtype=np.uint8)[None], "embeddings (N, length)")
+        )
+        vector: NDArray[np.float32] = np.asarray(found, dtype=np.float32)[0]
+        return vector
+
+    return subject.embedded(embed)
 
 
 def backend_of(classifier: Classifier, subject: Subject | None = None) -> Backend:

@@ -19,7 +19,7 @@ from dccausal.errors import OptionError
 from dccausal.explanation.caption import WIDTH, Caption, Weight, draw_strip, strip_height
 from dccausal.explanation.colormaps import COLORMAPS, colours
 from dccausal.explanation.drawing import Frame, bands, dimmed, light_levels
-from dccausal.explanation.mark import Box, draw_mark
+from dccausal.explanation.mark import Mark, draw_mark
 from dccausal.explanation.outlines import Stroke, draw_strokes, inside_tiles, smooth_paths
 from dccausal.inputs.placement import Placement
 
@@ -57,7 +57,7 @@ def overlay(
     alpha: float = 0.65,
     contour: Contour = "solid",
     caption: Caption | None = None,
-    mark: Box | None = None,
+    mark: Mark | None = None,
 ) -> Image.Image:
     """
     Draw the heatmap over the photograph, hot regions opaque and cold ones clear.
@@ -84,7 +84,7 @@ def overlay(
     caption
         Drawn below the picture; None draws none.
     mark
-        A box (x0, y0, x1, y1) of the photograph that is framed: what is explained.
+        What is explained, framed: a box (x0, y0, x1, y1) of the photograph, or bool (h, w) over the model's image.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def overlay(
         result.paste(part, box)
     _dim_unseen(result, photo, frame, _UNSEEN_LIGHT["overlay"])
     sets = [*levels, *([] if kept is None else [kept])]
-    draw_mark(result, mark, original, photo.size)
+    draw_mark(result, mark, original, placement)
     _outline(result, placement, sets, kept, contour)
     if caption is not None:
         share = (opacity / 255)[:, None]
@@ -155,7 +155,7 @@ def picture(
     levels: Sequence[Mask] = (),
     contour: Contour = "solid",
     caption: Caption | None = None,
-    mark: Box | None = None,
+    mark: Mark | None = None,
 ) -> Image.Image:
     """
     Show the explanation: kept pixels as they are, within an outline, the rest grey and dark.
@@ -175,7 +175,7 @@ def picture(
     caption
         Drawn below the picture; None draws none.
     mark
-        A box (x0, y0, x1, y1) of the photograph that is framed: what is explained.
+        What is explained, framed: a box (x0, y0, x1, y1) of the photograph, or bool (h, w) over the model's image.
 
     Returns
     -------
@@ -199,7 +199,7 @@ def picture(
     for box, inside in inside_tiles(photo.size, smooth_paths(kept, placement)):
         result.paste(photo.crop(box), box, inside)
     _dim_unseen(result, photo, frame, _UNSEEN_LIGHT["picture"])
-    draw_mark(result, mark, original, photo.size)
+    draw_mark(result, mark, original, placement)
     _outline(result, placement, [*levels, kept], kept, contour, _SLIM)
     if caption is not None:
         draw_strip(result, caption, _unit(photo.size), widths=_widths(photo.size, _SLIM))

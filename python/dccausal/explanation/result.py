@@ -80,7 +80,7 @@ def result_document(explanation: Record) -> dict[str, Any]:
         "outcome": explanation.outcome,
         "label": explanation.label,
         "name": explanation.name,
-        "target": explanation.target,
+        "target": _target(explanation.target),
         "score": explanation.score,
         "explanation_score": explanation.explanation_score,
         "size": explanation.size,
@@ -103,6 +103,14 @@ def result_document(explanation: Record) -> dict[str, Any]:
     }
     plain: dict[str, Any] = _plain(document)
     return plain
+
+
+def _target(target: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a target with its mask as run lengths."""
+    if target is None or "mask" not in target:
+        return target
+    rest = {key: value for key, value in target.items() if key != "mask"}
+    return {**rest, "mask_rle": coco_rle(target["mask"])}
 
 
 def _level(level: Level) -> dict[str, Any]:

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING
 from dccausal._shared.text import brief_score, percent, printable, score_text
 from dccausal.explanation import pictures
 from dccausal.explanation.caption import Caption, Weight
+from dccausal.explanation.mark import Mark
 from dccausal.explanation.sheet import contact_sheet, fit_width
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from dccausal.explanation.record import Level, Record
@@ -68,7 +71,7 @@ def rows(explanation: Record) -> list[tuple[str, str]]:
         sizes = (f"{level_name(level.confidence)}: {percent(level.size)}" for level in explanation.levels)
         result.insert(2, ("levels", ", ".join(sizes)))
     if explanation.target is not None:
-        result.insert(1, (str(explanation.target["kind"]), str(explanation.target["words"])))
+        result.insert(1, ("target", str(explanation.target["words"])))
     return result + [("note", note) for note in explanation.notes]
 
 
@@ -125,9 +128,13 @@ def short_title(explanation: Record) -> str:
     return f"{explanation.name.split(',')[0]} ({explanation.label})"
 
 
-def mark_of(explanation: Record) -> tuple[float, float, float, float] | None:
-    """Return the box of a target, x0, y0, x1, y1 in the photograph's pixels; None where it has none."""
-    box = (explanation.target or {}).get("box")
+def mark_of(explanation: Record) -> Mark | None:
+    """Return the box of a target, in the photograph's pixels, or the mask of a region; None where it has neither."""
+    target = explanation.target or {}
+    if "mask" in target:
+        mask: NDArray[np.bool_] = target["mask"]
+        return mask
+    box = target.get("box")
     if box is None:
         return None
     return float(box["left"]), float(box["top"]), float(box["right"]), float(box["bottom"])

@@ -23,9 +23,10 @@ from dccausal.cli.failures import (
     describe_error,
     exit_code_of,
 )
-from dccausal.cli.loading import explain_options, load_model, read_subject
+from dccausal.cli.loading import explain_options, load_model
 from dccausal.cli.once import name_of, read_streams
 from dccausal.cli.options.common import DRAWING
+from dccausal.cli.subjects import read_subject
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.explain import explain
 from dccausal.errors import (

@@ -97,6 +97,38 @@ TARGET = (
         "Explanation",
         "N|X0,Y0,X1,Y1",
     ),
+    CliOption(
+        "region",
+        str,
+        "Explain a region of a segmenter: all of a label, or what hangs together at a point of the photograph.",
+        "Explanation",
+        "NAME|X,Y",
+    ),
+    CliOption(
+        "like", str, "Explain why the photograph is like this one, by its embedding.", "Explanation", "IMAGE"
+    ),
+    CliOption(
+        "prompts",
+        str,
+        "Explain which prompt the photograph is nearest to: their vectors (.npy) for an image tower; or a text file, a "
+        "prompt a line, for a model with both towers whose tokens are given by --feed.",
+        "Explanation",
+        "FILE",
+    ),
+    CliOption(
+        "prompt_scale",
+        str,
+        "By what cosines with prompts are multiplied, 100 by default; with a bias each has a probability of its own.",
+        "Explanation",
+        "SCALE[,BIAS]",
+    ),
+    CliOption(
+        "projection",
+        str,
+        "Matrix that brings the embedding into the references' space, where the model leaves it out.",
+        "Explanation",
+        "FILE.npy",
+    ),
 )
 
 

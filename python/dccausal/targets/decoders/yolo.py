@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dccausal.targets.boxes import Candidates, Selection, from_centres
 from dccausal.targets.decoders.facts import Facts, Outputs, called, with_batch
+from dccausal.targets.resize import resized
 
 # As Ultralytics and YOLOv5 select where nothing else is asked for.
 _THRESHOLD, _OVERLAP, _OVERLAP_V5 = 0.25, 0.7, 0.45
@@ -126,23 +127,6 @@ def masks_of(answer: Candidates, which: NDArray[np.int64], size: tuple[int, int]
     x0, y0, x1, y1 = (side[:, None, None] for side in answer.boxes[0][which].T)
     inside: NDArray[np.bool_] = masks & (xs >= x0) & (xs < x1) & (ys >= y0) & (ys < y1)
     return inside
-
-
-def resized(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return maps (..., h, w) brought to (height, width) linearly between the centres of pixels, not antialiased."""
-    for axis, side in zip((-2, -1), size, strict=True):
-        n = maps.shape[axis]
-        if n == side:
-            continue
-        at = np.clip((np.arange(side) + 0.5) * (n / side) - 0.5, 0, n - 1)
-        before = np.floor(at).astype(np.int64)
-        after = np.minimum(before + 1, n - 1)
-        share = (at - before).astype(np.float32)
-        if axis == -2:  # noqa: PLR2004
-            share = share[:, None]
-        low = np.take(maps, before, axis)
-        maps = low + share * (np.take(maps, after, axis) - low)
-    return maps
 
 
 def _is_head(value: NDArray[Any]) -> bool:

@@ -1,0 +1,98 @@
+"""Embeddings: one vector for an image, by the names that exporters give it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dccausal.targets.decoders.facts import Facts, Outputs, called, with_batch
+
+# As exporters call the vector of a whole image, the most telling first.
+_VECTORS: Sequence[str] = (
+    *("image_embeds", "image_embedding", "image_embeddings", "image_features"),
+    *(
+        "sentence_embedding",
+        "embeddings",
+        "embedding",
+        "embeds",
+        "features",
+        "feature",
+        "pooler_output",
+        "pooled",
+    ),
+)
+_TOKENS: Sequence[str] = ("last_hidden_state", "hidden_states", "tokens", "hidden_state")
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """
+    Reads one output as a vector for each image.
+
+    Attributes
+    ----------
+    output
+        Its name.
+    how
+        "vector"; "first token" of a transformer's tokens; "mean" over places of a convolutional network.
+    family
+        Which exports are read so.
+
+    """
+
+    output: str
+    how: str
+    family: str
+    gives: str = "embeddings"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The outputs that are read."""
+        return (self.output,)
+
+    def decode(self, outputs: Outputs, n: int, size: tuple[int, int]) -> NDArray[np.float32]:  # noqa: ARG002
+        """Return the embeddings of ``n`` images, float32 (n, length)."""
+        value = outputs[self.output].astype(np.float32)
+        if self.how == "first token":
+            return with_batch(value, 3)[:, 0]
+        if self.how == "mean":
+            mean: NDArray[np.float32] = value.reshape(n, value.shape[1], -1).mean(axis=2, dtype=np.float32)
+            return mean
+        return value.reshape(n, -1)
+
+
+def embedding(facts: Facts, *, is_wanted: bool = False) -> Embedding | None:
+    """
+    Return the decoder of an embedding; None where there is none.
+
+    ``is_wanted`` takes an output without a telling name too.
+    """
+    named = {called(name): name for name, value in facts.outputs.items() if value.dtype.kind == "f"}
+    if "logits_per_image" in named and not is_wanted:
+        return None
+    for word in _VECTORS:
+        if word in named and _is_vector(facts.outputs[named[word]]):
+            return Embedding(named[word], "vector", f"the vector {named[word]}")
+    for word in _TOKENS:
+        if word in named and facts.outputs[named[word]].ndim == 3:  # noqa: PLR2004
+            return Embedding(named[word], "first token", f"the first token of {named[word]}")
+    return _any_vector(facts, list(named.values())) if is_wanted else None
+
+
+def _any_vector(facts: Facts, names: Sequence[str]) -> Embedding | None:
+    for name in names:
+        value = facts.outputs[name]
+        if _is_vector(value):
+            return Embedding(name, "vector", f"the vector {name}")
+        if value.ndim == 4:  # noqa: PLR2004
+            return Embedding(name, "mean", f"the mean of {name} over its places")
+    return None
+
+
+def _is_vector(value: NDArray[np.generic]) -> bool:
+    return (
+        value.ndim >= 1 and value.size > 1 and sum(side > 1 for side in value.shape[1:] or value.shape) == 1
+    )
