@@ -87,6 +87,43 @@ class TestKeras:
         assert (out / "result.json").is_file()
 
 
+class TestCompositionalNet:
+    NETWORK = """
+import torch
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        red = x[:, 0, 8:16, 8:16].mean(dim=(1, 2))
+        return torch.stack([torch.zeros_like(red), 4 * red], dim=1), x
+
+def load():
+    return Net()
+"""
+
+    def test_what_is_missing_is_told(self, tmp_path):
+        if importlib.util.find_spec("torch") is not None:
+            pytest.skip("PyTorch is installed")
+        done = run("compositional_net", tmp_path / "photo.png", "net.py:load")
+        assert done.returncode == 2
+        assert done.stderr == "error: this example needs PyTorch: pip install torch\n"
+
+    def test_the_file_of_the_network_has_to_be_there(self, tmp_path):
+        with pytest.raises(SystemExit, match=r"FILE\.py:FUNCTION is needed"):
+            load("compositional_net").load_network(f"{tmp_path}/net.py:load")
+
+    def test_a_network_that_returns_more_than_scores(self, tmp_path):
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+        (tmp_path / "net.py").write_text(self.NETWORK)
+        photo = np.zeros((32, 32, 3), np.uint8)
+        photo[8:16, 8:16, 0] = 255
+        Image.fromarray(photo).save(tmp_path / "photo.png")
+        place, out = f"{tmp_path}/net.py:load", tmp_path / "out"
+        done = run("compositional_net", tmp_path / "photo.png", place, "--size", 32, "--out", out)
+        assert done.returncode == 0, done.stderr
+        kept = np.asarray(Image.open(out / "kept.png")) > 0
+        assert kept[8:16, 8:16].any()
+
+
 class TestRemote:
     @pytest.fixture
     def server(self, planted):

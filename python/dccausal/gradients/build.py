@@ -8,6 +8,7 @@ from typing import Any
 from dccausal.errors import OptionError
 from dccausal.gradients.backward import assemble, check_rules, find_active, write_backward
 from dccausal.gradients.guided import GUIDED_BOOK, check_guided
+from dccausal.gradients.pads import fold_pads
 from dccausal.gradients.rules import GRADIENT, RuleBook
 from dccausal.gradients.sample import take_sample
 from dccausal.gradients.source import Explained, inner_name, read_source
@@ -76,6 +77,7 @@ def gradient_model(
     if not book.stops:
         check_rules(source, book, find_active(source, [start]))
     sample = take_sample(source, size)
+    fold_pads(source, sample, start)
     if book is GUIDED_BOOK:
         check_guided(source, sample)
     backward = write_backward(source, sample, book, [start])

@@ -168,9 +168,23 @@ class Tape:
             return self.constant([n])
         return self.op("Gather", self.shape_of(name), self.constant([axis % self.rank(name)]), axis=0)
 
-    def reshape_like(self, tensor: str, name: str) -> str:
-        """Return a tensor in the shape of one of the forward pass."""
+    def reshape_like(self, tensor: str, name: str, of: str = "") -> str:
+        """
+        Return a tensor in the shape of one of the forward pass.
+
+        ``of`` names one that has the tensor's own shape. Where only the number of images is open in both, it is copied
+        rather than worked out, so that a runtime still knows that gradients and activations have it in common.
+        """
+        if of and self.has_open_rows(name) and self.has_open_rows(of):
+            rest, own = self.shape(name)[1:], self.shape(of)[1:]
+            if math.prod(n or 0 for n in rest) == math.prod(n or 0 for n in own) > 0:
+                return self.op("Reshape", tensor, self.constant([0, *rest]))
         return self.op("Reshape", tensor, self._target_shape(name))
+
+    def has_open_rows(self, name: str) -> bool:
+        """Whether the number of images, and nothing else, is open in a tensor's shape."""
+        shape = self.shape(name)
+        return len(shape) > 1 and shape[0] is None and None not in shape[1:]
 
     def _target_shape(self, name: str) -> str:
         shape = self.shape(name)
@@ -185,8 +199,14 @@ class Tape:
         zero = numpy_helper.from_array(np.zeros(1, self.float_dtype(name)))
         return self.op("ConstantOfShape", self.shape_of(name), value=zero)
 
-    def expand_like(self, tensor: str, name: str) -> str:
-        """Return a tensor, broadcast to the shape of one of the forward pass."""
+    def expand_like(self, tensor: str, name: str, *, has_rows: bool = False) -> str:
+        """
+        Return a tensor, broadcast to the shape of one of the forward pass.
+
+        ``has_rows`` says that it has as many rows already, so that they need not be counted.
+        """
+        if has_rows and self.has_open_rows(name):
+            return self.op("Expand", tensor, self.constant([1, *self.shape(name)[1:]]))
         return self.op("Expand", tensor, self.shape_of(name))
 
     def cast(self, tensor: str, like: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal.errors import ClassifierError, OptionError
+from dccausal.gradients.buffers import Buffers, Device
 from dccausal.gradients.build import GRADIENT_BOOK, gradient_model
 from dccausal.gradients.guided import GUIDED_BOOK
 from dccausal.gradients.layers import Layer, find_layer, named_layer
@@ -59,6 +60,9 @@ class WhiteBox:
         Images a run; None for all at once.
     open_session
         Makes an ONNX Runtime session of a model's bytes; by default one on the CPU.
+    device
+        ONNX Runtime's name and number of a device in whose memory images are to be kept in buffers of a fixed size,
+        such as ("cuda", 0); None where every run brings its own.
 
     """
 
@@ -71,12 +75,15 @@ class WhiteBox:
         size: tuple[int, int] | None = None,
         rows: int | None = None,
         open_session: Callable[[bytes], Any] | None = None,
+        device: Device | None = None,
     ) -> None:
         """Take note; nothing is built yet."""
         self._model, self._rows = model, rows
         self._names: dict[str, Any] = {"image": image, "output": output, "size": size}
         self._open = open_session or _open_on_cpu
         self._sessions: dict[object, Any] = {}
+        self._device = device
+        self._buffers: dict[int, Buffers] = {}
         self._layers: dict[str | None, Layer] = {}
 
     def gradient(
@@ -168,12 +175,26 @@ class WhiteBox:
                 target: _filled(asked[start : start + step], step, first),
             }
             try:
-                outputs = session.run(["logits", *wanted], feed)
+                outputs = self._outputs(session, feed, ["logits", *wanted], step)
             except Exception as error:
                 raise ClassifierError(f"the gradient could not be computed: {error}") from error
             parts.append([output[: len(rows)] for output in outputs])
         joined = [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
         return Answer(joined[0], joined[1], joined[2] if len(joined) > 2 else None)  # noqa: PLR2004
+
+    def _outputs(
+        self, session: Any, feed: Mapping[str, NDArray[Any]], wanted: list[str], step: int
+    ) -> list[NDArray[Any]]:
+        """Run a session, from buffers on the device where there are to be any."""
+        if self._device is None:
+            outputs: list[NDArray[Any]] = session.run(wanted, feed)
+            return outputs
+        images, targets = feed.values()
+        buffers = self._buffers.get(id(session))
+        if buffers is None or not buffers.holds(len(images), images.shape[1:]):
+            buffers = Buffers(session, images.shape[1:], max(step, len(images)), self._device)
+            self._buffers[id(session)] = buffers
+        return buffers.run(images, targets, wanted)
 
 
 def _filled(rows: NDArray[Any], step: int, first: object) -> NDArray[Any]:

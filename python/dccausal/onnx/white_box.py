@@ -19,6 +19,7 @@ def open_white_box(runner: Runner) -> WhiteBox:
     """
     Return what computes the gradients of a classifier's model, on the device that the classifier runs on.
 
+    Where masked images are made on the device, images are kept in buffers there too.
     Nothing is built before it is asked for. A model whose fixed batch was freed is freed here as well.
     """
     reading, opened = runner.reading, runner.opened
@@ -33,6 +34,7 @@ def open_white_box(runner: Runner) -> WhiteBox:
         size=reading.size,
         rows=runner.rows,
         open_session=open_on_device,
+        device=runner.bound_device,
     )
 
 

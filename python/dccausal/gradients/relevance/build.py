@@ -6,6 +6,7 @@ import os
 from typing import Any, Literal
 
 from dccausal.gradients.backward import assemble, write_backward
+from dccausal.gradients.pads import fold_pads
 from dccausal.gradients.relevance.graph import Forward, fold_batch_norms
 from dccausal.gradients.relevance.lrp import Lrp, LrpRules
 from dccausal.gradients.relevance.rap import Rap
@@ -46,9 +47,11 @@ def relevance_model(
     source = read_source(model, image=image, output=output)
     fold_batch_norms(source)
     _in_order(source)
+    sample = take_sample(source, size)
+    fold_pads(source, sample)
     forward = Forward(source)
     book = Rap(forward).book() if rules == "rap" else Lrp(forward, rules or LrpRules()).book()
-    backward = write_backward(source, take_sample(source, size), book, [source.image], weigh=True)
+    backward = write_backward(source, sample, book, [source.image], weigh=True)
     return assemble(
         backward,
         {"logits": (backward.logits, ""), "relevance": (backward.handed[source.image], source.image)},

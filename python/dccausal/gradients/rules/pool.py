@@ -92,7 +92,8 @@ def _as_conv(node: Node, pads: list[int]) -> dict[str, object]:
 @rule("GlobalAveragePool")
 def _global_average_pool(tape: Tape, node: Node, g: str) -> str:
     x = node.inputs[0]
-    return tape.expand_like(tape.op("Mul", g, one_over(tape, x, range(2, tape.rank(x)))), x)
+    shared = tape.op("Mul", g, one_over(tape, x, range(2, tape.rank(x))))
+    return tape.expand_like(shared, x, has_rows=True)
 
 
 def one_over(tape: Tape, name: str, axes: range | list[int]) -> str:

@@ -29,7 +29,8 @@ def kept(tape: Tape, node: Node, tensor: str, axes: list[int]) -> str:
 @rule("ReduceSum")
 def _sum(tape: Tape, node: Node, g: str) -> str:
     axes = axes_of(tape, node)
-    return tape.expand_like(kept(tape, node, g, axes), node.inputs[0]) if axes else g
+    x, is_whole = node.inputs[0], 0 in axes
+    return tape.expand_like(kept(tape, node, g, axes), x, has_rows=not is_whole) if axes else g
 
 
 @rule("ReduceMean")
@@ -38,7 +39,7 @@ def _mean(tape: Tape, node: Node, g: str) -> str:
     if not axes:
         return g
     share = tape.op("Mul", kept(tape, node, g, axes), one_over(tape, x, axes))
-    return tape.expand_like(share, x)
+    return tape.expand_like(share, x, has_rows=0 not in axes)
 
 
 @rule("ReduceMax", "ReduceMin")

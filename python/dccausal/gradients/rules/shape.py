@@ -14,7 +14,7 @@ from dccausal.gradients.tape import Tape
 
 @rule("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def _reshape(tape: Tape, node: Node, g: str) -> str:
-    return tape.reshape_like(g, node.inputs[0])
+    return tape.reshape_like(g, node.inputs[0], of=node.outputs[0])
 
 
 @rule("Transpose")
