@@ -25,7 +25,14 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-SQUASH = HERE / "record" / "quality-2026-11-28" / "squash.json"
+EARLIER = HERE / "record" / "quality-2026-11-28"
+SQUASH = EARLIER / "squash.json"
+# Of the earlier record, the methods on which nothing has changed; their sizes were on another lattice.
+KEPT = {
+    "photobombing-grey.csv": ("rise:masks=4000", "rex"),
+    "kernel-shap.csv": ("kernel-shap", "occlusion"),
+    "comparison.csv": ("dc-causal-paper", "sbfl-ochiai"),
+}
 SEED = 5
 WHITE_BOX = "rap,lrp,integrated-gradients,guided-backprop"
 
@@ -45,11 +52,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Part:
-    """Some methods on so many photographs."""
+    """Some methods on so many photographs; on those of an earlier record where ``among`` names one."""
 
     data: str
     methods: str
     n: int
+    among: str = ""
 
 
 _HALF = 128 / 255
@@ -75,10 +83,12 @@ DATA = {
     "compositional": Data("digits", "occlusions.csv", "compositional.onnx", baseline="black"),
 }
 DIGITS = ("ordinary", "compositional")
-_DIGITS = f"dc-causal,dc-causal-fast,dc-causal-paper,sbfl-ochiai,rise:masks=4000,{WHITE_BOX}"
+_QUICK = f"dc-causal,dc-causal-fast,{WHITE_BOX}"
+_SLOW = "dc-causal-paper,sbfl-ochiai,rise:masks=4000"
 _SMALL_MASKS = "extremal:cell=3:sigma=9"
 PARTS = {
     "defaults": Part("photographs", "dc-causal,dc-causal-fast", 40),
+    "defaults-among": Part("photographs", "dc-causal", 40, among="kernel-shap.csv"),
     "white-box": Part("photographs", WHITE_BOX, 40),
     "kernel-shap": Part("photographs", "kernel-shap", 40),
     "masks": Part("photographs", "hsic,partition-shap", 40),
@@ -86,16 +96,17 @@ PARTS = {
     "sobol": Part("photographs", "sobol", 40),
     "rise": Part("photographs", "rise:masks=4000", 40),
     "extremal": Part("photographs", "extremal", 50),
-    "ordinary": Part("ordinary", _DIGITS, 100),
-    "compositional": Part("compositional", _DIGITS, 100),
+    "ordinary": Part("ordinary", _QUICK, 100),
+    "compositional": Part("compositional", _QUICK, 100),
+    "ordinary-many": Part("ordinary", _SLOW, 100),
+    "compositional-many": Part("compositional", _SLOW, 100),
     "ordinary-extremal": Part("ordinary", _SMALL_MASKS, 50),
     "compositional-extremal": Part("compositional", _SMALL_MASKS, 50),
     "pandas": Part("pandas", "dc-causal,dc-causal-fast,occlusion", 100),
     "mobilenet": Part("mobilenet", "dc-causal,dc-causal-fast,occlusion", 40),
     "squeezenet": Part("squeezenet", "dc-causal,dc-causal-fast,occlusion", 40),
 }
-# Part to do again where only the defaults have changed.
-_DEFAULTS = ("dc-causal", "dc-causal-fast")
+_FEW = 8  # photographs below which no curve is drawn
 COLUMNS = {
     "calls": ("model calls", 1, "{:,.0f}"),
     "size": ("size, %", 100, "{:.1f}"),
@@ -111,7 +122,12 @@ def command(part: Part, out: Path, options: argparse.Namespace) -> list[str]:
     """Return the command that measures a part."""
     data = DATA[part.data]
     root = options.digits if part.data in DIGITS else options.shared
-    words = [str(root / data.images), "--truth", str(root / data.truth), "--model", str(root / data.model)]
+    truth = root / data.truth
+    if part.among:
+        chosen = options.runs / f"among-{part.among}"
+        chosen.write_text(_only(truth.read_text(), (EARLIER / part.among).read_text()))
+        truth = chosen
+    words = [str(root / data.images), "--truth", str(truth), "--model", str(root / data.model)]
     if data.preprocess is not None:
         path = options.runs / f"{part.data}.json"
         path.write_text(json.dumps(data.preprocess))
@@ -163,27 +179,59 @@ def cost(options: argparse.Namespace) -> None:
         path.write_text(json.dumps(found, indent=1) + "\n")
 
 
+def _only(truth: str, record: str) -> str:
+    """Return the lines of a truth file on the photographs that a record has."""
+    files = {row["file"] for row in csv.DictReader(record.splitlines())}
+    head, *lines = truth.splitlines()
+    return "\n".join([head, *(line for line in lines if line.split(",")[0] in files)]) + "\n"
+
+
+def rows_of_earlier() -> list[Row]:
+    """Return what the earlier record has of maps and of what they took, for methods that are as they were."""
+    found = []
+    for file, methods in KEPT.items():
+        for row in csv.DictReader((EARLIER / file).read_text().splitlines()):
+            if row["method"] not in methods or row["error"]:
+                continue
+            kept: Row = {"file": row["file"], "method": row["method"], "error": None}
+            for column, text in row.items():
+                if column in ("insertion", "deletion", "calls_search"):
+                    kept[column] = float(text)
+                elif column.startswith("retained@"):
+                    kept[column] = text == "True"
+            found.append({**kept, "calls": kept["calls_search"]})
+    return found
+
+
 def rows_of(runs: Path, data: str) -> list[Row]:
     """Return the rows of all parts of a data set, numbered by photograph; of a method twice the first part's."""
     rows: list[Row] = []
+    read: list[Row] = []
     numbers: dict[str, int] = {}
     seen: set[tuple[str, str]] = set()
     for name, part in PARTS.items():
         path = runs / name / "evaluation.jsonl"
-        if part.data != data or not path.exists():
-            continue
-        for row in map(json.loads, path.read_text().splitlines()):
-            key = (row["file"], row["method"])
-            if key not in seen:
-                seen.add(key)
-                rows.append({**row, "index": numbers.setdefault(row["file"], len(numbers))})
+        if part.data == data and path.exists():
+            read += map(json.loads, path.read_text().splitlines())
+    read += rows_of_earlier() if data == "photographs" else []
+    for row in read:
+        key = (row["file"], row["method"])
+        if key not in seen:
+            seen.add(key)
+            rows.append({**row, "index": numbers.setdefault(row["file"], len(numbers))})
     return rows
 
 
 def telling(rows: Sequence[Row], data: str) -> list[Row]:
-    """Leave out digits of the label that a network gives to a blank picture: there nothing has to be seen."""
+    """
+    Return the rows that can be compared.
+
+    Photographs that the defaults have not explained are left out, and digits of the label that a network gives to a
+    blank picture: there nothing has to be seen.
+    """
     if data not in DIGITS:
-        return list(rows)
+        explained = {row["file"] for row in rows if row["method"] == "dc-causal"}
+        return [row for row in rows if row["file"] in explained]
     trivial = {row["top_label"] for row in rows if row.get("outcome") == "trivial"}
     return [row for row in rows if row.get("top_label") not in trivial and row.get("is_right") is not False]
 
@@ -211,6 +259,24 @@ def lines(rows: Sequence[Row], first: str) -> Iterator[list[str]]:
         yield line
 
 
+def differences(rows: Sequence[Row], first: str) -> Iterator[list[str]]:
+    """Yield a line a method: its mean differences to the first, on the photographs that both have."""
+    from dccausal.evaluation.table import difference_of, methods_of
+
+    for method in methods_of(rows):
+        pairs = {column: difference_of(rows, method, first, column) for column in COLUMNS}
+        if method == first or pairs["insertion"] is None:
+            continue
+        line = [method, str(pairs["insertion"].n)]
+        for column, (_, factor, form) in COLUMNS.items():
+            pair = pairs[column]
+            shown = (
+                [] if pair is None else [form.format(factor * x) for x in (pair.mean, pair.low, pair.high)]
+            )
+            line.append(f"{shown[0]} [{shown[1]}, {shown[2]}]" if shown else "-")
+        yield line
+
+
 def table(options: argparse.Namespace) -> None:
     """Write rows, tables, curves and the plot."""
     from dccausal.evaluation.table import curves_csv, markdown, methods_of, table_csv
@@ -231,6 +297,8 @@ def table(options: argparse.Namespace) -> None:
         (options.record / f"{data}-curves.csv").write_text(curves_csv(rows, methods))
         head = [data, "n", *(title for title, _, _ in COLUMNS.values())]
         text.append(markdown([head, *lines(rows, methods[0])]))
+        pairs = [["less dc-causal's", "pairs", *head[2:]], *differences(rows, methods[0])]
+        text.append(markdown(pairs) if len(pairs) > 1 else "")
     (options.record / "table.md").write_text("\n".join(text))
     print("\n".join(text))
     if options.plot is not None:
@@ -246,6 +314,7 @@ def _short(value: Any) -> Any:
 def plot(runs: Path, path: Path) -> None:
     """Draw, for each network, how many pictures keep their label by the best pixels alone (the paper's Fig. 6)."""
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     from dccausal.evaluation.measure import RETAINED
     from dccausal.evaluation.table import mean_of, methods_of
@@ -255,29 +324,30 @@ def plot(runs: Path, path: Path) -> None:
         "ordinary": "occluded digits, ordinary network",
         "compositional": "occluded digits, compositional network",
     }
-    figure = Figure(figsize=(15, 4.8), dpi=110, layout="constrained")
+    figure = Figure(figsize=(15, 5.4), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(shown), sharey=True)
-    colours: dict[str, str] = {}
+    styles: dict[str, tuple[str, str, float]] = {}
     for panel, (data, title) in zip(panels, shown.items(), strict=True):
         rows = telling(rows_of(runs, data), data)
         for method in methods_of(rows):
-            name = method.split(":")[0]
             means = [mean_of(rows, method, f"retained@{share:g}") for share in RETAINED]
-            if None in means:
+            if any(mean is None or mean.n < _FEW for mean in means):
                 continue
-            colour = colours.setdefault(name, f"C{len(colours) % 10}")
-            style = {"dc-causal": ("-", 2.6), "dc-causal-fast": ("--", 1.6)}.get(name, ("-", 1.2))
-            line, width = style if len(colours) <= 10 else (":", style[1])
+            name, n = method.split(":")[0], len(styles)
+            width = 2.8 if name == "dc-causal" else 1.3
+            colour, line, width = styles.setdefault(name, (f"C{n % 10}", "-" if n < 10 else ":", width))
             shares = [100 * share for share in RETAINED]
             kept = [100 * mean.mean for mean in means if mean is not None]
-            panel.plot(
-                shares, kept, line, color=colour, linewidth=width, marker="o", markersize=3, label=name
-            )
+            panel.plot(shares, kept, line, color=colour, linewidth=width, marker="o", markersize=3)
         panel.set(title=title, xlabel="best pixels kept, %", ylim=(0, 102))
         panel.grid(alpha=0.25, linewidth=0.6)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("pictures that keep their label, %")
-    panels[0].legend(fontsize=8, loc="lower right")
+    lines = [
+        Line2D([], [], color=colour, linestyle=line, linewidth=width, label=name)
+        for name, (colour, line, width) in styles.items()
+    ]
+    figure.legend(handles=lines, loc="outside lower center", ncols=7, frameon=False)
     figure.savefig(path)
 
 
