@@ -217,7 +217,7 @@ def work(
     asker
         Asks the classifier.
     active
-        The tasks begun and not handed out yet, oldest first; changed in lane, so that it holds after an
+        The tasks begun and not handed out yet, oldest first; changed in place, so that it holds after an
         interrupt.
     intake
         Returns the next task, None if there is none (yet). It is called where a batch has room left, with True
