@@ -53,9 +53,9 @@ class RunDisplay(BarDisplay):
         else:
             self._note_now_and_then(self._text())
 
-    def done(self, path: str) -> None:
-        """Count a photograph."""
-        self._n_done += 1
+    def done(self, path: str, n: int = 1) -> None:
+        """Count photographs, of which this is the last."""
+        self._n_done += n
         self._last = path
         if self._bar is not None:
             self._bar.update(self._task, completed=self._n_before + self._n_done, description=self._text())

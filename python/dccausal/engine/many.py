@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, Unpack, cast
@@ -53,7 +53,9 @@ def explain_many(
     Parameters
     ----------
     images
-        Photographs as ``explain`` takes them. The iterable is read as images are begun, and by this thread.
+        Photographs as ``explain`` takes them. The iterable is read as images are begun, and by this thread. An
+        iterator that has a method ``is_ready`` is asked whether its next image is there; while it is not, the images
+        that were begun go on, and it is waited for only where there is nothing else to do.
     classifier
         As for ``explain``; it is loaded once. Or several ``OnnxClassifier`` of one model on several devices:
         each gets the next batch when it has room for one, whatever image its questions are about. Where a
@@ -177,6 +179,7 @@ class _Intake:
     ) -> None:
         self._plan, self._asker, self._images, self._active, self._most = plan, asker, images, active, most
         self._n_taken = 0
+        self._is_ready: Callable[[], bool] = getattr(images, "is_ready", lambda: True)
         self._ahead: deque[Future[ImageTask]] = deque()
         self._pool = ThreadPoolExecutor(1, "dccausal-photo")
 
@@ -190,15 +193,18 @@ class _Intake:
 
     def take(self, may_wait: bool) -> ImageTask | None:  # noqa: FBT001  work() says what it is
         """Return the next task, None if there is none or it is not ready and may not be waited for."""
-        self._look_ahead()
+        self._look_ahead(may_wait=may_wait)
         if not self._ahead or not (may_wait or self._ahead[0].done()):
             return None
         task = self._ahead.popleft().result()
         self._look_ahead(n_more=1)
         return task
 
-    def _look_ahead(self, n_more: int = 0) -> None:
+    def _look_ahead(self, n_more: int = 0, *, may_wait: bool = False) -> None:
         while len(self._ahead) < _AHEAD and self._has_room(len(self._active) + len(self._ahead) + n_more):
+            is_idle = may_wait and not (self._active or self._ahead)
+            if not (is_idle or self._is_ready()):
+                return
             try:
                 image = next(self._images)
             except StopIteration:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from dccausal._shared.checks import whole_number
@@ -264,7 +264,12 @@ class OnnxClassifier(ModelClassifier, WithGradients):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what the classifier was made of: it is opened again where it is unpickled, with the same settings."""
-        return reopened, (type(self), self.runner.source, self._arguments, self.batch_size_reason)
+        return self.recipe(), ()
+
+    def recipe(self, **changes: Any) -> Callable[[], Any]:
+        """Return what opens the model again, in any process, with the same settings but for ``changes``."""
+        arguments = self._arguments | changes
+        return partial(reopened, type(self), self.runner.source, arguments, self.batch_size_reason)
 
     @property
     def composer(self) -> Composer | None:

@@ -38,7 +38,7 @@ def check_export(path: str) -> None:
     if file.suffix.lower() not in SUFFIXES:
         raise OptionError(f"table is {path!r}; a file that ends in {' or '.join(SUFFIXES)} is needed")
     if file.suffix.lower() == ".parquet":
-        _arrow()
+        require_arrow()
     check_writable(file.parent, [file.name])
 
 
@@ -61,7 +61,7 @@ def write_export(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     check_export(path)
     file = Path(path)
-    content = _parquet(rows) if file.suffix.lower() == ".parquet" else _csv(rows)
+    content = parquet_bytes(rows) if file.suffix.lower() == ".parquet" else _csv(rows)
     write_files(file.parent, {file.name: content})
 
 
@@ -75,8 +75,17 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    pa = _arrow()
+def parquet_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """
+    Return rows as a Parquet file, with every column whatever is in it.
+
+    Raises
+    ------
+    RuntimeMissingError
+        If pyarrow is not installed.
+
+    """
+    pa = require_arrow()
     import pyarrow.parquet
 
     level = pa.struct([(name, pa.string() if name == "outcome" else pa.float64()) for name in LEVEL])
@@ -100,7 +109,8 @@ def _text(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
-def _arrow() -> Any:
+def require_arrow() -> Any:
+    """Return pyarrow, or raise RuntimeMissingError."""
     try:
         import pyarrow as pa
     except ImportError as error:

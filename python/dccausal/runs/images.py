@@ -44,14 +44,23 @@ def collect(arguments: Sequence[str], out: Path, *, recursive: bool) -> list[str
         If an argument stands for no photograph at all.
 
     """
-    found: dict[str, str] = {}
+    return list(stream(arguments, out, recursive=recursive))
+
+
+def stream(arguments: Sequence[str], out: Path, *, recursive: bool) -> Iterator[str]:
+    """Yield what ``collect`` returns, of a single folder without holding it; raises what ``collect`` raises."""
+    seen: set[str] | None = None if len(arguments) == 1 and not glob.has_magic(arguments[0]) else set()
     for argument in arguments:
-        paths = list(_of(argument, out, recursive=recursive))
-        if not paths:
+        is_empty = True
+        for path in _of(argument, out, recursive=recursive):
+            is_empty = False
+            if seen is None:
+                yield path
+            elif (normal := os.path.normpath(path)) not in seen:
+                seen.add(normal)
+                yield path
+        if is_empty:
             raise ImageError(f"{argument} {_nothing(argument, recursive=recursive)}")
-        for path in paths:
-            found.setdefault(os.path.normpath(path), path)
-    return list(found.values())
 
 
 def passed_over(arguments: Sequence[str], out: Path, *, recursive: bool) -> list[str]:
@@ -113,15 +122,24 @@ def plan_folders(images: Sequence[str], out: Path) -> list[Path]:
 
     Names are compared without regard to case, since some file systems do so.
     """
-    taken: set[str] = set()
-    folders = []
-    for image in images:
+    name = Namer()
+    return [out / name(image) for image in images]
+
+
+class Namer:
+    """Gives each photograph the name of its folder, one after the other."""
+
+    def __init__(self) -> None:
+        """No name is taken yet."""
+        self._taken: set[str] = set()
+
+    def __call__(self, image: str) -> str:
+        """Return the name for a path."""
         stem = Path(image).stem
         stem = "photo" if stem in ("", ".", "..") else stem
         name, n = stem, 1
-        while name.casefold() in taken:
+        while name.casefold() in self._taken:
             n += 1
             name = f"{stem}-{n}"
-        taken.add(name.casefold())
-        folders.append(out / name)
-    return folders
+        self._taken.add(name.casefold())
+        return name

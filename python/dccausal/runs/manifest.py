@@ -42,7 +42,11 @@ _OWN = "sha256"  # of the manifest without it
 
 
 def make_manifest(
-    classifier: ModelClassifier, options: Mapping[str, Any], images: Sequence[str], folders: Sequence[str]
+    classifier: ModelClassifier,
+    options: Mapping[str, Any],
+    images: Sequence[str],
+    folders: Sequence[str],
+    **more: Any,
 ) -> dict[str, Any]:
     """
     Return the manifest of a run that is about to begin.
@@ -55,6 +59,8 @@ def make_manifest(
         Those of ``explain`` that decide the results.
     images, folders
         The photographs, and the folder of each one's results, relative to the run's.
+    more
+        Other keys, which decide nothing.
 
     """
     from dccausal._core import __version__
@@ -77,6 +83,7 @@ def make_manifest(
         },
         "options": {**options, "baseline_sha256": _file_sha256(options.get("baseline"))},
         "images": [{"path": image, "folder": folder} for image, folder in zip(images, folders, strict=True)],
+        **more,
     }
     plain: dict[str, Any] = json.loads(json_text(manifest))
     return {**plain, _OWN: _own_sha256(plain)}

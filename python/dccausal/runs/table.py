@@ -69,7 +69,7 @@ class ResultTable:
             reason = "it is a link" if path.is_symlink() else error.strerror
             raise OutputError(f"{path} cannot be written ({reason}); a writable file is needed") from error
         try:
-            _lock(self._file, path)
+            lock(self._file, path)
             content = read_bytes(path, _MOST_BYTES)
             self.rows, whole = _read(content, path)
             self.torn = len(content) - whole
@@ -184,8 +184,16 @@ def _sha256(content: Any) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _lock(file: int, path: Path) -> None:
-    """Take the file for this process; the system frees it when the process ends, however it ends."""
+def lock(file: int, path: Path) -> None:
+    """
+    Take an open file for this process; the system frees it when the process ends, however it ends.
+
+    Raises
+    ------
+    InputError
+        If another process has it.
+
+    """
     try:
         import fcntl
     except ModuleNotFoundError:  # Windows

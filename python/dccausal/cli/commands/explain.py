@@ -47,8 +47,10 @@ _ANY_SIZE = (64, 64)  # of an image, where a model leaves it open
 
 def explain_command(**options: Any) -> int:
     """Explain the photographs ``images``; return the exit code."""
-    from dccausal.cli.commands import folder
+    from dccausal.cli.commands import folder, ray
 
+    if ray.is_on_ray(options):
+        return ray.run_command(**options)
     if folder.is_run(options):
         return folder.run_command(**options)
     terminal = Terminal(is_quiet=options["quiet"], is_json=options["json"], is_debug=options["debug"])

@@ -40,13 +40,7 @@ def run_command(**options: Any) -> int:
     terminal = Terminal(is_quiet=options["quiet"], is_json=options["json"], is_debug=options["debug"])
     out, resume, retry = Path(options["out"]), options["resume"], options["retry"]
     drawing = {option.name: options[option.name] for option in DRAWING}
-    _refuse_streams(options["images"])
-    for option in TARGET:
-        if options[option.name] is not None:
-            raise InputError(
-                f"--{option.name} was given for a folder; in a run labels are explained, and single photographs are "
-                "needed for other targets"
-            )
+    refuse_single(options)
     given = explain_options(options)
     check_run(out, resume=resume, retry=retry, drawing=drawing, options=given)
     if options["table"] is not None:
@@ -89,8 +83,23 @@ def run_command(**options: Any) -> int:
         return max((code_of(row) for row in rows), default=FINE, key=[FINE, 2, 1].index)
 
 
-def _refuse_streams(images: Sequence[str]) -> None:
-    streams = [image for image in images if is_stream(image)]
+def refuse_single(options: Mapping[str, Any]) -> None:
+    """
+    Refuse what a run cannot have: photographs that can be read only once, and targets of single photographs.
+
+    Raises
+    ------
+    InputError
+        If the options ask for it.
+
+    """
+    for option in TARGET:
+        if options[option.name] is not None:
+            raise InputError(
+                f"--{option.name} was given for a folder; in a run labels are explained, and single photographs are "
+                "needed for other targets"
+            )
+    streams = [image for image in options["images"] if is_stream(image)]
     if streams:
         raise InputError(
             f"{printable(streams[0])} is read once, and a run may be continued; files or folders are needed for it"

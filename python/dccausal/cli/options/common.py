@@ -200,6 +200,29 @@ DRAWING = (
         default=False,
     ),
 )
+CLUSTER = (
+    CliOption(
+        "engine",
+        str,
+        "What carries a run: local (this process), or ray (a cluster, or this machine's cores as one).",
+        "Cluster",
+        "NAME",
+        default="local",
+    ),
+    CliOption(
+        "address",
+        str,
+        "A running cluster of Ray's: auto, or HOST:PORT. By default none.",
+        "Cluster",
+        "ADDRESS",
+    ),
+    CliOption("actors", int, "Classifiers on the cluster; by default what fits.", "Cluster", "N"),
+    CliOption("actor_cpus", float, "CPUs that each takes; by default 1.", "Cluster", "SHARE"),
+    CliOption("actor_gpus", float, "GPUs that each takes; by default none.", "Cluster", "SHARE"),
+    CliOption(
+        "files", bool, "Write each photograph's files too, not the table alone.", "Cluster", default=False
+    ),
+)
 JSON = CliOption(
     "json", bool, "Print one JSON document a photograph, and nothing else.", "Output", default=False
 )

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from dccausal.cli.options.common import DRAWING, EXPLANATION, JSON, MODEL, OUTPUT, RUN, RUNNING, TARGET, out
+from dccausal.cli.options.common import (
+    CLUSTER,
+    DRAWING,
+    EXPLANATION,
+    JSON,
+    MODEL,
+    OUTPUT,
+    RUN,
+    RUNNING,
+    TARGET,
+    out,
+)
 from dccausal.cli.options.option import Argument, Declared
 
 COMMAND = Declared(
     name="explain",
     help="Explain what a model says about photographs.",
     options=(
-        *(*MODEL, *TARGET, *EXPLANATION, *RUNNING, out("explanations", "Folder of the results.")),
+        *(*MODEL, *TARGET, *EXPLANATION, *RUNNING, *CLUSTER, out("explanations", "Folder of the results.")),
         *(*RUN, *DRAWING, JSON, *OUTPUT),
     ),
     argument=Argument(
         "images",
         "IMAGE...",
-        "Photographs (JPEG, PNG, WebP, ...), folders of them, or patterns.",
+        "Photographs (JPEG, PNG, WebP, ...), folders of them, or patterns; on Ray also addresses and Parquet.",
         is_list=True,
     ),
     epilog=(

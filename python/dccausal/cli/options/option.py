@@ -41,7 +41,7 @@ class CliOption:
     name: str
     kind: Kind
     help: str
-    panel: Literal["Model", "Explanation", "Method (experts)", "Running", "Output"]
+    panel: Literal["Model", "Explanation", "Method (experts)", "Running", "Cluster", "Output"]
     metavar: str = ""
     default: str | float | bool | None = None
     short: str | None = None
