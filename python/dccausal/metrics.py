@@ -7,7 +7,7 @@ classifier are given ``image`` and ``baseline``, uint8 (H, W, 3), and call it wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 
 from dccausal._shared.checks import whole_number
 from dccausal._shared.regions import n_regions
-from dccausal.classifier import Classifier, classify
+from dccausal._shared.steps import parts, points, ranks
+from dccausal.classifier import Classifier, call, classify
 from dccausal.errors import OptionError
+from dccausal.targets import Target
 
 __all__ = [
     "Curve",
     "best_iou",
     "bootstrap_interval",
     "deletion_curve",
+    "energy_pointing_game",
     "holds_peak",
     "holes",
     "insertion_curve",
@@ -151,8 +154,8 @@ def spearman(left: NDArray[Any], right: NDArray[Any]) -> float:
     """
     if np.shape(left) != np.shape(right) or np.size(left) == 0:
         raise OptionError(f"two arrays of one shape are needed, got {np.shape(left)} and {np.shape(right)}")
-    ranks = [_ranks(np.asarray(values)) for values in (left, right)]
-    one, other = (rank - rank.mean() for rank in ranks)
+    ranked = [ranks(np.asarray(values)) for values in (left, right)]
+    one, other = (rank - rank.mean() for rank in ranked)
     norm = float(np.sqrt((one @ one) * (other @ other)))
     return float(one @ other) / norm if norm else float("nan")
 
@@ -193,12 +196,36 @@ def pointing_game(heatmap: NDArray[Any], truth: Pixels) -> float:
     return _count(hottest & truth) / _count(hottest)
 
 
+def energy_pointing_game(heatmap: NDArray[Any], truth: Pixels) -> float:
+    """
+    Return the share of the heat that lies in the truth, 0 to 1 (Wang et al. 2020, Score-CAM); 0 without any heat.
+
+    Parameters
+    ----------
+    heatmap, truth
+        (H, W), at least 0; and bool (H, W), a box or a mask.
+
+    Raises
+    ------
+    OptionError
+        If the shapes differ, or heat is negative.
+
+    """
+    heat = np.asarray(heatmap, dtype=np.float64)
+    if heat.shape != np.shape(truth) or heat.min(initial=0) < 0:
+        raise OptionError(
+            f"heatmap and truth are {heat.shape} and {np.shape(truth)}; the same shape and no negative heat are needed"
+        )
+    whole = float(heat.sum())
+    return float(heat[np.asarray(truth, dtype=np.bool_)].sum()) / whole if whole > 0 else 0.0
+
+
 def insertion_curve(
     classifier: Classifier,
     image: NDArray[np.uint8],
     baseline: NDArray[np.uint8],
     ranking: NDArray[np.int64],
-    label: int,
+    label: int | Target,
     *,
     steps: int = 50,
     shares: Sequence[float] | None = None,
@@ -216,7 +243,8 @@ def insertion_curve(
     ranking
         int64 (H * W,), best first.
     label
-        Index of the label.
+        Index of the label; or a target such as that of a ``Box``, of which a model gives the answers that it judges.
+        Then ``is_top`` says where it passes.
     steps
         Equal steps from 0 to all of the pixels.
     shares
@@ -232,8 +260,8 @@ def insertion_curve(
         If the classifier's answer cannot be read.
 
     """
-    points = _points(steps, shares)
-    return _exchange(classifier, baseline, image, ranking, label, points, batch_size)
+    at = points(steps, shares)
+    return _exchange(classifier, baseline, image, ranking, label, at, batch_size)
 
 
 def deletion_curve(
@@ -241,15 +269,15 @@ def deletion_curve(
     image: NDArray[np.uint8],
     baseline: NDArray[np.uint8],
     ranking: NDArray[np.int64],
-    label: int,
+    label: int | Target,
     *,
     steps: int = 50,
     shares: Sequence[float] | None = None,
     batch_size: int = 32,
 ) -> Curve:
     """Return the score of a label while the best pixels are replaced by the baseline; see ``insertion_curve``."""
-    points = _points(steps, shares)
-    return _exchange(classifier, image, baseline, ranking, label, points, batch_size)
+    at = points(steps, shares)
+    return _exchange(classifier, image, baseline, ranking, label, at, batch_size)
 
 
 def retained_curve(curves: Sequence[Curve]) -> NDArray[np.float64]:
@@ -306,26 +334,11 @@ def bootstrap_interval(
         raise OptionError(f"values must be (n,) with n of at least 1, got {sample.shape}")
     rng = np.random.default_rng(seed)
     means = np.concatenate(
-        [sample[rng.integers(0, len(sample), (part, len(sample)))].mean(axis=1) for part in _parts(resamples)]
+        [sample[rng.integers(0, len(sample), (part, len(sample)))].mean(axis=1) for part in parts(resamples)]
     )
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def _parts(n: int, most: int = 500) -> Iterator[int]:
-    yield from [most] * (n // most)
-    if n % most:
-        yield n % most
-
-
-def _points(steps: int, shares: Sequence[float] | None) -> NDArray[np.float64]:
-    if shares is None:
-        return np.linspace(0, 1, whole_number("steps", steps, 1) + 1)
-    points = np.asarray(shares, dtype=np.float64)
-    if points.ndim != 1 or points.size == 0 or not ((points >= 0) & (points <= 1)).all():
-        raise OptionError(f"shares is {shares!r}; numbers from 0 to 1 are needed")
-    return points
 
 
 def _exchange(
@@ -333,7 +346,7 @@ def _exchange(
     before: NDArray[np.uint8],
     after: NDArray[np.uint8],
     ranking: NDArray[np.int64],
-    label: int,
+    label: int | Target,
     shares: NDArray[np.float64],
     batch_size: int,
 ) -> Curve:
@@ -359,8 +372,11 @@ def _exchange(
 
 
 def _judge(
-    classifier: Classifier, images: NDArray[np.uint8], label: int
+    classifier: Classifier, images: NDArray[np.uint8], label: int | Target
 ) -> tuple[NDArray[np.float64], Pixels]:
+    if not isinstance(label, int | np.integer):
+        is_passing, judged = label.judge(call(classifier, images, "what the target judges"))
+        return judged.astype(np.float64), is_passing
     answer = classify(classifier, images)
     if answer.ndim == 1:
         return np.full(len(answer), np.nan), answer == label
@@ -370,12 +386,6 @@ def _judge(
 
 def _count(pixels: Pixels) -> int:
     return int(np.count_nonzero(pixels))
-
-
-def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    _, place, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
-    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[place.ravel()]
-    return ranks
 
 
 def _plane(kept: Any) -> Pixels:

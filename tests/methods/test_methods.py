@@ -75,6 +75,7 @@ def test_the_methods_are_those_promised_in_their_order():
         "dc-causal-paper",
         *SBFL,
         "rise",
+        "d-rise",
         "occlusion",
         "random",
         "lime",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.checks import whole_number
 from dccausal._shared.files import read_text
 from dccausal._shared.text import shown
 from dccausal.errors import OptionError
@@ -16,6 +17,7 @@ from dccausal.onnx.reading.names import read_labels
 from dccausal.targets import Box, Region, Similarity, Subject
 
 _MAX_DIGITS = 6
+ALL = "all"
 _KINDS = ("box", "region", "like", "prompts")
 
 
@@ -43,12 +45,32 @@ def read_subject(options: Mapping[str, Any]) -> Subject | None:
             f"target {shown(options['target'])} and {name} {shown(value)} were both given; one is needed"
         )
     if name == "box":
-        return read_box(value)
+        return Box() if value == ALL else read_box(value)
     if name == "region":
         return read_region(value)
     return Similarity(
         [value], names=[Path(value).name], projection=_array("projection", options["projection"])
     )
+
+
+def together(options: Mapping[str, Any]) -> str | int | None:
+    """
+    Return what is explained together: all boxes, or so many of the best labels; None for one target.
+
+    Raises
+    ------
+    OptionError
+        If it does not go with other options.
+
+    """
+    if options.get("box") == ALL:
+        return "boxes"
+    top: int | None = options.get("top")
+    if top is None:
+        return None
+    if options["target"] is not None or any(options.get(name) is not None for name in _KINDS[:3]):
+        raise OptionError(f"top {top} and a target were both given; one of them is needed")
+    return whole_number("top", top, 1)
 
 
 def prompt_names(options: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from dccausal.engine.many import explain_many
     from dccausal.engine.profiles import PROFILES, Profile
     from dccausal.engine.progress import Progress
+    from dccausal.engine.together import explain_together
 
 _HOMES = {
     "explain_many": "many",
     "Profile": "profiles",
     "PROFILES": "profiles",
     "Progress": "progress",
+    "explain_together": "together",
 }
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Profile",
     "Progress",
     "explain_many",
+    "explain_together",
 ]
 
 __getattr__, __dir__ = lazily(__name__, _HOMES)

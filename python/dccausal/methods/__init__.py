@@ -6,6 +6,7 @@ from dccausal._shared.lazy import lazily
 
 if TYPE_CHECKING:
     from dccausal.methods.by_name import explain_with
+    from dccausal.methods.drise import DriseOptions
     from dccausal.methods.hsic import HsicOptions
     from dccausal.methods.lime import LimeOptions
     from dccausal.methods.occlusion import OcclusionOptions
@@ -21,6 +22,7 @@ _HOMES = {
     "METHODS": "registry",
     "Method": "registry",
     "explain_with": "by_name",
+    "DriseOptions": "drise",
     "HsicOptions": "hsic",
     "KernelShapOptions": "shap",
     "LimeOptions": "lime",
@@ -34,6 +36,7 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "DriseOptions",
     "HsicOptions",
     "KernelShapOptions",
     "LimeOptions",

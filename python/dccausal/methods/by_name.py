@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.inputs.baseline import Baseline
+    from dccausal.targets import Subject
 
 
 def explain_with(
@@ -33,7 +34,7 @@ def explain_with(
     image: str | os.PathLike[str] | Image.Image | NDArray[np.uint8],
     classifier: str | os.PathLike[str] | Classifier,
     *,
-    target: int | str | None = None,
+    target: int | str | Subject | None = None,
     top_k: int | None = None,
     seed: int = 0,
     min_confidence: float | None = None,

@@ -15,6 +15,7 @@ sbfl-zoltar        as above                                                     
 sbfl-ochiai        as above                                                                         SBFL
 sbfl-wong2         as above                                                                         SBFL
 rise               mean of random smooth masks, weighted by the score                               RISE
+d-rise             the same for the box of a detector, by its authors' settings                     DRISE
 occlusion          mean drop of the score under a sliding window                                    occlusion
 random             a random order of the pixels                                                     none
 lime               weights of a linear model over segments (extra ``rivals``)                       LIME
@@ -48,6 +49,7 @@ from dccausal.engine.finder import HeatmapSearch
 from dccausal.engine.findings import Findings
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.errors import OptionError
+from dccausal.methods.drise import DriseOptions, DriseSearch
 from dccausal.methods.gradient.cam import CamOptions, CamSearch
 from dccausal.methods.gradient.extremal import ExtremalOptions, ExtremalSearch
 from dccausal.methods.gradient.integrated import IntegratedOptions, IntegratedSearch
@@ -72,6 +74,7 @@ from dccausal.methods.sobol import SobolOptions, SobolSearch
 
 __all__ = [
     "METHODS",
+    "DriseOptions",
     "HsicOptions",
     "KernelShapOptions",
     "LimeOptions",
@@ -184,6 +187,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             _causal("dc-causal-paper", "causal responsibility as in the paper", PROFILES["paper"]),
             *(_sbfl(measure) for measure in MEASURES),
             _method("rise", "random smooth masks weighted by the score", RiseOptions, RiseSearch),
+            _method("d-rise", "the same for the box of a detector", DriseOptions, DriseSearch),
             _method(
                 "occlusion", "drop of the score under a sliding window", OcclusionOptions, OcclusionSearch
             ),

@@ -26,9 +26,10 @@ from dccausal.cli.failures import (
 from dccausal.cli.loading import explain_options, load_model
 from dccausal.cli.once import name_of, read_streams
 from dccausal.cli.options.common import DRAWING
-from dccausal.cli.subjects import read_subject
+from dccausal.cli.subjects import read_subject, together
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.explain import explain
+from dccausal.engine.together import explain_together
 from dccausal.errors import (
     InputError,
     OutputError,
@@ -162,13 +163,24 @@ class CommandRun:
                 return
 
     def _explain(self, image: str, folder: Path, title: str) -> None:
+        photo: Any = self._streams.get(image, image)
+        targets = together(self._options)
         with ProgressDisplay(self._terminal, title) as progress:
-            photo: Any = self._streams.get(image, image)
-            explanation = explain(photo, self._classifier, progress=progress, **self._given)
-        if image in self._streams:
-            explanation = replace(explanation, source=name_of(image))
-        explanation.save(folder, **{option.name: self._options[option.name] for option in DRAWING})
-        self._show(explanation, folder)
+            if targets is None:
+                explanations = [explain(photo, self._classifier, progress=progress, **self._given)]
+            else:
+                given = {**self._given, "target": None, "progress": progress}
+                explanations = explain_together(photo, self._classifier, targets, **given)
+        for i, found in enumerate(explanations):
+            explanation = replace(found, source=name_of(image)) if image in self._streams else found
+            place = folder
+            if targets is not None:
+                place = folder / (f"box-{i}" if targets == "boxes" else f"label-{explanation.label}")
+            explanation.save(place, **{option.name: self._options[option.name] for option in DRAWING})
+            self._show(explanation, place)
+        if targets is not None:
+            n_calls = sum(one.statistics["model_calls"] for one in explanations)
+            self._terminal.result(f"{len(explanations)} explained together with {n_calls:,} model calls\n")
 
     def _failed(self, image: str, error: Exception) -> None:
         self._codes.add(exit_code_of(error))

@@ -93,9 +93,17 @@ TARGET = (
     CliOption(
         "box",
         str,
-        "Explain a box of a detector: its number as inspect MODEL IMAGE lists it, or its corners in the photograph.",
+        "Explain a box of a detector: its number as inspect MODEL IMAGE lists it, its corners in the photograph, or "
+        "all boxes, which share model calls.",
         "Explanation",
-        "N|X0,Y0,X1,Y1",
+        "N|X0,Y0,X1,Y1|all",
+    ),
+    CliOption(
+        "top",
+        int,
+        "Explain so many of the best labels, in one run that shares model calls.",
+        "Explanation",
+        "N",
     ),
     CliOption(
         "region",
