@@ -10,6 +10,7 @@ __all__ = [
     "Evidence",
     "Extraction",
     "Halves",
+    "Minimal",
     "Nested",
     "Renderer",
     "Scoring",
@@ -173,6 +174,43 @@ class Nested:
     def propose(self, capacity: int) -> Batch | None: ...
     def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
     def levels(self) -> list[tuple[NDArray[np.bool_], bool]]: ...
+    def grown(self) -> NDArray[np.bool_] | None: ...
+
+@final
+class Minimal:
+    """
+    The search for a minimal set of which something is demanded.
+
+    `shown` are the least and the most score of the label when the set alone is shown; a least of 0 asks for the label
+    alone. `hidden` is what has to become of the label when the set is hidden, "lost" or "given". `base` are pixels to
+    begin with. Of the blocks of each set in `taken` at most the share `overlap` is used again. With `is_surveyed` a
+    first set is put together from squares that are hidden or shown alone, not by the heatmap.
+    """
+
+    def __new__(
+        cls,
+        evidence: Evidence,
+        heatmap: NDArray[np.float32],
+        *,
+        cells: int,
+        shown: tuple[float, float] | None = None,
+        hidden: str | None = None,
+        base: NDArray[np.bool_] | None = None,
+        taken: list[NDArray[np.bool_]] = ...,
+        overlap: float = 0.0,
+        is_surveyed: bool = False,
+    ) -> Minimal: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def n_calls(self) -> int: ...
+    @property
+    def grid(self) -> tuple[int, int]: ...
+    def propose(self, capacity: int) -> Batch | None: ...
+    def submit(self, batch_id: int, is_passing: NDArray[np.bool_], scores: NDArray[np.float32]) -> None: ...
+    def kept(self) -> NDArray[np.bool_] | None: ...
     def grown(self) -> NDArray[np.bool_] | None: ...
 
 @final

@@ -189,14 +189,17 @@ def _check_labels(array: NDArray[Any], n: int) -> NDArray[np.int64]:
 
 
 def resolve_label(
-    target: int | str | None, names: Sequence[str] | None = None, n_classes: int | None = None
+    target: int | str | None,
+    names: Sequence[str] | None = None,
+    n_classes: int | None = None,
+    option: str = "target",
 ) -> int | None:
     """
     Return the index of the label that the user means; None stays None (the top label).
 
     A string is compared, without regard to case, with the whole names first, then with the synonyms of names
     that list several ("lesser panda, red panda"), and last read as a number. A part of a name is not enough:
-    an explanation of a label that was not meant would be taken for the right one.
+    an explanation of a label that was not meant would be taken for the right one. ``option`` is what it is called.
 
     Raises
     ------
@@ -207,26 +210,26 @@ def resolve_label(
     if target is None:
         return None
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
-        return _check_index(int(target), n_classes)
+        return _check_index(int(target), n_classes, option)
     if not isinstance(target, str):
-        raise OptionError(f"target is {shown(target)}; the index or the name of a label is needed")
+        raise OptionError(f"{option} is {shown(target)}; the index or the name of a label is needed")
     wanted = target.strip().casefold()
     folded = [name.casefold() for name in names or ()]
     found = [i for i, name in enumerate(folded) if name == wanted]
     found = found or [i for i, name in enumerate(folded) if wanted in _synonyms(name)]
     if len(found) > 1:
         listed = ", ".join(f"{i} ({names[i]})" for i in found) if names else ""
-        raise OptionError(f"target {shown(target)} names {len(found)} labels: {listed}; an index is needed")
+        raise OptionError(f"{option} {shown(target)} names {len(found)} labels: {listed}; an index is needed")
     if found:
         return found[0]
     if wanted.isdecimal() and len(wanted) <= _MAX_DIGITS:
-        return _check_index(int(wanted), n_classes)
+        return _check_index(int(wanted), n_classes, option)
     if not names:
         raise OptionError(
-            f"target is {shown(target)}, but the classifier's names are unknown; an index is needed"
+            f"{option} is {shown(target)}, but the classifier's names are unknown; an index is needed"
         )
     raise OptionError(
-        f"target {shown(target)} is not a label{_suggestion(wanted, names)}; a label's name or index is needed"
+        f"{option} {shown(target)} is not a label{_suggestion(wanted, names)}; a label's name or index is needed"
     )
 
 
@@ -234,10 +237,10 @@ def _synonyms(name: str) -> list[str]:
     return [part.strip() for part in name.split(",")]
 
 
-def _check_index(index: int, n_classes: int | None) -> int:
+def _check_index(index: int, n_classes: int | None, option: str) -> int:
     if not 0 <= index < (_MAX_INDEX if n_classes is None else n_classes):
         upper = f"0 to {n_classes - 1}" if n_classes is not None else "at least 0"
-        raise OptionError(f"target is {shown(index)}; a label from {upper} is needed")
+        raise OptionError(f"{option} is {shown(index)}; a label from {upper} is needed")
     return index
 
 

@@ -92,10 +92,21 @@ impl Blocks {
 
     /// The verdict on a set, or `None` after queueing its question for this round.
     pub fn ask(&mut self, evidence: &Evidence, set: &[bool]) -> Option<Verdict> {
-        let masked = set.iter().zip(&self.prints).filter(|(is_kept, _)| !**is_kept);
-        let print = masked.fold(Fingerprint::default(), |sum, (_, print)| sum.union(*print));
+        let print = self.print(set);
         let grid = &self.grid;
         self.round.ask(evidence, print, || grid.masked(set))
+    }
+
+    /// The verdict on a set, if it is known.
+    #[must_use]
+    pub fn known(&self, evidence: &Evidence, set: &[bool]) -> Option<Verdict> {
+        self.round.verdict(evidence, self.print(set))
+    }
+
+    /// What identifies the mutant in which a set alone is kept.
+    fn print(&self, set: &[bool]) -> Fingerprint {
+        let masked = set.iter().zip(&self.prints).filter(|(is_kept, _)| !**is_kept);
+        masked.fold(Fingerprint::default(), |sum, (_, print)| sum.union(*print))
     }
 
     /// The verdicts on several sets, once all of them are known.

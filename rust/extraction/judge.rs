@@ -34,7 +34,9 @@ impl Judge {
         verdict.is_passing && (self.floor <= 0.0 || self.score(verdict) >= self.floor)
     }
 
-    fn score(self, verdict: Verdict) -> f64 {
+    /// The score. Labels without scores count as all or nothing.
+    #[must_use]
+    pub fn score(self, verdict: Verdict) -> f64 {
         match (verdict.score.is_nan(), verdict.is_passing) {
             (false, _) => f64::from(verdict.score),
             (true, true) => self.intact,
@@ -44,7 +46,8 @@ impl Judge {
 }
 
 /// A score to measure others by: 1 where there is none, or none above 0.
-fn unit(score: f32) -> f64 {
+#[must_use]
+pub fn unit(score: f32) -> f64 {
     if score.is_finite() && score > 0.0 { f64::from(score) } else { 1.0 }
 }
 

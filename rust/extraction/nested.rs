@@ -46,9 +46,9 @@ enum Phase {
     /// A prefix of the ranking that is longer than `low` and at most `high`, which suffices.
     Growing { judge: Judge, low: usize, high: usize },
     /// Squares are dropped.
-    Coarse { judge: Judge, peeling: Peeling },
+    Coarse { judge: Judge, peeling: Peeling<Judge> },
     /// Single blocks are, floor by floor.
-    Fine { judge: Judge, peeling: Peeling },
+    Fine { judge: Judge, peeling: Peeling<Judge> },
 }
 
 impl Nested {

@@ -6,11 +6,10 @@
 
 use std::collections::HashMap;
 
-use crate::cause::verdict::Verdict;
 use crate::evidence::evidence::Evidence;
 use crate::extraction::blocks::{Blocks, Group, size, without};
 use crate::extraction::compact::{can_open, n_beside};
-use crate::extraction::judge::Judge;
+use crate::extraction::demand::Demand;
 use crate::extraction::zoom::points;
 
 /// Units that are left out, each alone, before any of them is dropped, once all were.
@@ -24,16 +23,16 @@ const UNSEEN: f64 = -2.0;
 
 /// What units of one size a set can do without.
 #[derive(Clone, Debug)]
-pub struct Peeling {
+pub struct Peeling<D: Demand> {
     kept: Vec<bool>,
     side: usize,
     /// Whether it goes on until every unit was asked of the present set.
     is_thorough: bool,
     /// Whether nothing was asked for the present floor.
     is_first: bool,
-    /// The last verdict on each unit, and the number of blocks of the set that it was left out of: sets only shrink, so that
+    /// The last answer on each unit, and the number of blocks of the set that it was left out of: sets only shrink, so that
     /// number tells them apart.
-    seen: HashMap<Group, (Verdict, usize)>,
+    seen: HashMap<Group, (D::Answer, usize)>,
     going: Option<Going>,
 }
 
@@ -47,7 +46,7 @@ struct Going {
     high: usize,
 }
 
-impl Peeling {
+impl<D: Demand> Peeling<D> {
     /// Begins with a set without holes; units are of `side` by `side` blocks, one or two.
     #[must_use]
     pub fn new(kept: Vec<bool>, side: usize, is_thorough: bool) -> Self {
@@ -68,45 +67,45 @@ impl Peeling {
     }
 
     /// Goes on as far as the known verdicts lead; `None` while it waits for more.
-    pub fn advance(&mut self, judge: Judge, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<()> {
+    pub fn advance(&mut self, demand: D, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<()> {
         loop {
             if self.going.is_some() {
-                self.drop_together(judge, blocks, evidence)?;
-            } else if self.leave_out(judge, heat, blocks, evidence)? {
+                self.drop_together(demand, blocks, evidence)?;
+            } else if self.leave_out(demand, heat, blocks, evidence)? {
                 return Some(());
             }
         }
     }
 
     /// Leaves units out, each alone, and sees which can go; `true` if there is no more to be done.
-    fn leave_out(&mut self, judge: Judge, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<bool> {
+    fn leave_out(&mut self, demand: D, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<bool> {
         let units = self.units(blocks);
         let n_kept = size(&self.kept);
         let is_fresh = |unit: &Group| self.seen.get(unit).is_some_and(|&(_, asked_of)| asked_of == n_kept);
         let waiting: Vec<Group> = units.iter().filter(|unit| !is_fresh(unit)).cloned().collect();
-        let mut waiting = self.by_priority(waiting, judge, heat, blocks);
+        let mut waiting = self.by_priority(waiting, demand, heat, blocks);
         let n_waiting = waiting.len();
         if !self.is_first {
             waiting.truncate(WINDOW);
         }
         let sets: Vec<_> = waiting.iter().map(|unit| without(&self.kept, std::slice::from_ref(unit))).collect();
-        let verdicts = blocks.ask_all(evidence, &sets)?;
-        self.seen.extend(waiting.iter().cloned().zip(verdicts.into_iter().map(|verdict| (verdict, n_kept))));
+        let answers = demand.ask_all(&sets, blocks, evidence)?;
+        self.seen.extend(waiting.iter().cloned().zip(answers.into_iter().map(|answer| (answer, n_kept))));
         let is_last = n_waiting <= waiting.len() || !self.is_thorough;
         let judged = if self.is_first { units } else { waiting };
-        let can_go = |unit: &Group| self.seen.get(unit).is_some_and(|&(verdict, _)| judge.suffices(verdict));
+        let can_go = |unit: &Group| self.seen.get(unit).is_some_and(|&(answer, _)| demand.holds(answer));
         let droppable: Vec<Group> = judged.into_iter().filter(can_go).collect();
         self.is_first = false;
         if droppable.is_empty() {
             return Some(is_last);
         }
-        let units = self.by_priority(droppable, judge, heat, blocks);
+        let units = self.by_priority(droppable, demand, heat, blocks);
         self.going = Some(Going { low: 1, high: units.len() + 1, units });
         Some(false)
     }
 
     /// Drops as long a prefix of the units that can go as zooming finds.
-    fn drop_together(&mut self, judge: Judge, blocks: &mut Blocks, evidence: &Evidence) -> Option<()> {
+    fn drop_together(&mut self, demand: D, blocks: &mut Blocks, evidence: &Evidence) -> Option<()> {
         while let Some(Going { units, low, high }) = &self.going {
             let (n_units, low, high) = (units.len(), *low, *high);
             if high - low <= 1 {
@@ -121,8 +120,8 @@ impl Peeling {
                 lengths.push(n_units);
             }
             let sets: Vec<_> = lengths.iter().map(|&length| self.without_first(units, length, blocks)).collect();
-            let verdicts = blocks.ask_all(evidence, &sets)?;
-            let last = verdicts.into_iter().rposition(|verdict| judge.suffices(verdict));
+            let answers = demand.ask_all(&sets, blocks, evidence)?;
+            let last = answers.into_iter().rposition(|answer| demand.holds(answer));
             let going = self.going.as_mut()?;
             (going.low, going.high) = match last {
                 None => (low, lengths[0]),
@@ -163,16 +162,16 @@ impl Peeling {
     }
 
     /// Those that should go first, first; equals as they came.
-    fn by_priority(&self, units: Vec<Group>, judge: Judge, heat: &[f64], blocks: &Blocks) -> Vec<Group> {
+    fn by_priority(&self, units: Vec<Group>, demand: D, heat: &[f64], blocks: &Blocks) -> Vec<Group> {
         let mut ranked: Vec<(f64, Group)> =
-            units.into_iter().map(|unit| (self.priority(&unit, judge, heat, blocks), unit)).collect();
+            units.into_iter().map(|unit| (self.priority(&unit, demand, heat, blocks), unit)).collect();
         ranked.sort_by(|(left, _), (right, _)| left.total_cmp(right));
         ranked.into_iter().map(|(_, unit)| unit).collect()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
-    fn priority(&self, unit: &Group, judge: Judge, heat: &[f64], blocks: &Blocks) -> f64 {
-        let harm = self.seen.get(unit).map_or(UNSEEN, |&(verdict, _)| -judge.share(verdict));
+    fn priority(&self, unit: &Group, demand: D, heat: &[f64], blocks: &Blocks) -> f64 {
+        let harm = self.seen.get(unit).map_or(UNSEEN, |&(answer, _)| -demand.worth(answer));
         let n_beside: usize = unit.iter().map(|&block| n_beside(&self.kept, block, blocks.grid())).sum();
         let heat = unit.iter().fold(0.0, |sum, &block| sum + heat[block]);
         let n_blocks = unit.len() as f64;

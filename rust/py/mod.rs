@@ -14,6 +14,7 @@ mod extraction;
 mod halves;
 mod inquiry;
 mod maps;
+mod minimal;
 mod nested;
 mod render;
 mod scores;
@@ -50,6 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<search::Search>()?;
     module.add_class::<extraction::Extraction>()?;
     module.add_class::<nested::Nested>()?;
+    module.add_class::<minimal::Minimal>()?;
     module.add_class::<halves::Halves>()?;
     module.add_class::<render::Slots>()?;
     module.add_class::<render::Renderer>()?;

@@ -34,6 +34,7 @@ from dccausal import (
 )
 from dccausal._shared.text import duration
 from dccausal.cli.commands.demo import covered
+from dccausal.engine.progress import PHASES
 from dccausal.cli.display import describe_progress
 from dccausal.cli.failures import describe_error, exit_code_of
 from dccausal.cli.loading import read_baseline
@@ -133,7 +134,7 @@ def test_statistics_are_as_documented(folder):
     for key, kind in rows:
         assert type(result["statistics"][key]) is kinds[kind.strip()], key
     by_phase = result["statistics"]["model_calls_by_phase"]
-    assert list(by_phase) == ["check", "search", "growth", "shrinking", "remainder", "verification"]
+    assert list(by_phase) == list(PHASES)
     assert sum(by_phase.values()) == result["statistics"]["model_calls"]
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import nested_reference
 import reference
-from asking import answer
+from asking import answer, in_rounds
 from dccausal import _core
-from strategies import boxes, classifiers
+from strategies import additive, classifiers
 
 FLOORS = [(0.0,), (0.4,), (0.9, 0.5, 0.0), (0.6, 0.6, 0.2), (0.5, 0.0)]
 
@@ -37,39 +37,11 @@ def cases(draw, max_side=20):
     return verdict, heat, draw(st.sampled_from([1, 2, 3, 5, 8])), floors
 
 
-@st.composite
-def additive(draw, height, width):
-    """Scores that fall with everything that is masked of some boxes: what a good classifier is nearly like."""
-    regions = draw(st.lists(boxes(height, width), min_size=1, max_size=3))
-    weights = np.full((height, width), 1e-3)
-    for top, left, bottom, right in regions:
-        weights[top:bottom, left:right] += 1
-    threshold = draw(st.sampled_from([0.1, 0.3, 0.7]))
-
-    def verdict(masked):
-        score = weights[~masked].sum() / weights.sum()
-        return not masked.any() or score > threshold, float(score)
-
-    return verdict
-
-
 def begin(case, **known):
     verdict, heat, cells, floors = case
     intact = verdict(np.zeros(heat.shape, dtype=bool))
     evidence = _core.Evidence(*heat.shape, **{"intact": intact, **known})
     return _core.Nested(evidence, heat, cells=cells, floors=list(floors))
-
-
-def in_rounds(nested, verdict):
-    """Answer all, and return the questions of each round."""
-    rounds = []
-    while (batch := nested.propose(10**6)) is not None:
-        masks = list(batch.masked())
-        verdicts = [verdict(masked) for masked in masks]
-        scores = np.array([score for _, score in verdicts], dtype=np.float32)
-        nested.submit(batch.id, np.array([passing for passing, _ in verdicts]), scores)
-        rounds.append([masked.tobytes() for masked in masks])
-    return rounds
 
 
 def expected(case, max_calls=10**9):

@@ -62,7 +62,11 @@ def test_what_decides_a_result_is_what_a_run_is_held_to():
 @pytest.mark.parametrize("options", [Options, Profile], ids=lambda options: options.__name__)
 def test_every_range_is_checked(options):
     def make(name, value):
-        return Options.of({name: value})
+        kinds = {"n": "several", "overlap": "several", "within": "complete"}
+        beside = {"kind": kinds[name]} if name in kinds else {}
+        if (name, value) == ("kind", "why-not"):
+            beside = {"other": 1}
+        return Options.of({**beside, name: value})
 
     for name, _, meaning in meanings(options):
         if meaning.kind is bool:

@@ -53,6 +53,17 @@ def has_hole(kept: Kept) -> bool:
     return bool((filled(kept) != kept).any())
 
 
+def leaves_no_hole(kept: Kept, unit: Kept) -> bool:
+    """Whether a unit can go without a hole that is of nothing else; for a set without holes, without any."""
+    rest = np.pad(kept & ~unit, 1)
+    reached = ~rest & ~np.pad(unit, 1)  # what is free already, and from there all that edges lead to
+    while True:
+        grown = ~rest & (reached | (n_beside(reached) > 0))
+        if (grown == reached).all():
+            return bool(unit.any()) and bool((reached | rest).all())
+        reached = grown
+
+
 def points(low: int, high: int) -> list[int]:
     return sorted({low + (high - low) * i // (ZOOM + 1) for i in range(1, ZOOM + 1)} - {low, high})
 
@@ -60,20 +71,103 @@ def points(low: int, high: int) -> list[int]:
 # --- The sets --------------------------------------------------------------------------------------------------------
 
 
-class Nested:
+class Peeling:
+    """A set that loses what it can do without; subclasses say what is demanded of it."""
+
+    def __init__(self, heat: Map) -> None:
+        self.heat = heat / heat.max() if heat.max() > 0 else heat
+        # The last answer on each unit, and the set that it was left out of.
+        self.known: dict[bytes, tuple[Any, bytes]] = {}
+        self.kept = np.ones(heat.shape, dtype=bool)  # the smallest set known to do
+
+    def answers(self, sets: list[Kept]) -> list[Any]:
+        raise NotImplementedError
+
+    def holds(self, answer: Any) -> bool:
+        raise NotImplementedError
+
+    def worth(self, answer: Any) -> float:
+        raise NotImplementedError
+
+    def units(self, side: int) -> list[Kept]:
+        """Kept blocks in squares of the lattice, row by row, that can go without leaving a hole."""
+        found = []
+        for row in range(0, self.heat.shape[0], side):
+            for column in range(0, self.heat.shape[1], side):
+                unit = np.zeros_like(self.kept)
+                unit[row : row + side, column : column + side] = True
+                unit &= self.kept
+                if leaves_no_hole(self.kept, unit):
+                    found.append(unit)
+        return found
+
+    def priority(self, unit: Kept) -> float:
+        """How late a unit goes: missed a lot, kept blocks all around, hot."""
+        seen = self.known.get(unit.tobytes())
+        harm = -self.worth(seen[0]) if seen else -2.0
+        heat = 0.0
+        for value in self.heat[unit].tolist():
+            heat += value
+        beside = int(n_beside(self.kept)[unit].sum()) / int(unit.sum())
+        return harm + NEIGHBOURS * beside / 4 + HEAT * (heat / int(unit.sum()))
+
+    def shrink(self, side: int, *, to_the_end: bool) -> None:
+        """Drop units until no single one can go (to the end), or until a window has none that can."""
+        is_first = True
+        while units := self.units(side):
+            key = self.kept.tobytes()
+            fresh = [u for u in units if u.tobytes() in self.known and self.known[u.tobytes()][1] == key]
+            is_fresh = {unit.tobytes() for unit in fresh}
+            waiting = sorted((u for u in units if u.tobytes() not in is_fresh), key=self.priority)
+            window = waiting if is_first else waiting[:WINDOW]
+            answers = self.answers([self.kept & ~unit for unit in window])
+            for unit, answer in zip(window, answers, strict=True):
+                self.known[unit.tobytes()] = (answer, key)
+            judged = units if is_first else window
+            can_go = [unit for unit in judged if self.holds(self.known[unit.tobytes()][0])]
+            if can_go:
+                self.drop_together(sorted(can_go, key=self.priority))
+            elif len(waiting) <= len(window) or not to_the_end:
+                return
+            is_first = False
+
+    def drop_together(self, units: list[Kept]) -> None:
+        """Drop as long a prefix of the units as zooming finds to do; one that would leave a hole is passed over."""
+        begun = self.kept
+
+        def without(n: int) -> Kept:
+            rest = begun.copy()
+            for unit in units[:n]:
+                if leaves_no_hole(rest, unit):
+                    rest &= ~unit
+            return rest
+
+        low, high, n = 1, len(units) + 1, len(units)
+        self.kept = without(low)
+        while high - low > 1:
+            lengths = points(low, high) or [low + 1]
+            if high == n + 1 and n not in lengths:
+                lengths.append(n)
+            answers = self.answers([without(m) for m in lengths])
+            last = max((i for i, answer in enumerate(answers) if self.holds(answer)), default=None)
+            if last is None:
+                high = lengths[0]
+            else:
+                low, high = lengths[last], lengths[last + 1] if last + 1 < len(lengths) else high
+            self.kept = without(low)
+
+
+class Nested(Peeling):
     """The extraction; ``heat`` is (rows, columns), and ``floors`` are scores that fall, 0 for the label alone."""
 
     def __init__(
         self, ask: Callable[[list[Kept]], list[Verdict]], heat: Map, floors: Sequence[float]
     ) -> None:
+        super().__init__(heat)
         self.ask, self.floors = ask, floors
-        self.heat = heat / heat.max() if heat.max() > 0 else heat
         self.floor, self.intact = floors[0], 1.0
-        # The last score and verdict of each unit, and the set that it was left out of.
-        self.known: dict[bytes, tuple[float, bool, bytes]] = {}
         self.stage, self.grown = "growth", None
         self.sets: list[Kept] = []
-        self.kept = np.ones(heat.shape, dtype=bool)  # the smallest set known to be sufficient
 
     def run(self) -> None:
         try:
@@ -87,8 +181,8 @@ class Nested:
 
     def pursue(self) -> str:
         [intact] = self.ask([self.kept])
-        self.intact = intact[1] if np.isfinite(intact[1]) and intact[1] > 0 else 1.0
-        if not self.suffices(intact):
+        self.intact = unit_of(intact[1])
+        if not self.holds(intact):
             return "stopped"
         self.grow()
         self.grown = self.kept
@@ -100,12 +194,14 @@ class Nested:
             self.sets.append(self.kept)
         return "minimal"
 
-    def score(self, verdict: Verdict) -> float:
-        is_passing, score = verdict
-        return (self.intact if is_passing else 0.0) if np.isnan(score) else score
+    def answers(self, sets: list[Kept]) -> list[Verdict]:
+        return self.ask(sets)
 
-    def suffices(self, verdict: Verdict) -> bool:
-        return verdict[0] and (self.floor <= 0 or self.score(verdict) >= self.floor)
+    def holds(self, answer: Verdict) -> bool:
+        return answer[0] and (self.floor <= 0 or score_of(answer, self.intact) >= self.floor)
+
+    def worth(self, answer: Verdict) -> float:
+        return score_of(answer, self.intact) / self.intact
 
     def grow(self) -> None:
         """About the shortest prefix of the ranking, its holes filled, that suffices; all blocks do."""
@@ -122,7 +218,7 @@ class Nested:
             if not lengths:
                 break
             verdicts = self.ask([prefix(n) for n in lengths])
-            first = next((i for i, verdict in enumerate(verdicts) if self.suffices(verdict)), None)
+            first = next((i for i, verdict in enumerate(verdicts) if self.holds(verdict)), None)
             if first is None:
                 low = lengths[-1]
             else:
@@ -130,76 +226,15 @@ class Nested:
             self.kept = prefix(high)
         self.kept = prefix(high)
 
-    def units(self, side: int) -> list[Kept]:
-        """Kept blocks in squares of the lattice, row by row, that can go without leaving a hole."""
-        found = []
-        for row in range(0, self.heat.shape[0], side):
-            for column in range(0, self.heat.shape[1], side):
-                unit = np.zeros_like(self.kept)
-                unit[row : row + side, column : column + side] = True
-                unit &= self.kept
-                if unit.any() and not has_hole(self.kept & ~unit):
-                    found.append(unit)
-        return found
 
-    def priority(self, unit: Kept) -> float:
-        """How late a unit goes: missed a lot, kept blocks all around, hot."""
-        seen = self.known.get(unit.tobytes())
-        harm = -seen[0] / self.intact if seen else -2.0
-        heat = 0.0
-        for value in self.heat[unit].tolist():
-            heat += value
-        beside = int(n_beside(self.kept)[unit].sum()) / int(unit.sum())
-        return harm + NEIGHBOURS * beside / 4 + HEAT * (heat / int(unit.sum()))
+def unit_of(score: float) -> float:
+    """A score to measure others by: 1 where there is none, or none above 0."""
+    return score if np.isfinite(score) and score > 0 else 1.0
 
-    def shrink(self, side: int, *, to_the_end: bool) -> None:
-        """Drop units until no single one can go (to the end), or until a window has none that can."""
-        is_first = True
-        while units := self.units(side):
-            key = self.kept.tobytes()
-            fresh = [u for u in units if u.tobytes() in self.known and self.known[u.tobytes()][2] == key]
-            is_fresh = {unit.tobytes() for unit in fresh}
-            waiting = sorted((u for u in units if u.tobytes() not in is_fresh), key=self.priority)
-            window = waiting if is_first else waiting[:WINDOW]
-            verdicts = self.ask([self.kept & ~unit for unit in window])
-            for unit, verdict in zip(window, verdicts, strict=True):
-                self.known[unit.tobytes()] = (self.score(verdict), verdict[0], key)
-            judged = units if is_first else window
-            can_go = [
-                unit
-                for unit in judged
-                if self.suffices((self.known[unit.tobytes()][1], self.known[unit.tobytes()][0]))
-            ]
-            if can_go:
-                self.drop_together(sorted(can_go, key=self.priority))
-            elif len(waiting) <= len(window) or not to_the_end:
-                return
-            is_first = False
 
-    def drop_together(self, units: list[Kept]) -> None:
-        """Drop as long a prefix of the units as zooming finds to pass; one that would leave a hole is passed over."""
-        begun = self.kept
-
-        def without(n: int) -> Kept:
-            rest = begun.copy()
-            for unit in units[:n]:
-                if not has_hole(rest & ~unit):
-                    rest &= ~unit
-            return rest
-
-        low, high, n = 1, len(units) + 1, len(units)
-        self.kept = without(low)
-        while high - low > 1:
-            lengths = points(low, high) or [low + 1]
-            if high == n + 1 and n not in lengths:
-                lengths.append(n)
-            verdicts = self.ask([without(m) for m in lengths])
-            last = max((i for i, verdict in enumerate(verdicts) if self.suffices(verdict)), default=None)
-            if last is None:
-                high = lengths[0]
-            else:
-                low, high = lengths[last], lengths[last + 1] if last + 1 < len(lengths) else high
-            self.kept = without(low)
+def score_of(verdict: Verdict, intact: float) -> float:
+    """The score; a label without one counts as all of the intact image's or nothing."""
+    return (intact if verdict[0] else 0.0) if np.isnan(verdict[1]) else verdict[1]
 
 
 # --- The map ---------------------------------------------------------------------------------------------------------

@@ -33,6 +33,18 @@ def answer(
         inquiry.submit(batch.id, is_passing, scores)
 
 
+def in_rounds(inquiry: Any, verdict: Verdict) -> list[list[bytes]]:
+    """Answer all, and return the questions of each round."""
+    rounds = []
+    while (batch := inquiry.propose(10**6)) is not None:
+        masks = list(batch.masked())
+        verdicts = [verdict(masked) for masked in masks]
+        scores = np.array([score for _, score in verdicts], dtype=np.float32)
+        inquiry.submit(batch.id, np.array([passing for passing, _ in verdicts]), scores)
+        rounds.append([masked.tobytes() for masked in masks])
+    return rounds
+
+
 def evidence(options: Any, **changes: Any) -> _core.Evidence:
     """Begin with the intact image, which passes with a score of 1."""
     return _core.Evidence(options.height, options.width, **{"intact": (True, 1.0), **changes})

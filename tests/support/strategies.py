@@ -46,6 +46,22 @@ def classifiers(draw: st.DrawFn, height: int, width: int) -> Any:
 
 
 @st.composite
+def additive(draw: st.DrawFn, height: int, width: int) -> Any:
+    """Scores that fall with everything that is masked of some boxes: what a good classifier is nearly like."""
+    regions = draw(st.lists(boxes(height, width), min_size=1, max_size=3))
+    weights = np.full((height, width), 1e-3)
+    for top, left, bottom, right in regions:
+        weights[top:bottom, left:right] += 1
+    threshold = draw(st.sampled_from([0.1, 0.3, 0.7]))
+
+    def verdict(masked: NDArray[np.bool_]) -> tuple[bool, float]:
+        score = weights[~masked].sum() / weights.sum()
+        return not masked.any() or score > threshold, float(score)
+
+    return verdict
+
+
+@st.composite
 def options(draw: st.DrawFn, max_side: int = 24, max_partitions: int = 3) -> reference.Options:
     return reference.Options(
         height=draw(st.integers(2, max_side)),

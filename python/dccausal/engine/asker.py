@@ -111,7 +111,7 @@ class Asker:
             asked = task.propose(capacity - n)
             if asked is not None and task.job is not None:
                 chosen.append(task)
-                parts.append(Rows(pair, asked, n, task.job.target))
+                parts.append(Rows(pair, asked, n, task.job.asked_target))
                 n += len(asked)
             if n == capacity:
                 break

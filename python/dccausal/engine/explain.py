@@ -18,6 +18,7 @@ from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting,
 from dccausal.engine.progress import Progress
 from dccausal.engine.task import ImageTask
 from dccausal.explanation.explanation import Explanation
+from dccausal.explanation.kinds import KindName
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,6 +34,11 @@ def explain(
     *,
     target: int | str | Subject | None = None,
     top_k: int | None = None,
+    kind: KindName = "sufficient",
+    other: int | str | None = None,
+    n: int | None = None,
+    overlap: float | None = None,
+    within: float | None = None,
     profile: Profile | str = "default",
     partitions: int | None = None,
     seed: int = 0,
@@ -84,6 +90,20 @@ def explain(
     top_k
         A masked image passes if the target is among this many best labels. By default 1, or the target's rank
         on the image where it is not the top label.
+    kind
+        What is asked beside what suffices for the label; the answer is in ``Explanation.kind``. "several": sufficient
+        sets that lie apart. "contrastive": a sufficient set without which the label is lost. "necessary": a set
+        without which the label is lost. "why-not": a set without which another label is given. "complete": a set that
+        alone has the image's score. Needs further model calls.
+    other
+        With kind "why-not": the label to ask for, by index or name.
+    n
+        With kind "several": sufficient sets to look for, 2 to 8; by default 3.
+    overlap
+        With kind "several": the share of an earlier set's blocks that another may use again, 0 to 0.9; by default 0.
+    within
+        With kind "complete": the share of the image's score by which that of the set may differ, 0 to 1; by default
+        0.05.
     profile
         Values of the next seventeen options by name ("paper", "fast", "default") or as a ``Profile``.
     partitions

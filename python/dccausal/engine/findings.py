@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal.engine.options import Options
+from dccausal.explanation.kinds import Kind, KindSet
 from dccausal.explanation.record import Level, Outcome
 from dccausal.inputs.view import View
 from dccausal.targets import LabelTarget, Target
@@ -17,6 +18,8 @@ from dccausal.targets import LabelTarget, Target
 N_CHECKS = 3
 # The share of the score that an explanation keeps, where nobody says another.
 HALF = 0.5
+# Sufficient sets that are looked for, and how near to the image's score a complete one has to come, by default.
+N_SEVERAL, WITHIN = 3, 0.05
 
 
 @dataclass(eq=False)
@@ -40,6 +43,10 @@ class Findings:
         The heatmap's highest value before it was scaled to 1.
     n_calls
         Model calls up to now.
+    kind_sets, n_kind_questions, has_given_up
+        The sets of the kind that was asked for, what was asked to find them, and whether there seems to be no more.
+    other, other_verdicts
+        The label that "why-not" asks for, and the verdicts on it of the intact image and of the blank one.
 
     """
 
@@ -56,6 +63,11 @@ class Findings:
     levels: tuple[Level, ...] = ()
     explanation_score: float = float("nan")
     n_calls: int = 0
+    kind_sets: tuple[KindSet, ...] = ()
+    n_kind_questions: int = 0
+    has_given_up: bool = False
+    other: Target | None = None
+    other_verdicts: tuple[tuple[bool, float], tuple[bool, float]] = ((False, 0.0), (False, 0.0))
 
     def __post_init__(self) -> None:
         """Begin with a heatmap of nothing, and the whole image kept."""
@@ -68,7 +80,37 @@ class Findings:
         """Model calls for search and extraction together; None for as many as they like."""
         most = self.options.max_calls
         n_more = max(0, len(self.shares) - 1)  # each further level is checked too
-        return None if most is None else max(1, most - N_CHECKS - n_more)
+        return None if most is None else max(1, most - N_CHECKS - n_more - 2 * self.n_sets)
+
+    @property
+    def n_sets(self) -> int:
+        """Sets of a kind to be found at most; each is checked from two sides, within the budget."""
+        options, most = self.options, self.options.max_calls
+        if options.kind == "sufficient":
+            return 0
+        wanted = (options.n or N_SEVERAL) if options.kind == "several" else 1
+        n_more = max(0, len(self.shares) - 1)
+        return wanted if most is None else max(0, min(wanted, (most - N_CHECKS - n_more - 1) // 2))
+
+    @property
+    def within(self) -> float:
+        """How far from the image's score that of a complete explanation may be."""
+        share = self.options.within
+        return (WITHIN if share is None else share) * abs(self.target.score)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind that was asked for, and its answer."""
+        name, n_found = self.options.kind, len(self.kind_sets)
+        exists: bool | None = None
+        if n_found >= (2 if name == "several" else 1):
+            exists = True
+        elif self.has_given_up:
+            exists = False
+        other = None if self.other is None else self.other.label
+        return Kind(
+            name=name, exists=exists, sets=self.kind_sets, other=other, n_questions=self.n_kind_questions
+        )
 
     @property
     def floor(self) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 from dccausal.engine.causal import CausalSearch
 from dccausal.engine.finder import MakeSearch
 from dccausal.engine.findings import Findings
+from dccausal.engine.kinds import SeekSet
 from dccausal.engine.masking.batch import Answer, Asked
 from dccausal.engine.options import Options
 from dccausal.engine.phase import Phase
@@ -94,6 +95,16 @@ class Job:
     def target(self) -> Target:
         """The label that is explained."""
         return self.found.target
+
+    @property
+    def asked_target(self) -> Target:
+        """The label that the present phase asks about."""
+        return self._phase.target if isinstance(self._phase, SeekSet) else self.found.target
+
+    def ask_for(self, other: int | None) -> None:
+        """Take the label that "why-not" asks for."""
+        if isinstance(self._phase, Check):
+            self._phase.other = other
 
     @property
     def n_calls(self) -> int:

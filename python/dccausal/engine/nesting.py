@@ -11,11 +11,11 @@ from dccausal import _core
 from dccausal.engine.causal import CausalSearch
 from dccausal.engine.finder import HeatmapSearch
 from dccausal.engine.findings import Findings
+from dccausal.engine.kinds import after
 from dccausal.engine.maps import contour_map
 from dccausal.engine.masking.batch import Verdicts
 from dccausal.engine.phase import CorePhase, Phase
 from dccausal.engine.progress import PhaseName
-from dccausal.engine.verify import Verify
 from dccausal.errors import DccausalError
 from dccausal.explanation.record import Level, Outcome
 
@@ -46,6 +46,7 @@ class Nest(CorePhase):
         grid = findings.options.settings.grid
         if not findings.options.is_grid_given:
             grid = max(_FEWEST, min(grid, min(findings.kept.shape) // _LEAST_SIDE))
+        self._grid = grid
         self._nested = _core.Nested(findings.evidence, findings.heatmap, cells=grid, floors=floors)
         super().__init__(self._nested)
         self.name: PhaseName = "growth"
@@ -78,8 +79,9 @@ class Nest(CorePhase):
         draw(found, self._search, None)
 
     def following(self) -> Phase:
-        """Return the halves of what remains, or the last check."""
-        return Remain(self._findings, self._search) if self.remains else Verify(self._findings)
+        """Return the halves of what remains, or what follows on the sets."""
+        found, search = self._findings, self._search
+        return Remain(found, search, self._grid) if self.remains else after(found, self._grid)
 
     def statistics(self) -> dict[str, Any]:
         """Return the lattice and the size of what shrinking began with."""
@@ -98,16 +100,18 @@ class Remain(CorePhase):
         What is known.
     search
         What found the heatmap.
+    grid
+        Blocks a side of the lattice of the sets.
 
     """
 
     name: PhaseName = "remainder"
 
-    def __init__(self, findings: Findings, search: HeatmapSearch) -> None:
+    def __init__(self, findings: Findings, search: HeatmapSearch, grid: int) -> None:
         """Begin with the outermost set."""
         if findings.evidence is None:
             raise DccausalError("a survey was begun before the label was known")
-        self._findings, self._search = findings, search
+        self._findings, self._search, self._grid = findings, search, grid
         settings = findings.options.settings
         outermost, is_both = findings.levels[0].kept, settings.beside == "both"
         self._halves = _core.Halves(findings.evidence, outermost, side=settings.halves, is_both=is_both)
@@ -118,8 +122,8 @@ class Remain(CorePhase):
         draw(self._findings, self._search, self._halves.heatmap() if self.is_done else None)
 
     def following(self) -> Phase:
-        """Return the last check."""
-        return Verify(self._findings)
+        """Return the search for the sets of a kind, or the last check."""
+        return after(self._findings, self._grid)
 
 
 def draw(found: Findings, search: HeatmapSearch, halves: NDArray[np.float32] | None) -> None:

@@ -12,6 +12,7 @@ from dccausal.engine.option import Meaning, check_options, meanings, option
 from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
 from dccausal.errors import OptionError
+from dccausal.explanation.kinds import KINDS, KindName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,43 @@ class Options:
             "The label counts as given if it is among this many best. By default 1, or the target's own rank.",
             1,
             metavar="N",
+        ),
+    )
+    kind: KindName = option(
+        "sufficient",
+        Meaning(
+            str,
+            "What is asked beside what suffices: several, contrastive, necessary, why-not, complete.",
+            choices=KINDS,
+            metavar="KIND",
+        ),
+    )
+    other: int | str | None = option(
+        None,
+        Meaning(str, "With kind why-not: the label to ask for, by name or index.", metavar="LABEL"),
+    )
+    n: int | None = option(
+        None,
+        Meaning(int, "With kind several: sufficient sets to look for. By default 3.", 2, 8, metavar="N"),
+    )
+    overlap: float | None = option(
+        None,
+        Meaning(
+            float,
+            "With kind several: the share of an earlier set that another may use again. By default 0.",
+            0,
+            0.9,
+            metavar="SHARE",
+        ),
+    )
+    within: float | None = option(
+        None,
+        Meaning(
+            float,
+            "With kind complete: the share of the photograph's score by which the set's may differ. By default 0.05.",
+            0,
+            1,
+            metavar="SHARE",
         ),
     )
     profile: Profile | str = option(
@@ -158,8 +196,19 @@ class Options:
     def __post_init__(self) -> None:
         """Check every value."""
         check_options(self)
+        self._check_kind()
         if self.progress is not None and not callable(self.progress):
             raise OptionError(f"progress is {shown(self.progress)}; something to call is needed")
+
+    def _check_kind(self) -> None:
+        for name, kind in _OF_KINDS.items():
+            value = getattr(self, name)
+            if value is not None and self.kind != kind:
+                raise OptionError(
+                    f"{name} is {shown(value)}, but kind is {self.kind}; kind {kind} is needed for it"
+                )
+        if self.kind == "why-not" and self.other is None:
+            raise OptionError("kind is why-not, but other is not given; the label to ask for is needed")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -185,6 +234,8 @@ class Options:
 
 
 _DERIVED = ("settings", "is_grid_given")
+# Options that go with one kind alone.
+_OF_KINDS = {"other": "why-not", "n": "several", "overlap": "several", "within": "complete"}
 _PANELS = ("Explanation", "Method (experts)", "Running")
 SETTING_NAMES = tuple(field.name for field in fields(Profile))
 OPTION_NAMES = (*(field.name for field in fields(Options) if field.name not in _DERIVED), *SETTING_NAMES)
@@ -208,6 +259,11 @@ class GivenOptions(TypedDict, total=False):
 
     target: int | str | Subject | None
     top_k: int | None
+    kind: KindName
+    other: int | str | None
+    n: int | None
+    overlap: float | None
+    within: float | None
     profile: Profile | str
     partitions: int | None
     seed: int

@@ -57,7 +57,7 @@ class CorePhase:
 
     progress: float | None = None
 
-    def __init__(self, inquiry: _core.Extraction | _core.Nested | _core.Halves) -> None:
+    def __init__(self, inquiry: _core.Extraction | _core.Nested | _core.Halves | _core.Minimal) -> None:
         """Take what asks."""
         self._inquiry = inquiry
 

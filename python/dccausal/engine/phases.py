@@ -16,6 +16,7 @@ from dccausal import _core
 from dccausal.engine.causal import CausalSearch
 from dccausal.engine.finder import HeatmapSearch, MakeSearch
 from dccausal.engine.findings import Findings
+from dccausal.engine.kinds import after
 from dccausal.engine.maps import scaled
 from dccausal.engine.masking.batch import Answer, Asked, Verdicts
 from dccausal.engine.nesting import Nest
@@ -26,6 +27,7 @@ from dccausal.errors import DccausalError
 from dccausal.targets import Request, Subject, choose_target
 from dccausal.targets.answers import rows_of
 from dccausal.targets.frame import Frame
+from dccausal.targets.label import LabelTarget, choose_other
 
 # Of a limited budget, what the search may use; the extraction has the rest.
 _SEARCH_SHARE = 2 / 3
@@ -68,6 +70,7 @@ class Check(WholeImagePhase):
         names: Sequence[str] | None = None,
     ) -> None:
         """Begin with the two images."""
+        self.other: int | None = None
         super().__init__(np.stack([findings.view.image, findings.view.baseline]))
         self._findings, self._make_search = findings, make_search
         self._label, self._multi_label, self._threshold = label, multi_label, threshold
@@ -85,7 +88,7 @@ class Check(WholeImagePhase):
         """
         found, options = self._findings, self._findings.options
         answer = self._inquiry.answer()
-        needs_scores = (options.min_confidence or 0.0) > 0
+        needs_scores = (options.min_confidence or 0.0) > 0 or options.kind == "complete"
         if self._subject is not None:
             view = found.view
             frame = Frame(view.placement.photo_size, view.placement.box, view.image.shape[:2])
@@ -101,6 +104,13 @@ class Check(WholeImagePhase):
                 threshold=self._threshold,
             )
         found.remarks = (*filter(None, [found.target.note]), *found.remarks)
+        if self.other is not None and isinstance(found.target, LabelTarget):
+            found.other = choose_other(
+                answer[:1], found.target, self.other, multi_label=self._multi_label, threshold=self._threshold
+            )
+            passes, other_scores = found.other.judge(answer)
+            intact_other, blank_other = zip(passes.tolist(), other_scores.tolist(), strict=True)
+            found.other_verdicts = intact_other, blank_other
         is_passing, scores = found.target.judge(answer)
         blank = (bool(is_passing[1]), float(scores[1]))
         if blank[0] and not found.is_below_floor(scores[1], found.share):
@@ -232,8 +242,8 @@ class Extract(CorePhase):
             found.notes.append("The budget of model calls ran out before the explanation was minimal.")
 
     def following(self) -> Phase:
-        """Return the last check."""
-        return Verify(self._findings)
+        """Return the search for the sets of a kind, or the last check."""
+        return after(self._findings, self._findings.options.settings.grid)
 
     def statistics(self) -> dict[str, Any]:
         """Return the lattice and the size of what shrinking began with."""

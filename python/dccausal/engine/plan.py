@@ -18,7 +18,7 @@ from dccausal.engine.finder import MakeSearch
 from dccausal.engine.job import Job
 from dccausal.engine.opening import backend_of, open_for
 from dccausal.engine.options import Options
-from dccausal.errors import ImageError
+from dccausal.errors import ImageError, OptionError
 from dccausal.explanation.explanation import Explanation
 from dccausal.inputs.baseline import make_baseline
 from dccausal.inputs.photo import read_photo
@@ -52,6 +52,8 @@ class Plan:
         What is to be explained, where that is no label.
     others
         The same model on other devices, which share the work.
+    other_label
+        The index of the label that the kind "why-not" asks for.
 
     """
 
@@ -61,6 +63,7 @@ class Plan:
     options: Options
     others: tuple[Backend, ...] = ()
     subject: Subject | None = None
+    other_label: int | None = None
 
     @classmethod
     def of(
@@ -82,11 +85,14 @@ class Plan:
         check_alike(opened, others)
         names, n_classes = getattr(opened, "names", None), getattr(opened, "n_classes", None)
         index = resolve_label(label, names, n_classes)
+        other = resolve_label(options.other, names, n_classes, "other")
+        if subject is not None and options.kind == "why-not":
+            raise OptionError("kind is why-not, but the target is no label; a label to explain is needed for it")
         if subject is not None:
             subject.check(names, n_classes)
         threads = count_cores() if options.threads is None else options.threads
         backend, more = backend_of(opened, subject), tuple(backend_of(one, subject) for one in others)
-        return cls(backend, index, threads, options, more, subject)
+        return cls(backend, index, threads, options, more, subject, other)
 
     def asker(self) -> Asker:
         """Return the ``Asker`` of these classifiers, a context manager."""
@@ -125,6 +131,7 @@ class Plan:
             subject=self.subject,
             names=getattr(classifier, "names", None),
         )
+        job.ask_for(self.other_label)
         job.found.remarks = (*photo.notes, *self.backend.remarks(photo.image))
         return job
 
@@ -136,6 +143,7 @@ class Plan:
             heatmap=found.heatmap,
             kept=found.kept,
             levels=found.levels,
+            kind=found.kind.named(names),
             label=label,
             name=names[label] if names is not None and label < len(names) else None,
             score=found.target.score,
@@ -165,6 +173,11 @@ class Plan:
             "trees": options.trees,
             "target": options.target if self.subject is None else self.subject.to_dict(),
             "top_k": job.target.top_k,
+            "kind": options.kind,
+            "other": options.other,
+            "n": options.n,
+            "overlap": options.overlap,
+            "within": options.within,
             "min_confidence": job.found.share,
             "baseline": _describe(options.baseline),
             "max_calls": options.max_calls,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-PhaseName = Literal["check", "search", "growth", "shrinking", "remainder", "verification"]
+PhaseName = Literal["check", "search", "growth", "shrinking", "remainder", "kind", "verification"]
 
 
-PHASES: tuple[PhaseName, ...] = ("check", "search", "growth", "shrinking", "remainder", "verification")
+PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Progress:
     Attributes
     ----------
     phase
-        "check", "search", "growth", "shrinking", "remainder" or "verification".
+        "check", "search", "growth", "shrinking", "remainder", "kind" (further sets that were asked for) or
+        "verification".
     n_calls
         Model calls so far.
     n_expected

@@ -9,6 +9,8 @@ import numpy as np
 from dccausal.engine.findings import Findings
 from dccausal.engine.phase import WholeImagePhase
 from dccausal.engine.progress import PhaseName
+from dccausal.engine.sides import judge_sides, sides
+from dccausal.targets.answers import rows_of
 
 # Scores of one image differ by about this much with the batch it is in.
 _ROUNDING = 1e-4
@@ -32,14 +34,18 @@ class Verify(WholeImagePhase):
         self._findings = findings
         view, levels = findings.view, findings.levels
         sets = np.stack([level.kept for level in levels] or [findings.kept])
-        super().__init__(np.where(sets[..., None], view.image, view.baseline))
+        self._n_levels = len(sets)
+        images = np.where(sets[..., None], view.image, view.baseline)
+        super().__init__(np.concatenate([images, sides(findings)]) if findings.kind_sets else images)
 
     def settle(self) -> None:
         """Note the score, and whether the label is really given."""
         if not self.is_done:
             return
         found = self._findings
-        is_passing, scores = found.target.judge(self._inquiry.answer())
+        answer = self._inquiry.answer()
+        judge_sides(found, rows_of(answer, slice(self._n_levels, None)))
+        is_passing, scores = found.target.judge(rows_of(answer, slice(0, self._n_levels)))
         shares = [level.confidence for level in found.levels] or [found.share]
         holds = [
             bool(passes) and not found.is_below_floor(score, share, _ROUNDING)

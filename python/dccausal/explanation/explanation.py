@@ -66,6 +66,8 @@ class Explanation(Record):
     target
         What is explained where that is no label: a box, a region, a similarity, a function. Plain values with "kind",
         "title" and "words", boxes in the photograph's pixels. None for a label.
+    kind
+        What was asked beside what suffices (``explain(kind=...)``), and the sets that answer it: a ``Kind``.
     trees
         The causal trees of the first partitions, as many as ``explain`` was to record. Plain values, see the
         page on the files of a result.

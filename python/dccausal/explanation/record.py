@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal.errors import InputError
+from dccausal.explanation.kinds import Kind
 from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Record:
     trees: tuple[dict[str, Any], ...] = ()
     levels: tuple[Level, ...] = ()
     target: dict[str, Any] | None = None
+    kind: Kind = Kind()  # noqa: RUF009  frozen
 
     def __post_init__(self) -> None:
         """Check the fields, and keep arrays of our own that nobody can write to."""
@@ -90,6 +92,7 @@ class Record:
         if self.outcome not in get_args(Outcome):
             raise InputError(f"outcome is {self.outcome!r}; one of {', '.join(get_args(Outcome))} is needed")
         self._own_levels(shape)
+        self.kind.check_shape(shape)
         if self.photo.mode != "RGB" or self.photo.size != self.placement.photo_size:
             raise InputError(
                 f"photo is {self.photo.size} {self.photo.mode}; {self.placement.photo_size} RGB is needed"

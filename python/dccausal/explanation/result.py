@@ -15,11 +15,12 @@ from dccausal.explanation.rle import coco_rle
 from dccausal.explanation.words import caption_of, mark_of
 
 if TYPE_CHECKING:
+    from dccausal.explanation.kinds import Kind
     from dccausal.explanation.record import Level, Record
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1
-SCHEMA_MINOR = 4  # one more whenever keys are added
+SCHEMA_MINOR = 5  # one more whenever keys are added
 
 RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "result.json")
 # What only some results have: a baseline that is not one colour, a cut-out that was asked for.
@@ -86,6 +87,7 @@ def result_document(explanation: Record) -> dict[str, Any]:
         "size": explanation.size,
         "kept_rle": coco_rle(explanation.kept),
         "levels": [_level(level) for level in explanation.levels],
+        "kind": _kind(explanation.kind),
         "notes": explanation.notes,
         "image": {
             "path": explanation.source,
@@ -120,6 +122,32 @@ def _level(level: Level) -> dict[str, Any]:
         "size": level.size,
         "outcome": level.outcome,
         "kept_rle": coco_rle(level.kept),
+    }
+
+
+def _kind(kind: Kind) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "exists": kind.exists,
+        "other": kind.other,
+        "other_name": kind.other_name,
+        "questions": kind.n_questions,
+        "sets": [
+            {
+                "size": one.size,
+                "outcome": one.outcome,
+                "score_alone": one.score_alone,
+                "keeps": one.keeps,
+                "score_without": one.score_without,
+                "loses": one.loses,
+                "label_without": one.label_without,
+                "name_without": one.name_without,
+                "top_score_without": one.top_score_without,
+                "other_score_without": one.other_score_without,
+                "kept_rle": coco_rle(one.pixels),
+            }
+            for one in kind.sets
+        ],
     }
 
 

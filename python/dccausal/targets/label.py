@@ -166,6 +166,46 @@ def _choose_by_label(label: int, target: int | None, top_k: int | None, *, needs
     return LabelTarget(label, 1, float("nan"))
 
 
+def choose_other(
+    answer: NDArray[Any], target: LabelTarget, other: int, *, multi_label: bool, threshold: float | None = None
+) -> LabelTarget:
+    """
+    Fix the label that is to come in another's place: it passes while it is the best, or, of several at once, given.
+
+    Parameters
+    ----------
+    answer
+        As for ``choose_target``.
+    target
+        The label that is explained.
+    other
+        The label that is to come.
+    multi_label, threshold
+        As for ``choose_target``.
+
+    Raises
+    ------
+    OptionError
+        If the label is out of range, is the one that is explained, or is given on the intact image.
+
+    """
+    if answer.ndim == 2 and other >= answer.shape[1]:  # noqa: PLR2004
+        raise OptionError(f"other is {other}; a label from 0 to {answer.shape[1] - 1} is needed")
+    if other == target.label:
+        raise OptionError(f"other is {other}, which is the label that is explained; another one is needed")
+    if answer.ndim == 1:
+        chosen = LabelTarget(other, 1, float("nan"))
+    elif multi_label or threshold is not None:
+        least = _THRESHOLD if threshold is None else threshold
+        is_no = not multi_label and other == 0  # of two columns [1 - p, p]
+        chosen = LabelTarget(other, None, float(answer[0, other]), 1 - least if is_no else least)
+    else:
+        chosen = LabelTarget(other, 1, float(answer[0, other]))
+    if bool(chosen.judge(answer)[0][0]):
+        raise OptionError(f"other is {other}, which is given on this image already; another one is needed")
+    return chosen
+
+
 def rank_of(answer: NDArray[Any], label: int) -> NDArray[np.int64]:
     """Return the rank (n,) of a label in each row, 1 for the best; among equal scores the first comes first."""
     own = answer[:, label, None]
