@@ -34,11 +34,11 @@ from dccausal import (
 )
 from dccausal._shared.text import duration
 from dccausal.cli.commands.demo import covered
-from dccausal.engine.progress import PHASES
 from dccausal.cli.display import describe_progress
 from dccausal.cli.failures import describe_error, exit_code_of
 from dccausal.cli.loading import read_baseline
 from dccausal.cli.options.common import DRAWING, EXPLANATION, MODEL, RUNNING
+from dccausal.engine.progress import PHASES
 from dccausal.runs.images import plan_folders
 
 _FILES = ["explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "overlay.png", "result.json"]
