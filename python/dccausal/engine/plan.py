@@ -87,7 +87,9 @@ class Plan:
         index = resolve_label(label, names, n_classes)
         other = resolve_label(options.other, names, n_classes, "other")
         if subject is not None and options.kind == "why-not":
-            raise OptionError("kind is why-not, but the target is no label; a label to explain is needed for it")
+            raise OptionError(
+                "kind is why-not, but the target is no label; a label to explain is needed for it"
+            )
         if subject is not None:
             subject.check(names, n_classes)
         threads = count_cores() if options.threads is None else options.threads

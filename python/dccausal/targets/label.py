@@ -167,7 +167,12 @@ def _choose_by_label(label: int, target: int | None, top_k: int | None, *, needs
 
 
 def choose_other(
-    answer: NDArray[Any], target: LabelTarget, other: int, *, multi_label: bool, threshold: float | None = None
+    answer: NDArray[Any],
+    target: LabelTarget,
+    other: int,
+    *,
+    multi_label: bool,
+    threshold: float | None = None,
 ) -> LabelTarget:
     """
     Fix the label that is to come in another's place: it passes while it is the best, or, of several at once, given.
