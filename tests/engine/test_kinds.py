@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dccausal import OptionError, explain, explain_many
-from dccausal.explanation.kinds import KINDS
+from dccausal.explanation.kind_names import KINDS
 from kind_models import MODELS
 
 

@@ -18,7 +18,7 @@ from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting,
 from dccausal.engine.progress import Progress
 from dccausal.engine.task import ImageTask
 from dccausal.explanation.explanation import Explanation
-from dccausal.explanation.kinds import KindName
+from dccausal.explanation.kind_names import KindName
 
 if TYPE_CHECKING:
     from PIL import Image

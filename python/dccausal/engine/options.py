@@ -12,7 +12,7 @@ from dccausal.engine.option import Meaning, check_options, meanings, option
 from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
 from dccausal.errors import OptionError
-from dccausal.explanation.kinds import KINDS, KindName
+from dccausal.explanation.kind_names import KINDS, KindName
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal.errors import InputError
+from dccausal.explanation.kind_names import KINDS, KindName
 
-KindName = Literal["sufficient", "several", "contrastive", "necessary", "why-not", "complete"]
-KINDS: tuple[KindName, ...] = get_args(KindName)
 SetOutcome = Literal["minimal", "unfinished", "refuted"]
 
 
