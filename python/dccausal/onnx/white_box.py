@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.gradients.source import require_onnx
-from dccausal.gradients.whitebox import WhiteBox
 from dccausal.onnx.running.device import open_session
 from dccausal.onnx.running.runner import Runner
+
+if TYPE_CHECKING:
+    from dccausal.gradients.whitebox import WhiteBox
 
 
 def open_white_box(runner: Runner) -> WhiteBox:
@@ -22,6 +23,9 @@ def open_white_box(runner: Runner) -> WhiteBox:
     Where masked images are made on the device, images are kept in buffers there too.
     Nothing is built before it is asked for. A model whose fixed batch was freed is freed here as well.
     """
+    # Rules for every operation: loaded when they are needed.
+    from dccausal.gradients.whitebox import WhiteBox
+
     reading, opened = runner.reading, runner.opened
 
     def open_on_device(built: bytes) -> Any:
@@ -42,6 +46,8 @@ def _whole(model: str | bytes, folder: Path | None) -> Any:
     """Return a model with the weights that lie in a folder; a path has them beside it."""
     if isinstance(model, str) or folder is None:
         return model
+    from dccausal.gradients.source import require_onnx
+
     onnx = require_onnx()
     proto = onnx.load_model_from_string(model)
     onnx.external_data_helper.load_external_data_for_model(proto, str(folder))
