@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--boxes", type=int, default=10)
     parser.add_argument("--out", default="-")
     asked = parser.parse_args()
-    model = OnnxModel(detector(size=(asked.side, asked.side)), preprocess="unit", device="cpu")
+    model = OnnxModel(detector(size=(asked.side, asked.side)), preprocess="unit", device="cpu", threads=1)
     stream = sys.stdout if asked.out == "-" else Path(asked.out).open("w", newline="")  # noqa: SIM115
     table = csv.writer(stream)
     table.writerow(

@@ -171,3 +171,9 @@ def test_a_label_of_six_is_told_from_the_sixth_coefficient():
 )
 def test_scores_and_hidden_states_are_no_boxes(outputs):
     assert find_decoder(Facts(outputs, SIZE), "boxes") is None
+
+
+def test_attentions_beside_scores_are_no_maps():
+    outputs = {"logits": np.zeros((1, 10), np.float32), "attentions": np.zeros((1, 4, 17, 17), np.float32)}
+    assert find_decoder(Facts(outputs, SIZE)) is None
+    assert find_decoder(Facts(outputs, SIZE), "maps").names == ("attentions",)

@@ -5,7 +5,7 @@ import pytest
 
 from dccausal import OnnxModel, OptionError, explain
 from dccausal.engine import explain_together
-from dccausal.targets import Box
+from dccausal.targets import Box, Label
 from planted_detector import box_of, detector, scene
 
 SIZE = (192, 192)
@@ -87,3 +87,20 @@ def test_ctrl_c_returns_the_best_so_far():
     assert all("Interrupted" in " ".join(one.notes) for one in found)
     with pytest.raises(KeyboardInterrupt):
         explain_together(photo, Interrupting(), 2, grid=8, baseline="black", on_interrupt="raise")
+
+
+def test_a_label_may_have_a_threshold_of_its_own():
+    photo = np.zeros((64, 64, 3), np.uint8)
+    photo[8:16, 8:16, 0], photo[40:48, 40:48, 1] = 250, 150
+    strict = explain(
+        photo, Counted(), target=Label(1, threshold=0.5), grid=8, baseline="black", levels="none"
+    )
+    assert (strict.label, strict.outcome) == (1, "minimal")
+    assert strict.kept[40:48, 40:48].all()
+    assert strict.kept.sum() == 64
+    ranked = explain(photo, Counted(), target=Label(1), grid=8, baseline="black", levels="none")
+    assert ranked.provenance["top_k"] == 2
+    with pytest.raises(OptionError, match=r"label 1 has a score of 0\.588"):
+        explain(photo, Counted(), target=Label(1, threshold=0.7))
+    with pytest.raises(OptionError, match="were both given"):
+        Label(1, threshold=0.7, top_k=2)

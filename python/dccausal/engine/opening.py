@@ -52,7 +52,7 @@ def open_for(classifier: Any, target: Any) -> tuple[Classifier, int | str | None
                 f"({classifier.family}); OnnxModel(..., gives={subject.needs!r}) or another target is needed"
             )
         return classifier, None, _ready(subject, classifier)
-    if isinstance(classifier, str | os.PathLike):
+    if isinstance(classifier, str | os.PathLike) and subject.needs != "scores":
         model = OnnxModel(classifier, gives=subject.needs)
         return model, None, _ready(subject, model)
     if isinstance(classifier, ModelClassifier) and subject.needs not in ("scores", "anything"):

@@ -3,6 +3,7 @@
 from dccausal.targets.box import Box
 from dccausal.targets.custom import Custom
 from dccausal.targets.label import LabelTarget, choose_target, rank_of
+from dccausal.targets.named import Label
 from dccausal.targets.region import Region
 from dccausal.targets.similarity import Similarity
 from dccausal.targets.target import Request, Subject, Target
@@ -10,6 +11,7 @@ from dccausal.targets.target import Request, Subject, Target
 __all__ = [
     "Box",
     "Custom",
+    "Label",
     "LabelTarget",
     "Region",
     "Request",

@@ -116,7 +116,7 @@ class Region:
     def check(self, names: Sequence[str] | None, n_classes: int | None) -> None:
         """Do nothing if there is such a label."""
         if isinstance(self.which, int | str):
-            resolve_label(self.which, names, n_classes)
+            _label(self.which, names, n_classes)
 
     def read(self, answer: Any, n: int) -> LabelMaps:
         """
@@ -157,8 +157,7 @@ class Region:
             label = int(labels[row, column])
             region = connected(labels == label, (row, column))
         else:
-            found = resolve_label(self.which, names, answer.n_labels)
-            label = 0 if found is None else found
+            label = _label(self.which, names, answer.n_labels)
             region = labels == label
         if not region.any():
             there = np.bincount(labels.ravel(), minlength=answer.n_labels)
@@ -202,6 +201,15 @@ def _point(given: Any) -> tuple[float, float]:
     if len(sides) != 2:  # noqa: PLR2004
         raise OptionError(f"region is {shown(given)}; a label's name or index, or a point (x, y), is needed")
     return sides[0], sides[1]
+
+
+def _label(which: int | str, names: Sequence[str] | None, n_labels: int | None) -> int:
+    """Return the index of a label; errors speak of the region."""
+    try:
+        found = resolve_label(which, names, n_labels)
+    except OptionError as error:
+        raise OptionError(str(error).replace("target", "region", 1)) from error
+    return 0 if found is None else found
 
 
 def _name(label: int, names: Sequence[str] | None) -> str | None:

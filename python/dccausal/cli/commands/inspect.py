@@ -34,7 +34,8 @@ def inspect_command(**options: Any) -> int:
     photo = None if image is None else load_photo(image)
     model = recognised(options)
     if model is not None:
-        terminal.result(show_model(model, photo, image, is_json=options["json"]))
+        said = show_model(model, photo, image, is_json=options["json"])
+        (terminal.json if options["json"] else terminal.result)(said)
         return 0
     classifier = open_classifier(options)
     if photo is not None and classifier.preprocess.stretch:

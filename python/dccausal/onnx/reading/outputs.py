@@ -96,6 +96,18 @@ def read_output(name: str, value: Any, n: int, graph: Graph | None) -> Rows | No
     return Rows(rows, is_labels=is_labels)
 
 
+def _other_way(task: str) -> str:
+    """Return how a model of another task is explained, where it is known to be one."""
+    what = _TASKS.get(task.lower(), "")
+    if "detector" in what:
+        return "; a box of a detector is explained by --box N, or targets.Box"
+    return (
+        "; a region of a segmenter is explained by --region NAME, or targets.Region"
+        if "segmenter" in what
+        else ""
+    )
+
+
 def choose_output(
     outputs: Mapping[str, Any],
     n: int,
@@ -147,13 +159,14 @@ def choose_output(
         )
         raise ModelError(
             f"{'the model' if wanted is None else f'output {wanted!r}'}{known} gives no scores for each of "
-            f"{n} images: it has {_listed(outputs)}; a float output (images, classes) is needed"
+            f"{n} images: it has {_listed(outputs)}; a float output (images, classes) is needed{_other_way(task)}"
         )
     boxes = [name for name in outputs if _BOXES.search(name)] if wanted is None else []
     if boxes:
         raise ModelError(
             f"the model gives boxes ({', '.join(boxes)}), as a detector does: it has {_listed(outputs)}; scores of "
-            "the whole image are needed, or the name of an output that has them (output=, or --output)"
+            "the whole image are needed, or the name of an output that has them (output=, or --output); "
+            "a box of a detector is explained by --box N, or targets.Box"
         )
     if len(found) == 1:
         return *next(iter(found.items())), None

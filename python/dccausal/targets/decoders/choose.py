@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dccausal.targets.decoders.embeddings import embedding
-from dccausal.targets.decoders.facts import Decoder, Facts
+from dccausal.targets.decoders.facts import Decoder, Facts, called
 from dccausal.targets.decoders.listed import rows, triple
 from dccausal.targets.decoders.queries import queries
 from dccausal.targets.decoders.segmenters import segmenter
@@ -21,10 +21,24 @@ _FINDERS: Sequence[Callable[[Facts], Decoder | None]] = (
     embedding,
 )
 
+_BOXES = (triple, queries, rows, yolo_head)
+_SCORES = ("logit", "prob", "score", "softmax")
+
+
+def _has_scores(facts: Facts) -> bool:
+    """Return whether there are scores of the whole image: then maps and vectors beside them are none of the answer."""
+    return any(
+        value.ndim == 2 and len(value) == 1 and any(word in called(name) for word in _SCORES)  # noqa: PLR2004
+        for name, value in facts.outputs.items()
+    )
+
 
 def find_decoder(facts: Facts, gives: str | None = None) -> Decoder | None:
     """Return the decoder of a model's outputs that gives what is wanted; None where they are nothing that is known."""
     if gives == "embeddings":
         return embedding(facts, is_wanted=True)
-    found = (find(facts) for find in _FINDERS)
+    if gives == "maps" and any(find(facts) is not None for find in _BOXES):
+        return None
+    finders = [find for find in _FINDERS if gives is not None or find in _BOXES or not _has_scores(facts)]
+    found = (find(facts) for find in finders)
     return next((one for one in found if one is not None and gives in (None, one.gives)), None)
