@@ -28,6 +28,14 @@ impl<T: Inquiry + Send> Shared<T> {
         Ok(Self { inner: Mutex::new(inner), evidence: Arc::clone(evidence) })
     }
 
+    /// What can be told of it and of the evidence, between two batches.
+    pub fn look<R: Send>(&self, py: Python<'_>, look: impl FnOnce(&T, &Evidence) -> R + Send) -> R {
+        py.detach(|| {
+            let evidence = lock(&self.evidence);
+            look(&lock(&self.inner), &evidence)
+        })
+    }
+
     pub fn is_done(&self) -> bool {
         lock(&self.inner).is_done()
     }

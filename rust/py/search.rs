@@ -102,6 +102,12 @@ inquiry!(Search {
         heatmap.into_pyarray(py).reshape(self.shape)
     }
 
+    /// The map as known now for the eye, (H, W) float32: also while the survey is asked.
+    fn sketch<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let sketch = self.shared.look(py, search::Search::sketch);
+        sketch.into_pyarray(py).reshape(self.shape)
+    }
+
     /// What the survey found, (H, W) float32, as a share of its peak; `None` before it is over and where there is none.
     fn surveyed<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f32>>>> {
         let surveyed = lock(&self.shared.inner).surveyed().map(<[f32]>::to_vec);

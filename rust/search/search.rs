@@ -162,6 +162,15 @@ impl Search {
         sums.mean(self.counts.partitions)
     }
 
+    /// The map as known now for the eye, row by row: that of the survey while it is asked, then the heatmap.
+    #[must_use]
+    pub fn sketch(&self, evidence: &Evidence) -> Vec<f32> {
+        match &self.surveying {
+            Surveying::Asked(survey) => survey.map(evidence),
+            Surveying::Planned(_) | Surveying::Over(_) => self.heatmap(),
+        }
+    }
+
     /// The trees of the first partitions as known now, as many as were to be recorded and have begun.
     #[must_use]
     pub fn trees(&self) -> &[Tree] {

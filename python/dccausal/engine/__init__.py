@@ -7,7 +7,7 @@ from dccausal._shared.lazy import lazily
 if TYPE_CHECKING:
     from dccausal.engine.many import explain_many
     from dccausal.engine.profiles import PROFILES, Profile
-    from dccausal.engine.progress import Progress
+    from dccausal.engine.progress import Progress, StopEarly
     from dccausal.engine.together import explain_together
 
 _HOMES = {
@@ -16,12 +16,14 @@ _HOMES = {
     "PROFILES": "profiles",
     "Progress": "progress",
     "explain_together": "together",
+    "StopEarly": "progress",
 }
 
 __all__ = [
     "PROFILES",
     "Profile",
     "Progress",
+    "StopEarly",
     "explain_many",
     "explain_together",
 ]

@@ -79,6 +79,10 @@ class CausalSearch:
         """Return the mean over the partitions begun, and what the survey found, (H, W)."""
         return self._search.heatmap()
 
+    def sketch(self) -> NDArray[np.float32]:
+        """Return the map as far as it is known, (H, W), also while the survey is asked; for the eye."""
+        return self._search.sketch()
+
     def ranking(self) -> NDArray[np.float32]:
         """Return the map that nested sets are grown from, (H, W): the survey's, which owes nothing to chance."""
         surveyed = self._search.surveyed()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dccausal.classifier import Classifier
 from dccausal.engine.asker import Asker, work
 from dccausal.engine.finder import MakeSearch
+from dccausal.engine.job import Job
 from dccausal.engine.options import OPTION_NAMES, Options
 from dccausal.engine.plan import Plan
 from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting, World
@@ -164,7 +165,8 @@ def explain(
     batch_size
         Masked images a call; by default the classifier's own.
     progress
-        Is called with a ``Progress`` after each batch. What it raises ends the explanation.
+        Is called with a ``Progress`` after each batch. What it raises ends the explanation; ``StopEarly`` does so with
+        the best so far.
     on_interrupt
         What Ctrl-C does: "return" the best explanation so far, or "raise" KeyboardInterrupt.
 
@@ -210,8 +212,12 @@ def explain(
 
 def carry_out(plan: Plan, image: Photo, make_search: MakeSearch | None = None) -> Explanation:
     """Explain one image as planned; another search may take the causal one's place."""
+    return complete(plan, plan.prepare(image, make_search=make_search))
+
+
+def complete(plan: Plan, job: Job) -> Explanation:
+    """Carry out a job that the plan has prepared; what ``explain`` raises goes for it too."""
     with plan.asker() as asker:
-        job = plan.prepare(image, make_search=make_search)
         task = asker.task(job)
         try:
             _finish(asker, task)

@@ -11,6 +11,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dccausal.engine.causal import CausalSearch
 from dccausal.engine.finder import MakeSearch
 from dccausal.engine.findings import Findings
@@ -20,6 +23,7 @@ from dccausal.engine.options import Options
 from dccausal.engine.phase import Phase
 from dccausal.engine.phases import Check, Find
 from dccausal.engine.progress import PHASES, PhaseName, Progress
+from dccausal.engine.sketch import sketch
 from dccausal.engine.verify import Verify
 from dccausal.inputs.view import View
 from dccausal.targets import Subject, Target
@@ -225,4 +229,8 @@ class Job:
             None if done is None or done < _ENOUGH_TO_EXTRAPOLATE else max(n_calls, int(n_calls / done))
         )
         seconds = time.perf_counter() - self._started
-        self._options.progress(Progress(self.name, n_calls, expected, seconds, self.view.index))
+        told = Progress(self.name, n_calls, expected, seconds, self.view.index, self._sketch)
+        self._options.progress(told)
+
+    def _sketch(self) -> NDArray[np.float32]:
+        return sketch(self._phase, self.found)

@@ -78,6 +78,14 @@ class Nest(CorePhase):
             found.notes.append("The budget of model calls ran out before the explanation was minimal.")
         draw(found, self._search, None)
 
+    def sketch(self) -> NDArray[np.float32]:
+        """Return the heat between the contours of the sets as they are, (H, W) in [0, 1]; for the eye."""
+        search = self._search
+        if self.name == "growth" or not isinstance(search, CausalSearch):
+            return self._findings.heatmap
+        sets = [kept for kept, _ in self._nested.levels()]
+        return contour_map(sets, search.ranking(), search.partitions(), None)
+
     def following(self) -> Phase:
         """Return the halves of what remains, or what follows on the sets."""
         found, search = self._findings, self._search

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dccausal.inputs.baseline import Baseline
     from dccausal.targets import Subject
 
-    Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+    Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | bytes
 
 _MAX_SEED = (1 << 64) - 1
 # Each is some hundred superpixels in result.json, and nobody looks at more.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 PhaseName = Literal["check", "search", "growth", "shrinking", "remainder", "kind", "verification"]
 
@@ -29,6 +33,9 @@ class Progress:
         Time since the start.
     index
         Number of the image among those of ``explain_many``; 0 for ``explain``.
+    sketch
+        Returns the heat as far as it is known, float32 (H, W) in [0, 1]. To be called while ``progress`` is, if at all:
+        it costs some milliseconds.
 
     """
 
@@ -37,3 +44,8 @@ class Progress:
     n_expected: int | None
     seconds: float
     index: int = 0
+    sketch: Callable[[], NDArray[np.float32]] | None = field(default=None, repr=False, compare=False)
+
+
+class StopEarly(KeyboardInterrupt):
+    """Raised by ``progress``: leave off and return the best explanation so far, as after Ctrl-C."""

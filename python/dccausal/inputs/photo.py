@@ -14,6 +14,8 @@ What is decided here, once for the whole package:
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -141,7 +143,30 @@ def _from_file(path: Path, *, stretch: bool) -> Photograph:
         raise ImageError(f"{path} cannot be read ({error}); an undamaged image file is needed") from error
 
 
+def measure_photo(data: bytes, most_pixels: int) -> tuple[int, int]:
+    """
+    Return (width, height) of a photograph that is given as a file's bytes, before it is decoded.
+
+    Raises
+    ------
+    ImageError
+        If it is none, or has more than so many pixels.
+
+    """
+    with _opened(held(data), "the photograph") as image:
+        check_pixels(image.size, "the photograph", most_pixels)
+        return image.size
+
+
 def _from_stream(stream: BinaryIO, what: str, *, stretch: bool) -> Photograph:
+    with _opened(stream, what) as image:
+        check_pixels(image.size, what)
+        return _to_rgb(image, what, stretch=stretch)
+
+
+@contextmanager
+def _opened(stream: BinaryIO, what: str) -> Iterator[Image.Image]:
+    """Yield the image that a stream holds, yet to be decoded; whatever goes wrong meanwhile is an ImageError."""
     from PIL import Image, UnidentifiedImageError
 
     if not stream.read(1):
@@ -149,8 +174,7 @@ def _from_stream(stream: BinaryIO, what: str, *, stretch: bool) -> Photograph:
     stream.seek(0)
     try:
         with open_image(stream, what) as image:
-            check_pixels(image.size, what)
-            return _to_rgb(image, what, stretch=stretch)
+            yield image
     except UnidentifiedImageError as error:
         raise unreadable(what, stream) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # of a part of the file

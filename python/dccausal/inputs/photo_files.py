@@ -78,9 +78,9 @@ def most_pixels(environ: Mapping[str, str] = os.environ) -> int | None:
     return int(text[:18]) or None
 
 
-def check_pixels(size: tuple[int, int], what: str) -> None:
+def check_pixels(size: tuple[int, int], what: str, most: int | None = None) -> None:
     """
-    Check that a photograph (width, height) is not larger than it may be.
+    Check that a photograph (width, height) is not larger than it may be, and has at most ``most`` pixels.
 
     Raises
     ------
@@ -88,6 +88,10 @@ def check_pixels(size: tuple[int, int], what: str) -> None:
         If it is.
 
     """
+    if most is not None and size[0] * size[1] > most:
+        raise ImageError(
+            f"{what} is too large: {size[0]} x {size[1]} pixels; at most {most} pixels are needed"
+        )
     limit = most_pixels()
     if limit is not None and size[0] * size[1] > limit:
         raise ImageError(
