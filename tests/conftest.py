@@ -1,6 +1,7 @@
 """What several test files need: classifiers with a known truth, the default model, the shared experiments."""
 
 import os
+import shutil
 import signal
 from functools import cache
 from pathlib import Path
@@ -46,3 +47,19 @@ def shared():
     if not (folder / "models").is_dir():
         pytest.skip(f"{folder} is not there")
     return folder
+
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(_BROWSERS)} is there")
+    with playwright.sync_playwright() as running:
+        launched = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield launched
+        launched.close()

@@ -1,4 +1,4 @@
-"""A browser for the tests of the report, and reports to look at."""
+"""Reports to look at."""
 
 from __future__ import annotations
 
@@ -16,20 +16,6 @@ from dccausal.report.write import write_report
 from pages import DAMAGED, HOSTILE
 
 _FAST = ("--partitions", "4", "--device", "cpu", "--threads", "1", "--quiet")
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"none of {', '.join(_BROWSERS)} is there")
-    with playwright.sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")

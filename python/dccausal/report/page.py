@@ -14,6 +14,7 @@ from dccausal._shared.json import json_text
 # In the order in which they are run, as one script; each has one subject.
 SCRIPTS = (
     "words.js",
+    "look.js",
     "unpack.js",
     "outlines.js",
     "draw.js",
@@ -40,14 +41,15 @@ def page_bytes(about: Mapping[str, Any], packed: Iterable[Mapping[str, Any] | No
         What is unpacked of each photograph when it is looked at; None of one that failed.
 
     """
-    style = _asset("style.css")
-    script = "(() => {\n'use strict';\n" + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
-    head = _filled(
-        _asset("page.html"),
+    style = report_asset("style.css")
+    script = "(() => {\n'use strict';\n" + "\n".join(map(report_asset, SCRIPTS)) + "})();\n"
+    head = filled(
+        report_asset("page.html"),
         {
             "policy": _policy(style, script),
             "style": style,
             "script": script,
+            "viewer": report_asset("viewer.html"),
             "about": safe_json(about),
         },
     )
@@ -85,10 +87,11 @@ def _source(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("ascii")).digest()).decode("ascii")
 
 
-def _filled(template: str, parts: Mapping[str, str]) -> str:
+def filled(template: str, parts: Mapping[str, str]) -> str:
     """Return the template with its {{names}} replaced, in one pass: what is put in is not searched."""
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
 
 
-def _asset(name: str) -> str:
+def report_asset(name: str) -> str:
+    """Return a part of the page: a script, the style, the template, or the viewer in it."""
     return (files("dccausal") / "report" / "web" / name).read_text("ascii")

@@ -75,7 +75,7 @@ def levels_of(heatmap: NDArray[np.float32]) -> dict[str, Any]:
     return {
         "n_bytes": n_bytes,
         "levels": deflated(planes.astype(np.uint8)),
-        "tones": deflated(_tones(-values, heatmap)),
+        "tones": deflated(tones(-values, heatmap)),
     }
 
 
@@ -89,14 +89,15 @@ def deflated(array: NDArray[np.uint8]) -> str:
     return _text(zlib.compress(array.tobytes(), 9))
 
 
-def _tones(values: NDArray[Any], heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
+def tones(values: NDArray[Any], heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the tone of each value of a heatmap, uint8 of the same shape: 0 cold, 255 hot."""
     low, high = np.quantile(heatmap, (_COLD, _HOT))
     if high <= low:  # nearly all the same: only the rest can be told apart
         low, high = heatmap.min(), heatmap.max()
     if high <= low:
-        return np.zeros(len(values), dtype=np.uint8)
-    tones: NDArray[np.uint8] = np.rint(255 * np.clip((values - low) / (high - low), 0, 1)).astype(np.uint8)
-    return tones
+        return np.zeros(values.shape, dtype=np.uint8)
+    found: NDArray[np.uint8] = np.rint(255 * np.clip((values - low) / (high - low), 0, 1)).astype(np.uint8)
+    return found
 
 
 def _text(content: bytes) -> str:

@@ -71,5 +71,5 @@ function table(title, value) {
 
 function tablesOf(packed) {
   return [table('Statistics', packed.statistics), table('Provenance', packed.provenance),
-    table('Image', packed.image), table('Files (SHA-256)', packed.files)];
+    table('Image', packed.image), ...(Object.keys(packed.files).length ? [table('Files (SHA-256)', packed.files)] : [])];
 }

@@ -226,19 +226,3 @@ function moveFocus(event, grid) {
   event.preventDefault();
   to.focus();
 }
-
-function makeSegments(at, pairs, chosen, choose) {
-  const buttons = pairs.map(([value, text]) => element('button', { type: 'button', value, textContent: text }));
-  const select = (value) => {
-    for (const button of buttons) button.setAttribute('aria-pressed', String(button.value === value));
-  };
-  for (const button of buttons) {
-    button.addEventListener('click', () => {
-      select(button.value);
-      choose(button.value);
-    });
-  }
-  at.replaceChildren(...buttons);
-  select(chosen);
-  return { select };
-}

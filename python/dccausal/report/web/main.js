@@ -99,28 +99,7 @@ async function printAll() {
   window.print();
 }
 
-const THEMES = ['auto', 'light', 'dark'];
-
-function remembered(theme) {
-  try {
-    if (theme) localStorage.setItem('dccausal-theme', theme);
-    return localStorage.getItem('dccausal-theme');
-  } catch {
-    return null; // files opened from a disk may not have a memory
-  }
-}
-
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  byId('theme').textContent = `Theme: ${theme}`;
-}
-
-setTheme(THEMES.includes(remembered()) ? remembered() : 'auto');
-byId('theme').addEventListener('click', () => {
-  const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
-  remembered(next);
-  setTheme(next);
-});
+makeTheme(byId('theme'));
 byId('print').addEventListener('click', printAll);
 byId('back').addEventListener('click', (event) => {
   event.preventDefault();
