@@ -33,6 +33,7 @@ FLOORS = (
     {"runs"},
     {"evaluation"},
     {"report"},
+    {"serving"},
     {"cli"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -189,7 +190,8 @@ def test_every_public_name_is_there_and_documented():
 
 
 @pytest.mark.parametrize(
-    "face", ["assets", "engine", "explanation", "inputs", "methods", "onnx", "remote", "report", "cli"]
+    "face",
+    ["assets", "engine", "explanation", "inputs", "methods", "onnx", "remote", "report", "serving", "cli"],
 )
 def test_every_name_of_a_face_is_there(face):
     code = f"import dccausal.{face} as face; assert face.__all__; assert all(getattr(face, n) for n in face.__all__)"

@@ -1,5 +1,5 @@
 """
-The command line: ``dccausal explain`` and seven other commands.
+The command line: ``dccausal explain`` and eight other commands.
 
 Exit codes: 0 all is well; 2 bad input, usage or environment; 1 any other failure; 130 interrupted.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _INSTALL = 'the command line needs the packages typer and rich: pip install "dccausal[cli]"'
 _BAD_USAGE, _INTERRUPTED = 2, 130
 # In the order of the help.
-_COMMANDS = ("explain", "inspect", "evaluate", "gradient", "plant", "report", "table", "demo")
+_COMMANDS = ("explain", "inspect", "evaluate", "gradient", "plant", "report", "table", "serve", "demo")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

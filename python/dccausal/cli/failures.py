@@ -10,6 +10,7 @@ from typing import Any, Self
 from dccausal import errors
 from dccausal._shared.text import said
 from dccausal.cli.options.common import CLUSTER, DRAWING, EXPLANATION, MODEL, RUN, RUNNING
+from dccausal.cli.options.serve import SERVER
 from dccausal.cli.options.signature import CONFIG
 from dccausal.errors import (
     DccausalError,
@@ -89,7 +90,7 @@ def _with_flag(text: str, origins: Mapping[str, str]) -> str:
     name = given.rstrip(":").removeprefix("--").replace("-", "_")
     if name in origins:
         return f"{origins[name]}{':' if given.endswith(':') else ''} {rest}"
-    for option in (*MODEL, *EXPLANATION, *RUNNING, *CLUSTER, *RUN, *DRAWING, CONFIG):
+    for option in (*MODEL, *EXPLANATION, *RUNNING, *CLUSTER, *RUN, *DRAWING, *SERVER, CONFIG):
         if given.rstrip(":") == option.name:
             hint = " (the folder of the results is --out)" if name == "output" else ""
             return f"{option.flags[0].partition('/')[0]} {rest}{hint}"

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 PREFIX = "DCCAUSAL_"
 FILE_VARIABLE = "DCCAUSAL_CONFIG"
 # Variables of the same prefix that are no options: the folder of the default model, the limit of pixels, and others.
-_OTHER_VARIABLES = ("DCCAUSAL_CACHE", "DCCAUSAL_CALIBRATION", "DCCAUSAL_CI_VENV", "DCCAUSAL_MAX_PIXELS")
+_OTHER_VARIABLES = (
+    "DCCAUSAL_API_KEY",
+    "DCCAUSAL_CACHE",
+    "DCCAUSAL_CALIBRATION",
+    "DCCAUSAL_CI_VENV",
+    "DCCAUSAL_MAX_PIXELS",
+)
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _NEEDED = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
