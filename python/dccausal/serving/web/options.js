@@ -32,7 +32,7 @@ function controlOf(option, labels) {
     if (option.minimum !== undefined) control.min = option.minimum;
     if (option.maximum !== undefined && option.maximum < 1e9) control.max = option.maximum;
   } else control.maxLength = option.maxLength || 200;
-  const suggested = option.name === 'target' ? labels : SUGGESTED[option.name];
+  const suggested = option.metavar === 'LABEL' ? labels : SUGGESTED[option.name];
   if (!suggested) return control;
   control.setAttribute('list', `${id}-list`);
   return [control, element('datalist', { id: `${id}-list` },

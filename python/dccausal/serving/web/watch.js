@@ -7,6 +7,7 @@ const PHASE_WORDS = {
   growth: 'Growing a set that keeps the label',
   shrinking: 'Leaving out what is not needed',
   remainder: 'Looking at what else counts',
+  kind: 'Asking beyond what suffices',
   verification: 'Checking the result',
 };
 // A byte is a tone.
