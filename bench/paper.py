@@ -100,6 +100,8 @@ PARTS = {
     "compositional": Part("compositional", _QUICK, 100),
     "ordinary-many": Part("ordinary", _SLOW, 100),
     "compositional-many": Part("compositional", _SLOW, 100),
+    "ordinary-fine": Part("ordinary", "dc-causal:grid=28", 100),
+    "compositional-fine": Part("compositional", "dc-causal:grid=28", 100),
     "ordinary-extremal": Part("ordinary", _SMALL_MASKS, 50),
     "compositional-extremal": Part("compositional", _SMALL_MASKS, 50),
     "pandas": Part("pandas", "dc-causal,dc-causal-fast,occlusion", 100),
@@ -108,11 +110,11 @@ PARTS = {
 }
 _FEW = 8  # photographs below which no curve is drawn
 COLUMNS = {
-    "calls": ("model calls", 1, "{:,.0f}"),
+    "calls": ("calls", 1, "{:,.0f}"),
     "size": ("size, %", 100, "{:.1f}"),
-    "covered": ("occlusion covered, %", 100, "{:.1f}"),
-    "retained@0.05": ("label kept by the best 5 %, %", 100, "{:.0f}"),
-    "retained@0.2": ("by the best 20 %, %", 100, "{:.0f}"),
+    "covered": ("covered, %", 100, "{:.1f}"),
+    "retained@0.05": ("kept by 5 %", 100, "{:.0f}"),
+    "retained@0.2": ("by 20 %", 100, "{:.0f}"),
     "insertion": ("insertion", 1, "{:.3f}"),
     "deletion": ("deletion", 1, "{:.3f}"),
 }

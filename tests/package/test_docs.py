@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 # The pages of evaluate and of quality name data sets of others; tests/test_evaluate_run.py has their commands.
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "evaluate.md"})]
 PAGES.remove(ROOT / "docs" / "quality.md")
+# These two begin with models/make_compositional.py, half a minute; tests/gradients/test_compositional.py runs it.
+PAGES.remove(ROOT / "docs" / "paper.md")
+PAGES.remove(ROOT / "docs" / "occluded.md")
 # Installing, and programs of others.
 NOT_OURS = ("pip install", "python3 -m venv", "python -m pytest", "optimum-cli")
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
