@@ -12,7 +12,7 @@ pub struct Question {
     pub fingerprint: Fingerprint,
 }
 
-/// Questions to classify together, all about one image.
+/// Questions to classify together, all about one image, masked by one baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The number to submit the verdicts under.
@@ -21,6 +21,8 @@ pub struct Batch {
     pub height: u32,
     /// The image's width in pixels.
     pub width: u32,
+    /// Which of the baselines masks, counted from 0.
+    pub baseline: usize,
     /// The questions, in the order in which the verdicts are expected.
     pub questions: Vec<Question>,
 }

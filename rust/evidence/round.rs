@@ -3,8 +3,11 @@
 //! During a round the verdicts of earlier rounds are all that is known; whoever needs more queues a question. The queue's
 //! order depends only on the inquiry, so batches of any size, several in flight, handed back in any order, lead to the same
 //! next round.
+//!
+//! Where there are several baselines a round goes in passes, a baseline each: those that refused most often in earlier rounds
+//! go first, and only what none has refused is asked beside the next.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use crate::cause::verdict::Verdict;
 use crate::error::Error;
@@ -17,15 +20,33 @@ use crate::question::{Batch, Question};
 /// The questions of one inquiry: queued, and in flight.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
-    queue: VecDeque<Question>,
+    /// Those of the present pass.
+    queue: VecDeque<Waiting>,
+    /// Those that no baseline has refused so far, by their number: the next pass.
+    later: BTreeMap<u64, Waiting>,
+    /// The baselines, strictest first, and the place of the present pass's.
+    order: Vec<usize>,
+    pass: usize,
     /// The questions queued or in flight.
     waiting: HashSet<Fingerprint>,
-    in_flight: HashMap<u64, Vec<Question>>,
+    n_queued: u64,
+    in_flight: HashMap<u64, Vec<Waiting>>,
     /// What follows from the inquiry's verdicts, if it is used, and what followed so far.
     sharing: Option<Sharing>,
     inferred: HashMap<Fingerprint, Verdict>,
     n_calls: u64,
+    n_questions: u64,
     max_calls: Option<u64>,
+}
+
+/// A question that is to be answered in this round.
+#[derive(Clone, Debug)]
+struct Waiting {
+    question: Question,
+    /// The least score that whoever asks can use; 0 for the label alone.
+    floor: f64,
+    /// Its number among all that were queued.
+    number: u64,
 }
 
 impl Round {
@@ -67,8 +88,20 @@ impl Round {
         fingerprint: Fingerprint,
         masked: impl FnOnce() -> Vec<Region>,
     ) -> Option<Verdict> {
-        if let Some(verdict) = self.verdict(evidence, fingerprint) {
-            return Some(verdict);
+        self.ask_at(evidence, fingerprint, 0.0, masked)
+    }
+
+    /// The same for whoever needs a score of at least `floor`: the verdict may be that of the baselines asked until one refused.
+    pub fn ask_at(
+        &mut self,
+        evidence: &Evidence,
+        fingerprint: Fingerprint,
+        floor: f64,
+        masked: impl FnOnce() -> Vec<Region>,
+    ) -> Option<Verdict> {
+        let known = evidence.verdict_at(fingerprint, floor).or_else(|| self.inferred.get(&fingerprint).copied());
+        if known.is_some() {
+            return known;
         }
         if self.waiting.contains(&fingerprint) {
             return None;
@@ -79,31 +112,59 @@ impl Round {
             self.inferred.insert(fingerprint, verdict);
             return Some(verdict);
         }
+        if self.waiting.is_empty() {
+            (self.order, self.pass) = (evidence.strictest_first(), 0);
+        }
         self.waiting.insert(fingerprint);
-        self.queue.push_back(Question { masked, fingerprint });
+        let question = Question { masked, fingerprint };
+        self.queue.push_back(Waiting { question, floor, number: self.n_queued });
+        self.n_queued += 1;
         None
     }
 
-    /// The next questions, at most `capacity`; `None` when all of them are in flight or answered, or none are allowed.
+    /// The next questions, at most `capacity`, all beside one baseline; `None` when all of them are in flight or answered, or
+    /// none are allowed.
     pub fn propose(&mut self, evidence: &mut Evidence, capacity: usize) -> Option<Batch> {
         let most = capacity.min(usize::try_from(self.calls_left(evidence)).unwrap_or(usize::MAX));
-        let mut questions = Vec::with_capacity(most.min(self.queue.len()));
-        while questions.len() < most {
-            let Some(question) = self.queue.pop_front() else { break };
-            // Another inquiry may have asked since.
-            if evidence.verdict(question.fingerprint).is_some() {
-                self.waiting.remove(&question.fingerprint);
+        let mut chosen = Vec::with_capacity(most.min(self.queue.len()));
+        while chosen.len() < most {
+            let Some(waiting) = self.queue.pop_front() else {
+                if chosen.is_empty() && self.begin_pass() {
+                    continue;
+                }
+                break;
+            };
+            // Another inquiry may have asked since, or an earlier round beside this baseline.
+            let print = waiting.question.fingerprint;
+            if evidence.verdict_at(print, waiting.floor).is_some() {
+                self.waiting.remove(&print);
+            } else if evidence.is_asked(print, self.order[self.pass]) {
+                self.later.insert(waiting.number, waiting);
             } else {
-                questions.push(question);
+                chosen.push(waiting);
             }
         }
-        if questions.is_empty() {
+        if chosen.is_empty() {
             return None;
         }
-        self.n_calls += questions.len() as u64;
-        let batch = evidence.hand_out(questions);
-        self.in_flight.insert(batch.id, batch.questions.clone());
+        self.n_calls += chosen.len() as u64;
+        self.n_questions +=
+            chosen.iter().map(|waiting| u64::from(!evidence.is_begun(waiting.question.fingerprint))).sum::<u64>();
+        let questions = chosen.iter().map(|waiting| waiting.question.clone()).collect();
+        let batch = evidence.hand_out(questions, self.order[self.pass]);
+        self.in_flight.insert(batch.id, chosen);
         Some(batch)
+    }
+
+    /// Goes on to the next baseline with what the one before did not refuse, once that is all answered; `false` if there is
+    /// nothing to go on with.
+    fn begin_pass(&mut self) -> bool {
+        if !self.in_flight.is_empty() || self.later.is_empty() {
+            return false;
+        }
+        self.pass += 1;
+        self.queue.extend(std::mem::take(&mut self.later).into_values());
+        true
     }
 
     /// Takes the verdicts on a batch.
@@ -116,11 +177,16 @@ impl Round {
             return Err(Error::VerdictCount { given: verdicts.len(), needed: asked.len() });
         }
         let asked = self.in_flight.remove(&id).unwrap_or_default();
-        for (question, verdict) in asked.into_iter().zip(verdicts) {
-            self.waiting.remove(&question.fingerprint);
-            evidence.take(&question, *verdict);
-            if let Some(sharing) = &mut self.sharing {
-                sharing.learn(question, *verdict);
+        for (waiting, verdict) in asked.into_iter().zip(verdicts) {
+            let print = waiting.question.fingerprint;
+            evidence.take(&waiting.question, self.order[self.pass], waiting.floor, *verdict);
+            if evidence.verdict_at(print, waiting.floor).is_none() {
+                self.later.insert(waiting.number, waiting);
+                continue;
+            }
+            self.waiting.remove(&print);
+            if let (Some(sharing), Some(settled)) = (&mut self.sharing, evidence.verdict(print)) {
+                sharing.learn(waiting.question, settled);
             }
         }
         Ok(())
@@ -129,7 +195,8 @@ impl Round {
     /// Whether every question of this round that the budget allows has been answered.
     #[must_use]
     pub fn is_over(&self, evidence: &Evidence) -> bool {
-        self.in_flight.is_empty() && (self.queue.is_empty() || self.is_exhausted(evidence))
+        let is_asked = self.queue.is_empty() && self.later.is_empty();
+        self.in_flight.is_empty() && (is_asked || self.is_exhausted(evidence))
     }
 
     /// Whether the budget of calls is used up, the inquiry's own or the evidence's.
@@ -141,11 +208,18 @@ impl Round {
     /// Forgets the questions that are queued or in flight; their verdicts will not be taken any more.
     pub fn abandon(&mut self) {
         self.queue.clear();
+        self.later.clear();
         self.waiting.clear();
         self.in_flight.clear();
     }
 
-    /// Questions handed out so far.
+    /// Sets of masked pixels that were asked about so far, beside however many baselines.
+    #[must_use]
+    pub const fn n_questions(&self) -> u64 {
+        self.n_questions
+    }
+
+    /// Calls so far: questions handed out, once for each baseline that they were asked beside.
     #[must_use]
     pub const fn n_calls(&self) -> u64 {
         self.n_calls

@@ -90,11 +90,12 @@ impl Blocks {
         self.ranks.iter().map(|&rank| rank < length).collect()
     }
 
-    /// The verdict on a set, or `None` after queueing its question for this round.
-    pub fn ask(&mut self, evidence: &Evidence, set: &[bool]) -> Option<Verdict> {
+    /// The verdict on a set, or `None` after queueing its question for this round. Where it does not reach the floor beside one
+    /// baseline, others need not have been asked.
+    pub fn ask_at(&mut self, evidence: &Evidence, set: &[bool], floor: f64) -> Option<Verdict> {
         let print = self.print(set);
         let grid = &self.grid;
-        self.round.ask(evidence, print, || grid.masked(set))
+        self.round.ask_at(evidence, print, floor, || grid.masked(set))
     }
 
     /// The verdict on a set, if it is known.
@@ -110,14 +111,19 @@ impl Blocks {
     }
 
     /// The verdicts on several sets, once all of them are known.
-    pub fn ask_all(&mut self, evidence: &Evidence, sets: &[Vec<bool>]) -> Option<Vec<Verdict>> {
-        let verdicts: Vec<_> = sets.iter().map(|set| self.ask(evidence, set)).collect();
+    pub fn ask_all_at(&mut self, evidence: &Evidence, sets: &[Vec<bool>], floor: f64) -> Option<Vec<Verdict>> {
+        let verdicts: Vec<_> = sets.iter().map(|set| self.ask_at(evidence, set, floor)).collect();
         verdicts.into_iter().collect()
+    }
+
+    /// The same by the floor of the blocks.
+    pub fn ask_all(&mut self, evidence: &Evidence, sets: &[Vec<bool>]) -> Option<Vec<Verdict>> {
+        self.ask_all_at(evidence, sets, f64::from(self.floor))
     }
 
     /// Whether a set is sufficient, once that is known.
     pub fn passes(&mut self, evidence: &Evidence, set: &[bool]) -> Option<bool> {
-        let verdict = self.ask(evidence, set)?;
+        let verdict = self.ask_at(evidence, set, f64::from(self.floor))?;
         Some(self.suffices(verdict))
     }
 

@@ -28,7 +28,7 @@ impl Demand for Judge {
     type Answer = Verdict;
 
     fn ask_all(self, sets: &[Vec<bool>], blocks: &mut Blocks, evidence: &Evidence) -> Option<Vec<Verdict>> {
-        blocks.ask_all(evidence, sets)
+        blocks.ask_all_at(evidence, sets, self.floor())
     }
 
     fn holds(self, verdict: Verdict) -> bool {

@@ -22,6 +22,12 @@ impl Judge {
         Self { floor, ..self }
     }
 
+    /// The least score that suffices; 0 for the label alone.
+    #[must_use]
+    pub const fn floor(self) -> f64 {
+        self.floor
+    }
+
     /// The score as a share of the intact image's. Labels without scores count as all or nothing.
     #[must_use]
     pub fn share(self, verdict: Verdict) -> f64 {

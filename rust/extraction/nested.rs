@@ -124,7 +124,7 @@ impl Nested {
                 break;
             }
             let prefixes: Vec<_> = lengths.iter().map(|&length| self.prefix(length)).collect();
-            let verdicts = self.blocks.ask_all(evidence, &prefixes)?;
+            let verdicts = self.blocks.ask_all_at(evidence, &prefixes, judge.floor())?;
             (low, high) = match verdicts.into_iter().position(|verdict| judge.suffices(verdict)) {
                 None => (lengths[lengths.len() - 1], high),
                 Some(0) => (low, lengths[0]),
@@ -158,7 +158,7 @@ impl Staged for Nested {
         match &mut self.phase {
             Phase::Beginning => {
                 let all = blocks.all();
-                let intact = blocks.ask(evidence, &all)?;
+                let intact = blocks.ask_at(evidence, &all, self.floors[0])?;
                 let judge = Judge::new(intact, self.floors[0]);
                 if !judge.suffices(intact) {
                     return Some(Stage::Stopped);

@@ -53,7 +53,7 @@ impl<D: Demand> Peeling<D> {
         Self { kept, side, is_thorough, is_first: true, seen: HashMap::new(), going: None }
     }
 
-    /// Goes on from the same set for another floor; what was asked of it counts.
+    /// Goes on from the same set for another floor; what was asked of it and is settled is not asked again.
     pub const fn begin_floor(&mut self) {
         self.is_first = true;
     }
@@ -81,7 +81,10 @@ impl<D: Demand> Peeling<D> {
     fn leave_out(&mut self, demand: D, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<bool> {
         let units = self.units(blocks);
         let n_kept = size(&self.kept);
-        let is_fresh = |unit: &Group| self.seen.get(unit).is_some_and(|&(_, asked_of)| asked_of == n_kept);
+        // What a higher floor refused may have been asked beside one baseline only: for a new floor all are asked again, and
+        // what is settled is known.
+        let is_fresh =
+            |unit: &Group| !self.is_first && self.seen.get(unit).is_some_and(|&(_, asked_of)| asked_of == n_kept);
         let waiting: Vec<Group> = units.iter().filter(|unit| !is_fresh(unit)).cloned().collect();
         let mut waiting = self.by_priority(waiting, demand, heat, blocks);
         let n_waiting = waiting.len();

@@ -17,6 +17,12 @@ impl Batch {
         self.0.id
     }
 
+    /// Which of the baselines masks, counted from 0.
+    #[getter]
+    fn baseline(&self) -> usize {
+        self.0.baseline
+    }
+
     fn __len__(&self) -> usize {
         self.0.questions.len()
     }

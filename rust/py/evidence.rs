@@ -20,15 +20,16 @@ pub struct Evidence {
 #[pymethods]
 impl Evidence {
     #[new]
-    #[pyo3(signature = (height, width, *, intact=None, blank=None, max_calls=None))]
+    #[pyo3(signature = (height, width, *, intact=None, blank=None, max_calls=None, baselines=1))]
     fn new(
         height: u32,
         width: u32,
         intact: Option<(bool, f32)>,
         blank: Option<(bool, f32)>,
         max_calls: Option<&Bound<'_, PyAny>>,
+        baselines: usize,
     ) -> PyResult<Self> {
-        let mut evidence = evidence::Evidence::new(height, width, budget(max_calls)?)?;
+        let mut evidence = evidence::Evidence::new(height, width, budget(max_calls)?)?.with_baselines(baselines)?;
         if let Some((is_passing, score)) = intact {
             evidence.learn_intact(Verdict { is_passing, score });
         }
@@ -46,6 +47,12 @@ impl Evidence {
     #[getter]
     const fn width(&self) -> u32 {
         self.width
+    }
+
+    /// Number of baselines, beside each of which the label has to stay.
+    #[getter]
+    fn baselines(&self) -> usize {
+        lock(&self.shared).n_baselines()
     }
 
     /// Calls so far, of whoever asked, and what was spent outside.

@@ -4,6 +4,7 @@ use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
+use crate::evidence::inquiry::Inquiry;
 use crate::evidence::sharing::SharingOptions;
 use crate::pixels::region::Region;
 use crate::py::evidence::{Evidence, budget};
@@ -79,14 +80,15 @@ inquiry!(Search {
 
     /// How far the search has come and what it cost.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (counts, sharing) = {
+        let (counts, sharing, n_questions) = {
             let inner = lock(&self.shared.inner);
-            (inner.counts(), inner.sharing_counts())
+            (inner.counts(), inner.sharing_counts(), inner.round().n_questions())
         };
         let dict = PyDict::new(py);
         dict.set_item("partitions", counts.partitions)?;
         dict.set_item("refinements", counts.refinements)?;
         dict.set_item("verdicts", counts.verdicts)?;
+        dict.set_item("asked", n_questions)?;
         dict.set_item("rounds", counts.rounds)?;
         dict.set_item("exhaustive", counts.exhaustive())?;
         dict.set_item("inferred", sharing.inferred)?;

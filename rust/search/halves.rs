@@ -5,7 +5,7 @@
 //! that of the runs that mask it. It is found in two worlds, with the explanation shown and with it masked; the two estimate the
 //! cell's Banzhaf value (Banzhaf 1965) with the explanation as a player. Nothing is random.
 
-use crate::cause::verdict::Verdict;
+use crate::cause::verdict::{MEASURED, Verdict};
 use crate::error::{Error, require};
 use crate::evidence::evidence::Evidence;
 use crate::evidence::inquiry::Inquiry;
@@ -111,7 +111,7 @@ impl Halves {
         }
         let regions = rectangles(&masked, self.width, &evidence.whole());
         let print = evidence.prints().regions(&regions);
-        self.round.ask(evidence, print, || regions);
+        self.round.ask_at(evidence, print, MEASURED, || regions);
         print
     }
 
@@ -148,7 +148,8 @@ impl Halves {
     fn effects(&self, evidence: &Evidence) -> Option<Vec<f64>> {
         let mut effects = vec![0.0; self.cells.len()];
         for world in &self.worlds {
-            let scores: Option<Vec<f64>> = world.runs.iter().map(|&run| evidence.verdict(run).map(score)).collect();
+            let scores: Option<Vec<f64>> =
+                world.runs.iter().map(|&run| evidence.verdict_at(run, MEASURED).map(score)).collect();
             for (run, score) in (0..).zip(scores?) {
                 for (cell, effect) in effects.iter_mut().enumerate() {
                     *effect += if self.keeps(world.is_shown, run, cell) { score } else { -score };

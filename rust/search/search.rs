@@ -86,8 +86,9 @@ impl Search {
         let (height, width) = (evidence.height(), evidence.width());
         let sharing = options.sharing.map(|sharing| Sharing::new(sharing, height, width)).transpose()?;
         let round = Round::new(options.max_calls, sharing);
-        // Of a budget, the partitions get half at least.
-        let most = usize::try_from(round.calls_left(evidence) / 2).unwrap_or(usize::MAX);
+        // Of a budget, the partitions get half at least, whatever each question takes.
+        let most = round.calls_left(evidence) / 2 / evidence.n_baselines() as u64;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let survey = Survey::new(&options.survey, &options.shown, evidence, most);
         let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
         let mut search = Self {

@@ -6,7 +6,7 @@
 //! seldom change by so little. Scores do, and what the score loses by the one and gains by the other orders the whole image
 //! evenly, where partitions follow the evidence down. The two kinds of map err differently; their sum is better than either.
 
-use crate::cause::verdict::Verdict;
+use crate::cause::verdict::{MEASURED, Verdict};
 use crate::evidence::evidence::Evidence;
 use crate::evidence::round::Round;
 use crate::pixels::fingerprint::Fingerprint;
@@ -74,12 +74,12 @@ impl Survey {
     pub fn ask(&self, round: &mut Round, evidence: &Evidence) {
         for Lattice { grid, prints } in &self.masked {
             for (block, &print) in prints.iter().enumerate() {
-                round.ask(evidence, print, || vec![grid.block(block)]);
+                round.ask_at(evidence, print, MEASURED, || vec![grid.block(block)]);
             }
         }
         for Lattice { grid, prints } in &self.shown {
             for (block, &print) in prints.iter().enumerate() {
-                round.ask(evidence, print, || others(grid, block));
+                round.ask_at(evidence, print, MEASURED, || others(grid, block));
             }
         }
     }
@@ -89,17 +89,19 @@ impl Survey {
     /// or nothing.
     #[must_use]
     pub fn map(&self, evidence: &Evidence) -> Vec<f32> {
-        let score = |print: Fingerprint| evidence.verdict(print).map_or(f32::NAN, |verdict| verdict.score);
+        let score = |print: Fingerprint| evidence.verdict_at(print, MEASURED).map_or(f32::NAN, |verdict| verdict.score);
         let (intact, blank) = (score(Fingerprint::default()), score(self.whole));
         let lost = |verdict: Verdict| by_score(intact - verdict.score, !verdict.is_passing);
         let gained = |verdict: Verdict| by_score(verdict.score - blank, verdict.is_passing);
         let mut sums = Accumulator::new(self.height, self.width);
         for lattice in &self.masked {
-            lattice.add(&mut sums, 1.0 / precise(self.masked.len()), |print| evidence.verdict(print).map_or(0.0, lost));
+            lattice.add(&mut sums, 1.0 / precise(self.masked.len()), |print| {
+                evidence.verdict_at(print, MEASURED).map_or(0.0, lost)
+            });
         }
         for lattice in &self.shown {
             let weight = GAINS / precise(self.shown.len());
-            lattice.add(&mut sums, weight, |print| evidence.verdict(print).map_or(0.0, gained));
+            lattice.add(&mut sums, weight, |print| evidence.verdict_at(print, MEASURED).map_or(0.0, gained));
         }
         let mut map = sums.mean(1);
         let peak = map.iter().copied().fold(0.0, f32::max);

@@ -86,7 +86,7 @@ proptest! {
             let questions: Vec<Question> = masks.iter()
                 .map(|masked| Question { fingerprint: prints.regions(masked), masked: masked.clone() })
                 .collect();
-            let batch = Batch { id: 0, height: HEIGHT, width: WIDTH, questions };
+            let batch = Batch { id: 0, height: HEIGHT, width: WIDTH, baseline: 0, questions };
             renderer.render(&batch, &mut buffer, &mut slots).unwrap();
             for (masked, drawn) in masks.iter().zip(buffer.chunks_exact(bytes)) {
                 let masked = pixels(masked);

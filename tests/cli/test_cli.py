@@ -36,7 +36,7 @@ from dccausal._shared.text import duration
 from dccausal.cli.commands.demo import covered
 from dccausal.cli.display import describe_progress
 from dccausal.cli.failures import describe_error, exit_code_of
-from dccausal.cli.loading import read_baseline
+from dccausal.cli.loading import read_baseline, read_baselines
 from dccausal.cli.options.common import DRAWING, EXPLANATION, MODEL, RUNNING
 from dccausal.engine.progress import PHASES
 from dccausal.runs.images import plan_folders
@@ -652,6 +652,17 @@ def test_a_baseline_of_three_numbers_is_a_colour():
     assert read_baseline("blur") == "blur"
     assert read_baseline("1,2") == "1,2"
     assert read_baseline("a,b,c") == "a,b,c"
+
+
+def test_several_baselines_have_commas_between(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.png").touch()
+    assert read_baselines("grey") == "grey"
+    assert read_baselines("124, 116,104") == (124, 116, 104)
+    assert read_baselines("grey, black,blur") == ["grey", "black", "blur"]
+    assert read_baselines("grey,124,116,104,#fff,1,2,3") == ["grey", (124, 116, 104), "#fff", (1, 2, 3)]
+    assert read_baselines("1,2,3,4") == [(1, 2, 3), "4"]
+    assert read_baselines("a,b.png") == "a,b.png"
 
 
 def test_exit_codes_tell_bad_input_from_failure():

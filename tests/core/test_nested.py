@@ -11,9 +11,8 @@ import nested_reference
 import reference
 from asking import answer, in_rounds
 from dccausal import _core
+from nesting import FLOORS, assert_same, expected_by
 from strategies import additive, classifiers
-
-FLOORS = [(0.0,), (0.4,), (0.9, 0.5, 0.0), (0.6, 0.6, 0.2), (0.5, 0.0)]
 
 
 @st.composite
@@ -47,13 +46,12 @@ def begin(case, **known):
 def expected(case, max_calls=10**9):
     """What the reference finds and asks: nothing twice, at most so many questions, and not the intact image."""
     verdict, heat, cells, floors = case
-    blocks = reference.Blocks.of(*heat.shape, cells)
-    shape = len(blocks.rows) - 1, len(blocks.columns) - 1
     intact = np.zeros(heat.shape, dtype=bool)
     known, rounds = {intact.tobytes(): verdict(intact)}, []
 
-    def ask(sets):
-        masks = {masked.tobytes(): masked for masked in (~pixels(kept) for kept in sets)}
+    def ask(masks, _floor):
+        keys = [masked.tobytes() for masked in masks]
+        masks = dict(zip(keys, masks, strict=True))
         new = [key for key in masks if key not in known]
         left = max_calls - sum(map(len, rounds))
         known.update((key, verdict(masks[key])) for key in new[:left])
@@ -61,32 +59,9 @@ def expected(case, max_calls=10**9):
             rounds.append(new[:left])
         if len(new) > left:
             raise nested_reference.OutOfBudgetError
-        return [known[(~pixels(kept)).tobytes()] for kept in sets]
+        return [known[key] for key in keys]
 
-    def pixels(kept):
-        return blocks.pixels(frozenset(map(tuple, np.argwhere(kept).tolist())))
-
-    def mean(block):
-        total, values = 0.0, heat[blocks.pixels(frozenset([block]))].tolist()
-        for value in values:
-            total += value
-        return total / len(values)
-
-    means = np.array([mean(block) for block in blocks.all()]).reshape(shape)
-    found = nested_reference.Nested(ask, means, floors)
-    found.run()
-    levels = [(pixels(kept), is_minimal) for kept, is_minimal in found.levels()]
-    return found, levels, None if found.grown is None else pixels(found.grown), rounds
-
-
-def assert_same(nested, found):
-    reached, levels, grown, _ = found
-    assert nested.stage == reached.stage
-    assert nested.level == min(len(reached.sets), len(levels) - 1)
-    assert [is_minimal for _, is_minimal in nested.levels()] == [is_minimal for _, is_minimal in levels]
-    for (kept, _), (other, _) in zip(nested.levels(), levels, strict=True):
-        np.testing.assert_array_equal(kept, other)
-    np.testing.assert_array_equal(nested.grown(), grown)
+    return (*expected_by(ask, heat, cells, floors), rounds)
 
 
 @settings(max_examples=250, deadline=None)

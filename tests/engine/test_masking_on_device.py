@@ -132,8 +132,8 @@ def test_both_kinds_of_batches_are_made_and_read_the_same(dtype, layout):
     on_device = backend_of(composed(model, preprocess="raw" if dtype == "uint8" else "unit", batch_size=3))
     pictures = images(4, seed=2)
     host, device = on_host.batch(), on_device.batch()
-    first = [backend.pair(*pictures[:2], 1) for backend in (on_host, on_device)]
-    second = [backend.pair(*pictures[2:], 1) for backend in (on_host, on_device)]
+    first = [backend.pair(pictures[0], pictures[1:2], 1) for backend in (on_host, on_device)]
+    second = [backend.pair(pictures[2], pictures[3:], 1) for backend in (on_host, on_device)]
     size = pictures.shape[1:3]
     asked = [search(Options(height=size[0], width=size[1], partitions=9, seed=s)) for s in range(2)]
     for _ in range(3):
@@ -178,7 +178,7 @@ def test_few_questions_make_a_short_run(rows, options, lengths, monkeypatch):
     monkeypatch.setattr(
         BoundEngine, "compute", lambda self, start, n, where: seen.append(n) or compute(self, start, n, where)
     )
-    made = [(backend.batch(), backend.pair(*pictures, 1)) for backend in (on_device, on_host)]
+    made = [(backend.batch(), backend.pair(pictures[0], pictures[1:], 1)) for backend in (on_device, on_host)]
     for n, length in lengths.items():
         asked = search(Options(height=size[0], width=size[1], partitions=30, seed=n)).propose(n)
         assert len(asked) == n

@@ -214,7 +214,7 @@ def test_extraction_is_that_of_explain(name, floor):
     classify = _probabilities(scene)
     found = explain(scene.image, classify, grid=8, partitions=4, min_confidence=floor, levels=())
     counted = CountedClassifier(classify)
-    seen = Scene.of(classify, scene.image, found.baseline, multi_label=False)
+    seen = Scene.of(classify, scene.image, found.baseline[None], multi_label=False)
     result = extract(counted, seen, found.heatmap, found.label, floor=floor, grid=8)
     np.testing.assert_array_equal(result.kept, found.kept)
     assert result.outcome == found.outcome == "minimal"
@@ -231,7 +231,7 @@ def test_nothing_is_asked_where_the_label_stays_anyway():
         return np.tile([0.2, 0.8], (len(images), 1))
 
     image = np.zeros((16, 16, 3), np.uint8)
-    scene = Scene.of(always, image, image, multi_label=False)
+    scene = Scene.of(always, image, image[None], multi_label=False)
     counted = CountedClassifier(always)
     result = extract(counted, scene, np.ones((16, 16), np.float32), 1)
     assert (result.outcome, result.n_calls, result.kept.sum(), counted.n_calls) == ("trivial", 0, 0, 0)
@@ -254,7 +254,7 @@ def _perfect(scene, classify, **changes):
         "grid": 8,
     }
     return MethodResult(**{**values, **changes}), Scene.of(
-        classify, scene.image, _grey(scene), multi_label=False
+        classify, scene.image, _grey(scene)[None], multi_label=False
     )
 
 

@@ -261,6 +261,26 @@ def test_boxes_of_objects_give_measures_of_localisation(few):
     assert (row["iou"], row["pointing"], row["best_iou"], row["is_right"]) == (1 / 32, 1, 1, None)
 
 
+def test_plain_backgrounds_that_were_not_asked_tell_how_far_it_holds(few):
+    main(_arguments("--no-plots", "--sheet", 0, "--backgrounds", "2,neutral"))
+    main(
+        _arguments(
+            "--no-plots", "--sheet", 0, "--backgrounds", "neutral", "--baseline", "grey,blue", out="two"
+        )
+    )
+    one, two = _rows(few / "run")[0], _rows(few / "two")[0]
+    assert one["neutral"] == one["neutral@0"] == 1  # the boxes are red enough anywhere
+    assert two["neutral"] == 1
+    assert two["calls"] > one["calls"]
+    assert "neutral_grown" not in one
+    for run in ("run", "two"):
+        table = (few / run / "table.md").read_text()
+        assert "label kept beside unseen plain backgrounds, minimal at 0, %" in table
+    manifest = json.loads((few / "two" / "manifest.json").read_text())
+    assert manifest["options"]["baseline"] == ["grey", "blue"]
+    assert manifest["options"]["backgrounds"] == "0,neutral"
+
+
 def test_a_floor_costs_calls_that_are_counted_apart(few):
     main(_arguments("--no-plots", "--sheet", 0))
     main(_arguments("--min-confidence", "0,0.5,0.9", "--no-plots", "--sheet", 0, out="floors"))
@@ -413,6 +433,9 @@ def test_a_run_has_one_writer(few, capsys):
         (("--seed", "-1"), "--seed is -1"),
         (("--max-calls", "3"), "--max-calls is 3"),
         (("--baseline", "nocolour"), "--baseline is 'nocolour'"),
+        (("--baseline", "grey,nocolour"), "--baseline is 'nocolour'"),
+        (("--backgrounds", "plain"), "--backgrounds is 'plain'; a number of photographs, neutral, or both"),
+        (("--backgrounds", "-1"), "--backgrounds is '-1'"),
         (("--figure", "cat"), "--figure is 'cat'; partitions is needed"),
         (("--model", "gone.onnx"), "gone.onnx"),
         (("--out", "truth.csv"), "truth.csv/manifest.json cannot be read"),

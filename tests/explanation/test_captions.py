@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
+
+from dccausal.explanation.record import AskedBaseline
 from dccausal.explanation.words import caption_of
 from made_explanation import make_explanation, nested_levels
 
@@ -44,3 +47,31 @@ def test_summary_shows_the_levels():
     lines = make_explanation(levels=nested_levels()).summary().splitlines()
     assert lines[3] == "  levels    0.9: 20.8 %, half: 16.7 %, label alone: 8.3 %"
     assert not any("levels" in line for line in make_explanation().summary().splitlines())
+
+
+def asked(*names, scores=None):
+    """Baselines of these names, beside which the explanation has these scores."""
+    image = np.zeros((24, 32, 3), np.uint8)
+    scores = scores or [0.5 + 0.125 * i for i in range(len(names))]
+    return tuple(
+        AskedBaseline(name=name, image=image, score=score) for name, score in zip(names, scores, strict=True)
+    )
+
+
+def test_several_baselines_are_named_where_the_score_stands():
+    one = make_explanation(baselines=asked("grey"))
+    assert caption_of(one).score == "Score 0.50 alone (photograph: 0.75)"
+    assert "beside" not in one.summary()
+    three = make_explanation(baselines=asked("grey", "black", "a/folder/noise.png"), levels=nested_levels())
+    assert caption_of(three).score == "Score 0.50 beside grey, black, noise.png (photograph: 0.75)"
+    lines = three.summary().splitlines()
+    assert "  beside    grey 0.50, black 0.62, a/folder/noise.png 0.75" in lines
+    headings = [line.split()[0] for line in lines[1:] if line[2:3].strip()]
+    assert headings[:4] == ["label", "kept", "beside", "levels"]
+    many = make_explanation(baselines=asked(*(f"#{i}{i}{i}{i}{i}{i}" for i in range(5))))
+    assert caption_of(many).score == "Score 0.50 beside 5 baselines (photograph: 0.75)"
+    unscored = make_explanation(
+        score=math.nan, explanation_score=math.nan, baselines=asked("grey", "red", scores=[math.nan] * 2)
+    )
+    assert "  beside    grey, red" in unscored.summary().splitlines()
+    assert caption_of(unscored).score == ""

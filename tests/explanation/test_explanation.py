@@ -251,7 +251,7 @@ def test_a_baseline_that_is_no_colour_is_saved_and_a_stale_one_removed(tmp_path)
 def test_result_json_says_what_the_explanation_says(tmp_path):
     explanation = make_explanation(levels=nested_levels())
     document = json.loads((explanation.save(tmp_path) / "result.json").read_text())
-    assert document["schema_minor"] == 4
+    assert document["schema_minor"] == 6
     assert [level["confidence"] for level in document["levels"]] == [0.9, 0.5, 0]
     assert [level["score"] for level in document["levels"]] == [0.7, 0.5, 0.25]
     assert [level["size"] for level in document["levels"]] == [level.size for level in explanation.levels]
@@ -287,7 +287,7 @@ _TYPES = {
 def test_result_json_has_the_documented_keys_and_types_and_no_others(tmp_path):
     document = json.loads((make_explanation().save(tmp_path) / "result.json").read_text())
     documented = _documented_keys()
-    open_objects = {"levels", "target", "statistics", "trees", "provenance", "files"}
+    open_objects = {"levels", "baselines", "target", "kind", "statistics", "trees", "provenance", "files"}
     found = dict(document)
     for key, value in document.items():
         if isinstance(value, dict) and key not in open_objects:

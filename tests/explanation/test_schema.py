@@ -30,7 +30,8 @@ def _closed():
     schema = _schema()
     objects = schema["properties"]
     level = objects["levels"]["items"]
-    for part in (schema, level, *(objects[key] for key in ("kept_rle", "image", "baseline"))):
+    beside = objects["baselines"]["items"]
+    for part in (schema, level, beside, *(objects[key] for key in ("kept_rle", "image", "baseline"))):
         part["additionalProperties"] = False
     objects["image"]["properties"]["box"]["additionalProperties"] = False
     return schema
@@ -55,7 +56,7 @@ def test_results_follow_the_schema(result, planted):
     scene = planted("needs_a_and_b")
     labels = OnnxClassifier(scene.path, device="cpu")
     unscored = explain(
-        scene.photo, lambda images: labels(images).argmax(axis=1), partitions=1, baseline="blur"
+        scene.photo, lambda images: labels(images).argmax(axis=1), partitions=1, baseline=["blur", "black"]
     )
     jsonschema.validate(result_document(unscored), _closed())
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dccausal.errors import ImageError, OptionError
-from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.baseline import make_baseline, make_baselines, name_of, split_baselines
 
 _X = np.random.default_rng(3).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -102,3 +102,33 @@ def test_a_damaged_image(tmp_path):
         make_baseline(tmp_path / "text.png", _X)
     with pytest.raises(ImageError, match=r"must be \(H, W, 3\) uint8"):
         make_baseline(np.zeros((4, 4, 3)), _X)
+
+
+@pytest.mark.parametrize(
+    ("given", "n"),
+    [
+        ("grey", 1),
+        ((1, 2, 3), 1),
+        ([1, 2, 3], 1),
+        (_X, 1),
+        (["grey"], 1),
+        (["grey", _X, (1, 2, 3)], 3),
+        ([], 1),
+    ],
+)
+def test_a_list_of_anything_but_numbers_are_several(given, n):
+    assert len(split_baselines(given)) == n
+
+
+def test_several_are_made_each_by_itself():
+    made = make_baselines(["white", "blur", [1, 2, 3], _X], _X)
+    assert (made.shape, made.dtype) == ((4, *_X.shape), np.uint8)
+    for one, given in zip(made, ["white", "blur", (1, 2, 3), _X], strict=True):
+        np.testing.assert_array_equal(one, make_baseline(given, _X))
+
+
+def test_names_are_what_was_given(tmp_path):
+    named = ["Grey", "blur", (1, 2, 255), np.array([1, 2, 255]), tmp_path / "a.png", _X]
+    assert [name_of(one) for one in named] == [
+        *("Grey", "blur", "#0102ff", "#0102ff", str(tmp_path / "a.png"), "image"),
+    ]

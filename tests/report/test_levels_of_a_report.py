@@ -13,6 +13,7 @@ from PIL import Image
 from dccausal import Placement
 from dccausal.cli.app import main
 from dccausal.errors import InputError
+from dccausal.explanation.record import AskedBaseline
 from dccausal.report.item import load_result
 from dccausal.report.write import write_report
 from made_explanation import make_explanation, nested_levels
@@ -36,7 +37,11 @@ def made(tmp_path_factory):
         placement=Placement((160, 90), (20.0, 0.0, 140.0, 90.0)),
     )
     explanation.photo.save(photo)
-    explanation.save(folder / "results" / "a")
+    several = tuple(
+        AskedBaseline(name=name, image=explanation.baseline, score=score)
+        for name, score in (("grey", 0.5), ("black", 0.625))
+    )
+    dataclasses.replace(explanation, baselines=several).save(folder / "results" / "a")
     weak = {"score": 0.98, "explanation_score": 0.005}
     dataclasses.replace(explanation, **weak, levels=()).save(folder / "results" / "b", caption=False)
     explanation.save(folder / "results" / "c")
@@ -70,6 +75,17 @@ def test_damaged_levels_are_told(made, tmp_path, wrong):
     document["levels"][0].update(wrong)
     path.write_text(json.dumps(document))
     with pytest.raises(InputError, match="run lengths"):
+        load_result(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["grey", [1], [{"name": 3}], [{"name": "grey", "explanation_score": "high"}]]
+)
+def test_damaged_baselines_are_told(made, tmp_path, wrong):
+    shutil.copytree(made / "results" / "a", tmp_path / "a")
+    path = tmp_path / "a" / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"baselines": wrong}))
+    with pytest.raises(InputError, match="baselines that can be shown"):
         load_result(tmp_path / "a")
 
 
@@ -109,6 +125,12 @@ def test_scores_stand_beside_the_photographs_and_weak_ones_are_never_bold(page):
     weak = page.locator("#viewer-facts dd", has_text="0.005")
     assert weak.text_content() == "only 0.005 alone (photograph: 0.98)"
     assert int(weak.evaluate("part => getComputedStyle(part).fontWeight")) <= 400
+
+
+def test_several_baselines_are_told_with_their_scores(page):
+    open_photograph(page, 0)
+    beside = page.locator("#viewer-facts dt", has_text="Beside").locator("xpath=following-sibling::dd")
+    assert beside.text_content() == "grey 0.50, black 0.63the least of these scores counts"
 
 
 @pytest.mark.parametrize("how", ["mouse", "keys"])

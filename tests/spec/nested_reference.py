@@ -1,7 +1,8 @@
 """Nested sufficient sets and the map drawn between their contours, written to be read.
 
-``ask`` takes a list of boolean (rows, columns) lattices, the blocks that are kept, and returns a verdict for each:
-whether the label is still given, and its score. A round is one call of it, so nothing depends on the size of batches.
+``ask`` takes a list of boolean (rows, columns) lattices, the blocks that are kept, and the floor they have to reach.
+It returns a verdict for each: whether the label is still given, and its score. A round is one call of it, so nothing
+depends on the size of batches.
 Ties go to what came first, and blocks come row by row.
 """
 
@@ -116,8 +117,9 @@ class Peeling:
         is_first = True
         while units := self.units(side):
             key = self.kept.tobytes()
+            # For a new floor all are asked: what a higher one refused beside one baseline is not settled.
             fresh = [u for u in units if u.tobytes() in self.known and self.known[u.tobytes()][1] == key]
-            is_fresh = {unit.tobytes() for unit in fresh}
+            is_fresh = set() if is_first else {unit.tobytes() for unit in fresh}
             waiting = sorted((u for u in units if u.tobytes() not in is_fresh), key=self.priority)
             window = waiting if is_first else waiting[:WINDOW]
             answers = self.answers([self.kept & ~unit for unit in window])
@@ -161,7 +163,7 @@ class Nested(Peeling):
     """The extraction; ``heat`` is (rows, columns), and ``floors`` are scores that fall, 0 for the label alone."""
 
     def __init__(
-        self, ask: Callable[[list[Kept]], list[Verdict]], heat: Map, floors: Sequence[float]
+        self, ask: Callable[[list[Kept], float], list[Verdict]], heat: Map, floors: Sequence[float]
     ) -> None:
         super().__init__(heat)
         self.ask, self.floors = ask, floors
@@ -180,7 +182,7 @@ class Nested(Peeling):
         return [(found, True) for found in self.sets] + [(self.kept, False)] * missing
 
     def pursue(self) -> str:
-        [intact] = self.ask([self.kept])
+        [intact] = self.ask([self.kept], self.floor)
         self.intact = unit_of(intact[1])
         if not self.holds(intact):
             return "stopped"
@@ -195,7 +197,7 @@ class Nested(Peeling):
         return "minimal"
 
     def answers(self, sets: list[Kept]) -> list[Verdict]:
-        return self.ask(sets)
+        return self.ask(sets, self.floor)
 
     def holds(self, answer: Verdict) -> bool:
         return answer[0] and (self.floor <= 0 or score_of(answer, self.intact) >= self.floor)
@@ -217,7 +219,7 @@ class Nested(Peeling):
             lengths = points(low, high)
             if not lengths:
                 break
-            verdicts = self.ask([prefix(n) for n in lengths])
+            verdicts = self.ask([prefix(n) for n in lengths], self.floor)
             first = next((i for i, verdict in enumerate(verdicts) if self.holds(verdict)), None)
             if first is None:
                 low = lengths[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dccausal._shared.files import is_file
 from dccausal._shared.text import shown
 from dccausal.cli.options.common import EXPLAIN
 from dccausal.cli.subjects import prompt_names, read_subject
@@ -21,7 +22,7 @@ from dccausal.targets import Subject
 from dccausal.targets.target import Needs
 
 if TYPE_CHECKING:
-    from dccausal.inputs.baseline import Baseline
+    from dccausal.inputs.baseline import Baseline, Baselines
 
 
 _MAX_DIGITS = 6
@@ -37,7 +38,7 @@ def explain_options(options: Mapping[str, Any]) -> dict[str, Any]:
         If an option is out of its range.
 
     """
-    given = {name: options[name] for name in EXPLAIN} | {"baseline": read_baseline(options["baseline"])}
+    given = {name: options[name] for name in EXPLAIN} | {"baseline": read_baselines(options["baseline"])}
     subject = read_subject(options)
     if subject is not None:
         given["target"] = subject
@@ -169,8 +170,22 @@ def read_size(text: str | None) -> tuple[int, int] | None:
 
 
 def read_baseline(text: str) -> Baseline:
-    """Return a baseline as ``explain`` takes it: "124,116,104" is a colour."""
+    """Return one baseline: "124,116,104" is a colour."""
     parts = text.split(",")
     if len(parts) == 3 and all(part.strip().isdecimal() for part in parts):  # noqa: PLR2004
         return (int(parts[0]), int(parts[1]), int(parts[2]))
     return text
+
+
+def read_baselines(text: str) -> Baselines:
+    """Return baselines as ``explain`` takes them: "grey,124,116,104,blur" are three, the second a colour."""
+    if is_file(text):
+        return text
+    parts = [part.strip() for part in text.split(",")]
+    found: list[Baseline] = []
+    while parts:
+        colour = read_baseline(",".join(parts[:3]))
+        is_colour = not isinstance(colour, str)
+        found.append(colour if is_colour else parts[0])
+        parts = parts[3 if is_colour else 1 :]
+    return found[0] if len(found) == 1 else found

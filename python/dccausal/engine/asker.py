@@ -82,7 +82,7 @@ class Asker:
     def task(self, job: Job) -> ImageTask:
         """Return the job with its image ready to be masked."""
         view = job.view
-        pairs = [lane.backend.pair(view.image, view.baseline, self._threads) for lane in self._all]
+        pairs = [lane.backend.pair(view.image, view.baselines, self._threads) for lane in self._all]
         return ImageTask(view.index, job, pairs)
 
     def capacity(self, image: NDArray[np.uint8]) -> int:

@@ -81,8 +81,8 @@ class Backend(Protocol):
         """Return sentences on how the classifier takes a photograph, where that is a guess or unusual."""
         ...
 
-    def pair(self, image: NDArray[np.uint8], baseline: NDArray[np.uint8], threads: int) -> EncodedPair:
-        """Return an image and its baseline, uint8 (H, W, 3), ready to be masked by ``threads`` threads."""
+    def pair(self, image: NDArray[np.uint8], baselines: NDArray[np.uint8], threads: int) -> EncodedPair:
+        """Return an image, uint8 (H, W, 3), and its baselines (n, H, W, 3), to be masked by ``threads`` threads."""
         ...
 
     def batch(self) -> MaskedBatch:
@@ -119,9 +119,9 @@ class CallableBackend:
         """Return nothing: how a callable takes photographs is its own affair."""
         return ()
 
-    def pair(self, image: NDArray[np.uint8], baseline: NDArray[np.uint8], threads: int) -> EncodedPair:
-        """Return the two as they are."""
-        return HostPair(image, baseline, lambda images: images, is_planar=False, threads=threads)
+    def pair(self, image: NDArray[np.uint8], baselines: NDArray[np.uint8], threads: int) -> EncodedPair:
+        """Return them as they are."""
+        return HostPair(image, baselines, lambda images: images, is_planar=False, threads=threads)
 
     def batch(self) -> MaskedBatch:
         """Return room for a batch in the host's memory."""
@@ -177,12 +177,12 @@ class OnnxBackend:
         """Return whether a guess about the preprocessing decides the label, and what else is doubtful."""
         return (*guess_notes(self._model, photo), *self._model.cautions)
 
-    def pair(self, image: NDArray[np.uint8], baseline: NDArray[np.uint8], threads: int) -> EncodedPair:
-        """Return the two as the model's numbers, where its batches are made."""
+    def pair(self, image: NDArray[np.uint8], baselines: NDArray[np.uint8], threads: int) -> EncodedPair:
+        """Return them as the model's numbers, where its batches are made."""
         if self._composer is not None:
-            return DevicePair(self._composer, image, baseline)
+            return DevicePair(self._composer, image, baselines)
         is_planar = self._model.layout == "NCHW"
-        return HostPair(image, baseline, self._model.encode, is_planar=is_planar, threads=threads)
+        return HostPair(image, baselines, self._model.encode, is_planar=is_planar, threads=threads)
 
     def batch(self) -> MaskedBatch:
         """Return room for a batch where the model reads it best."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.engine.options import Photo
-    from dccausal.inputs.baseline import Baseline
+    from dccausal.inputs.baseline import Baselines
     from dccausal.targets import Subject
 
 
@@ -61,7 +61,7 @@ def explain(
     reestimate: float | None = None,
     trees: int = 0,
     min_confidence: float | None = None,
-    baseline: Baseline = "grey",
+    baseline: Baselines = "grey",
     max_calls: int | None = None,
     threads: int | None = None,
     in_flight: int | None = None,
@@ -155,9 +155,9 @@ def explain(
         negative: probabilities, not logits.
     baseline
         What masked pixels are replaced by, in pixel space before normalisation: a colour by name or (r, g, b),
-        "blur", or an image.
+        "blur", or an image. Or a list of up to 16 of these: then the label has to stay beside each of them.
     max_calls
-        At most this many model calls, counted in images; at least 20.
+        At most this many model calls, counted in images; at least 20, or 20 for each of several baselines.
     threads
         Threads that mask images. By default the cores that this process may use.
     in_flight

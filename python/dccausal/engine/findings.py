@@ -14,8 +14,6 @@ from dccausal.explanation.record import Level, Outcome
 from dccausal.inputs.view import View
 from dccausal.targets import LabelTarget, Target
 
-# Calls outside the core's budget: the intact image, the blank one, the last check of the result.
-N_CHECKS = 3
 # The share of the score that an explanation keeps, where nobody says another.
 HALF = 0.5
 # Sufficient sets that are looked for, and how near to the image's score a complete one has to come, by default.
@@ -41,6 +39,8 @@ class Findings:
         As in ``Explanation``.
     heatmap_peak
         The heatmap's highest value before it was scaled to 1.
+    baseline_scores
+        The explanation's score beside each baseline; empty before the last check.
     n_calls
         Model calls up to now.
     kind_sets, n_kind_questions, has_given_up
@@ -62,6 +62,7 @@ class Findings:
     heatmap_peak: float = 0.0
     levels: tuple[Level, ...] = ()
     explanation_score: float = float("nan")
+    baseline_scores: tuple[float, ...] = ()
     n_calls: int = 0
     kind_sets: tuple[KindSet, ...] = ()
     n_kind_questions: int = 0
@@ -79,8 +80,12 @@ class Findings:
     def budget(self) -> int | None:
         """Model calls for search and extraction together; None for as many as they like."""
         most = self.options.max_calls
-        n_more = max(0, len(self.shares) - 1)  # each further level is checked too
-        return None if most is None else max(1, most - N_CHECKS - n_more - 2 * self.n_sets)
+        return None if most is None else max(1, most - self._n_checks - 2 * self.n_sets)
+
+    @property
+    def _n_checks(self) -> int:
+        """Calls outside of the budget: the intact image, and beside each baseline the blank one and each level."""
+        return 1 + len(self.view.baselines) * (1 + max(1, len(self.shares)))
 
     @property
     def n_sets(self) -> int:
@@ -89,8 +94,7 @@ class Findings:
         if options.kind == "sufficient":
             return 0
         wanted = (options.n or N_SEVERAL) if options.kind == "several" else 1
-        n_more = max(0, len(self.shares) - 1)
-        return wanted if most is None else max(0, min(wanted, (most - N_CHECKS - n_more - 1) // 2))
+        return wanted if most is None else max(0, min(wanted, (most - self._n_checks - 1) // 2))
 
     @property
     def within(self) -> float:

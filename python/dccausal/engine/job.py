@@ -164,7 +164,8 @@ class Job:
         known: dict[str, Any] = {}
         for phase in (*self._done, self._phase):
             known |= phase.statistics()
-        n_search, n_all = self._calls["search"], known.get("exhaustive", 0)
+        # Questions, not calls: beside several baselines one question may take several.
+        n_search, n_all = known.get("asked", 0), known.get("exhaustive", 0)
         n_verdicts = known.get("verdicts", n_all)
         counts = {name: known.get(name, 0) for name in _COUNTS}
         return {

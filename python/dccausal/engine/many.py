@@ -20,7 +20,7 @@ from dccausal.engine.plan import Plan
 from dccausal.engine.task import ImageTask
 from dccausal.errors import DccausalError, OptionError
 from dccausal.explanation.explanation import Explanation
-from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.baseline import make_baselines, split_baselines
 
 if TYPE_CHECKING:
     from dccausal.engine.options import Photo
@@ -109,8 +109,9 @@ def explain_many(
     first, others = _first(classifier)
     plan = Plan.of(first, Options.of(options), others)
     if plan.backend.size is not None:
-        make_baseline(plan.options.baseline, np.zeros((*plan.backend.size, 3), dtype=np.uint8))
-    most = in_flight_images or _default_in_flight(plan.backend) * (1 + len(others))
+        make_baselines(plan.options.baseline, np.zeros((*plan.backend.size, 3), dtype=np.uint8))
+    n_baselines = len(split_baselines(plan.options.baseline))
+    most = in_flight_images or _default_in_flight(plan.backend, n_baselines) * (1 + len(others))
     return _explanations(plan, iter(images), most, is_raising=on_error == "raise")
 
 
@@ -124,11 +125,11 @@ def _first(
     return classifier[0], tuple(classifier[1:])
 
 
-def _default_in_flight(backend: Backend) -> int:
+def _default_in_flight(backend: Backend, n_baselines: int) -> int:
     if backend.size is None or backend.image_bytes is None:
         return _SOME
-    # The image and the baseline, as pixels and as the model's numbers.
-    n_bytes = 2 * (3 * backend.size[0] * backend.size[1] + backend.image_bytes)
+    # The image and the baselines, as pixels and as the model's numbers.
+    n_bytes = (1 + n_baselines) * (3 * backend.size[0] * backend.size[1] + backend.image_bytes)
     return min(_MANY, max(_FEW, _BYTES // n_bytes))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from dccausal.inputs.baseline import Baseline
+    from dccausal.inputs.baseline import Baselines
     from dccausal.targets import Subject
 
     Photo = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | bytes
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MAX_SEED = (1 << 64) - 1
 # Each is some hundred superpixels in result.json, and nobody looks at more.
 MAX_TREES = 16
+# With fewer calls for a baseline nothing useful comes out.
+_LEAST_CALLS = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,11 +135,12 @@ class Options:
             metavar="SHARE",
         ),
     )
-    baseline: Baseline = option(
+    baseline: Baselines = option(
         "grey",
         Meaning(
             str,
-            "What masked pixels are replaced by: a colour (grey, #rrggbb, 124,116,104), blur, or an image file.",
+            "What masked pixels are replaced by: a colour (grey, #rrggbb, 124,116,104), blur, or an image file; or "
+            "several (grey,black,blur), beside each of which the label has to stay.",
             metavar="COLOUR|FILE",
         ),
     )
@@ -146,7 +149,7 @@ class Options:
         Meaning(
             int,
             "Stop after this many model calls with the best so far.",
-            20,
+            _LEAST_CALLS,
             metavar="N",
             panel="Running",
         ),
@@ -197,6 +200,7 @@ class Options:
         """Check every value."""
         check_options(self)
         self._check_kind()
+        self._check_baselines()
         if self.progress is not None and not callable(self.progress):
             raise OptionError(f"progress is {shown(self.progress)}; something to call is needed")
 
@@ -209,6 +213,21 @@ class Options:
                 )
         if self.kind == "why-not" and self.other is None:
             raise OptionError("kind is why-not, but other is not given; the label to ask for is needed")
+
+    def _check_baselines(self) -> None:
+        """Refuse what several baselines do not go with: a kind, or a budget that their checks would use up."""
+        from dccausal.inputs.baseline import split_baselines  # NumPy, which the help does without
+
+        n_baselines = len(split_baselines(self.baseline))
+        if n_baselines > 1 and self.kind != "sufficient":
+            raise OptionError(
+                f"kind is {self.kind}, but {n_baselines} baselines were given; one is needed for it"
+            )
+        least = _LEAST_CALLS * n_baselines
+        if self.max_calls is not None and self.max_calls < least:
+            raise OptionError(
+                f"max_calls is {self.max_calls}; with {n_baselines} baselines at least {least} are needed"
+            )
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -285,7 +304,7 @@ class GivenOptions(TypedDict, total=False):
     reestimate: float | None
     trees: int
     min_confidence: float | None
-    baseline: Baseline
+    baseline: Baselines
     max_calls: int | None
     threads: int | None
     in_flight: int | None

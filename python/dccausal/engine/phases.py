@@ -35,7 +35,7 @@ _SEARCH_SHARE = 2 / 3
 
 class Check(WholeImagePhase):
     """
-    Asks about the intact image and the blank one, and fixes the label to explain.
+    Asks about the intact image and the blank one, beside each baseline, and fixes the label to explain.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ class Check(WholeImagePhase):
         subject: Subject | None = None,
         names: Sequence[str] | None = None,
     ) -> None:
-        """Begin with the two images."""
+        """Begin with these images."""
         self.other: int | None = None
-        super().__init__(np.stack([findings.view.image, findings.view.baseline]))
+        super().__init__(np.concatenate([findings.view.image[None], findings.view.baselines]))
         self._findings, self._make_search = findings, make_search
         self._label, self._multi_label, self._threshold = label, multi_label, threshold
         self._subject, self._names = subject, names
@@ -112,8 +112,8 @@ class Check(WholeImagePhase):
             intact_other, blank_other = zip(passes.tolist(), other_scores.tolist(), strict=True)
             found.other_verdicts = intact_other, blank_other
         is_passing, scores = found.target.judge(answer)
-        blank = (bool(is_passing[1]), float(scores[1]))
-        if blank[0] and not found.is_below_floor(scores[1], found.share):
+        blank = (bool(is_passing[1:].all()), float(scores[1:].min()))
+        if blank[0] and not found.is_below_floor(blank[1], found.share):
             found.outcome = "trivial"
             found.kept = np.zeros_like(found.kept)
             found.notes.append(
@@ -123,7 +123,14 @@ class Check(WholeImagePhase):
             return
         height, width = found.kept.shape
         intact = (True, found.target.score)
-        found.evidence = _core.Evidence(height, width, intact=intact, blank=blank, max_calls=found.budget)
+        found.evidence = _core.Evidence(
+            height,
+            width,
+            intact=intact,
+            blank=blank,
+            max_calls=found.budget,
+            baselines=len(found.view.baselines),
+        )
 
     def following(self) -> Phase:
         """Return the search, or the last check where there is nothing to search for."""

@@ -20,14 +20,15 @@ from dccausal.engine.opening import backend_of, open_for
 from dccausal.engine.options import Options
 from dccausal.errors import ImageError, OptionError
 from dccausal.explanation.explanation import Explanation
-from dccausal.inputs.baseline import make_baseline
+from dccausal.explanation.record import AskedBaseline
+from dccausal.inputs.baseline import make_baselines, name_of, split_baselines
 from dccausal.inputs.photo import read_photo
 from dccausal.inputs.view import View
 from dccausal.targets import Subject
 
 if TYPE_CHECKING:
     from dccausal.engine.options import Photo
-    from dccausal.inputs.baseline import Baseline
+    from dccausal.inputs.baseline import Baseline, Baselines
 
 # A side of fewer pixels cannot be cut; one of more does not fit the core's numbers.
 _SIDES = (2, 65535)
@@ -119,9 +120,9 @@ class Plan:
             raise ImageError(
                 f"the image is {x.shape[1]} x {x.shape[0]} pixels; sides of {low} to {high} are needed to cut it"
             )
-        baseline = make_baseline(self.options.baseline, x)
+        baselines = make_baselines(self.options.baseline, x)
         source = os.fspath(image) if isinstance(image, str | os.PathLike) else None
-        view = View(x, baseline, photo.image, placement, source, index)
+        view = View(x, baselines, photo.image, placement, source, index)
         classifier = self.backend.classifier
         job = Job(
             view,
@@ -154,6 +155,7 @@ class Plan:
             notes=(*found.notes, *found.remarks),
             image=view.image,
             baseline=view.baseline,
+            baselines=self._baselines(job),
             photo=view.photo,
             placement=view.placement,
             source=view.source,
@@ -161,6 +163,15 @@ class Plan:
             statistics=job.statistics(),
             trees=job.trees(),
             target=job.target.to_dict(),
+        )
+
+    def _baselines(self, job: Job) -> tuple[AskedBaseline, ...]:
+        """Return what was asked beside, with the explanation's score there."""
+        found, given = job.found, split_baselines(self.options.baseline)
+        scores = found.baseline_scores or (float("nan"),) * len(given)
+        return tuple(
+            AskedBaseline(name=name_of(one), image=image, score=score)
+            for one, image, score in zip(given, job.view.baselines, scores, strict=True)
         )
 
     def _provenance(self, job: Job, asker: Asker) -> dict[str, Any]:
@@ -201,7 +212,12 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _describe(baseline: Baseline) -> Any:
+def _describe(given: Baselines) -> Any:
+    several = split_baselines(given)
+    return _describe_one(several[0]) if len(several) == 1 else [_describe_one(one) for one in several]
+
+
+def _describe_one(baseline: Baseline) -> Any:
     if isinstance(baseline, str | os.PathLike):
         return os.fspath(baseline)
     if isinstance(baseline, tuple | list):

@@ -9,8 +9,8 @@ from dccausal.engine.job import Job
 from dccausal.engine.masking.batch import Answer, Asked, EncodedPair, wants_scores
 from dccausal.errors import ClassifierError, DccausalError
 
-# Its place among the images that are asked about first.
-_BASELINE = 1
+# Their first place among the images that are asked about first.
+_BASELINES = 1
 
 
 @dataclass(eq=False)
@@ -57,18 +57,19 @@ class ImageTask:
         self.error = error
         if not wants_scores(asked) or self.job is None or self.job.name != "check":
             return
-        if [asked.first + row for row in getattr(error, "rows", ())] == [_BASELINE]:
+        rows = [asked.first + row - _BASELINES for row in getattr(error, "rows", ())]
+        if rows and min(rows) >= 0:
             self.error = ClassifierError(
                 "the classifier returned NaN or infinite scores for the fully masked image alone, which is the "
-                f"baseline and nothing else ({self._baseline()}), as a normalisation by the image's own deviation "
-                "does; another baseline, such as blur or an image, is needed"
+                f"baseline and nothing else ({self._baseline(rows[0])}), as a normalisation by the image's own "
+                "deviation does; another baseline, such as blur or an image, is needed"
             )
 
-    def _baseline(self) -> str:
-        """Return the baseline in words."""
+    def _baseline(self, number: int) -> str:
+        """Return a baseline in words."""
         if self.job is None:
             return "unknown"
-        pixels = self.job.view.baseline
+        pixels = self.job.view.baselines[number]
         if not (pixels == pixels[0, 0]).all():
             return "an image"
         return "the colour #{:02x}{:02x}{:02x}".format(*pixels[0, 0].tolist())

@@ -30,12 +30,13 @@ class Verify(WholeImagePhase):
     name: PhaseName = "verification"
 
     def __init__(self, findings: Findings) -> None:
-        """Put the explanation on the baseline."""
+        """Put the explanation on each baseline."""
         self._findings = findings
         view, levels = findings.view, findings.levels
         sets = np.stack([level.kept for level in levels] or [findings.kept])
-        self._n_levels = len(sets)
-        images = np.where(sets[..., None], view.image, view.baseline)
+        self._n_shown = len(sets) * len(view.baselines)
+        shown = np.where(sets[:, None, ..., None], view.image, view.baselines)
+        images = shown.reshape(-1, *view.image.shape)
         super().__init__(np.concatenate([images, sides(findings)]) if findings.kind_sets else images)
 
     def settle(self) -> None:
@@ -44,8 +45,11 @@ class Verify(WholeImagePhase):
             return
         found = self._findings
         answer = self._inquiry.answer()
-        judge_sides(found, rows_of(answer, slice(self._n_levels, None)))
-        is_passing, scores = found.target.judge(rows_of(answer, slice(0, self._n_levels)))
+        judge_sides(found, rows_of(answer, slice(self._n_shown, None)))
+        verdicts = found.target.judge(rows_of(answer, slice(0, self._n_shown)))
+        # A row a set, a column a baseline: it has to do beside each.
+        passes, beside = (values.reshape(-1, len(found.view.baselines)) for values in verdicts)
+        is_passing, scores = [bool(row.all()) for row in passes], beside.min(axis=1)
         shares = [level.confidence for level in found.levels] or [found.share]
         holds = [
             bool(passes) and not found.is_below_floor(score, share, _ROUNDING)
@@ -57,6 +61,7 @@ class Verify(WholeImagePhase):
         )
         chosen = shares.index(found.share)
         found.explanation_score = float(scores[chosen])
+        found.baseline_scores = tuple(map(float, beside[chosen]))
         if not holds[chosen]:
             found.outcome = "insufficient"
         if not all(holds):

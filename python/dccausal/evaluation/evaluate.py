@@ -19,18 +19,19 @@ from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
 from dccausal.evaluation.measure import Settings
 from dccausal.evaluation.methods import check_method
+from dccausal.evaluation.neutral import NeutralBackgrounds
 from dccausal.evaluation.output import write_pictures, write_tables
 from dccausal.evaluation.run import Evaluation, measure_all, pending, slug
-from dccausal.evaluation.specs import read_external, read_floors, read_methods
+from dccausal.evaluation.specs import read_backgrounds, read_external, read_floors, read_methods
 from dccausal.evaluation.truth import KINDS, Truth, TruthKind, read_truth
-from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.baseline import make_baselines
 from dccausal.runs.begin import begin, check_begin
 from dccausal.runs.images import collect, plan_folders
 from dccausal.runs.manifest import make_manifest
 from dccausal.runs.table import ResultTable
 
 if TYPE_CHECKING:
-    from dccausal.inputs.baseline import Baseline
+    from dccausal.inputs.baseline import Baselines
     from dccausal.onnx.model_classifier import ModelClassifier
 
 TABLE = "evaluation.jsonl"
@@ -71,7 +72,8 @@ class EvaluationOptions:
     only_right
         Whether photographs whose top label is not the truth's are left out.
     backgrounds, backgrounds_from
-        How many other photographs explanations are laid on, and their folder; None takes those of the run.
+        How many other photographs explanations are laid on, such as 8; "neutral" for plain backgrounds beside which
+        they were not asked; or both, "8,neutral". And the folder of the photographs; None takes those of the run.
     save
         Whether the pictures of all photographs are written; else of the first ``sheet``.
     sheet
@@ -87,13 +89,13 @@ class EvaluationOptions:
     n: int | None = None
     seed: int = 0
     seeds: int = 1
-    baseline: Baseline = "grey"
+    baseline: Baselines = "grey"
     max_calls: int | None = None
     threads: int | None = None
     in_flight: int | None = None
     steps: int = 50
     only_right: bool = False
-    backgrounds: int = 0
+    backgrounds: int | str = 0
     backgrounds_from: str | None = None
     save: bool = False
     sheet: int = 8
@@ -110,9 +112,10 @@ class EvaluationOptions:
         """
         names = ("seed", "max_calls", "threads", "in_flight")
         Options.of({name: getattr(self, name) for name in names})
-        for name, low in (("n", 1), ("seeds", 1), ("steps", 1), ("backgrounds", 0), ("sheet", 0)):
+        for name, low in (("n", 1), ("seeds", 1), ("steps", 1), ("sheet", 0)):
             if getattr(self, name) is not None:
                 whole_number(f"--{name}", getattr(self, name), low)
+        read_backgrounds(self.backgrounds)
 
 
 # Of these, those that decide the results; floors and the truth are recorded besides.
@@ -244,10 +247,12 @@ class EvaluationRun:
     def begin(cls, checked: Checked, classifier: ModelClassifier, *, resume: bool) -> Self:
         """Begin or go on with a model that is loaded."""
         options, out = checked.options, checked.out
-        make_baseline(options.baseline, np.zeros((*classifier.size, 3), dtype=np.uint8))
+        make_baselines(options.baseline, np.zeros((*classifier.size, 3), dtype=np.uint8))
         paths = [str(checked.folder / truth.file) for truth in checked.truths]
         folders = [f"{IMAGES}/{folder.name}" for folder in plan_folders(paths, out)]
         deciding = {name: getattr(options, name) for name in _DECIDING}
+        n_photos, is_neutral = read_backgrounds(options.backgrounds)
+        deciding["backgrounds"] = f"{n_photos},neutral" if is_neutral else n_photos
         truth = sha256_of(options.truth or "")
         deciding |= {
             "truth_sha256": truth,
@@ -277,7 +282,8 @@ class EvaluationRun:
                 name: getattr(options, name) for name in names if getattr(options, name) is not None
             },
             only_right=options.only_right,
-            backgrounds=_backgrounds(options, out, paths, classifier),
+            backgrounds=_backgrounds(options, n_photos, out, paths, classifier),
+            neutral=NeutralBackgrounds(paths, classifier, options.seed) if is_neutral else None,
             n_saved=_EVERYTHING if options.save else options.sheet,
         )
         todo = pending(evaluation, {(row["index"], row["method"]) for row in table.rows})
@@ -320,14 +326,14 @@ class EvaluationRun:
 
 
 def _backgrounds(
-    options: EvaluationOptions, out: Path, paths: Sequence[str], classifier: ModelClassifier
+    options: EvaluationOptions, n: int, out: Path, paths: Sequence[str], classifier: ModelClassifier
 ) -> Backgrounds | None:
     """Return what explanations are laid on: photographs of the run, or of another folder."""
-    if not options.backgrounds:
+    if not n:
         return None
     folder = options.backgrounds_from
     others = paths if folder is None else collect([folder], out, recursive=False)
-    return Backgrounds(others, classifier, options.backgrounds, options.seed)
+    return Backgrounds(others, classifier, n, options.seed)
 
 
 def _choose(folder: Path, options: EvaluationOptions) -> tuple[TruthKind, list[Truth]]:

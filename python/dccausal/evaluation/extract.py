@@ -54,17 +54,19 @@ class Scene:
 
     Attributes
     ----------
-    image, baseline
+    image
         uint8 (H, W, 3).
+    baselines
+        uint8 (n, H, W, 3): beside each of them the label has to stay.
     answer
-        The classifier's scores for both, (2, classes).
+        The classifier's scores for the image, then for each baseline, (1 + n, classes).
     multi_label
         Whether the scores are independent of each other.
 
     """
 
     image: NDArray[np.uint8]
-    baseline: NDArray[np.uint8]
+    baselines: NDArray[np.uint8]
     answer: NDArray[Any]
     multi_label: bool
 
@@ -73,12 +75,18 @@ class Scene:
         cls,
         classifier: Classifier,
         image: NDArray[np.uint8],
-        baseline: NDArray[np.uint8],
+        baselines: NDArray[np.uint8],
         *,
         multi_label: bool,
     ) -> Scene:
-        """Ask the classifier about the image and the baseline."""
-        return cls(image, baseline, classify(classifier, np.stack([image, baseline])), multi_label)
+        """Ask the classifier about the image and the baselines, (n, H, W, 3)."""
+        return cls(image, baselines, classify(classifier, np.stack([image, *baselines])), multi_label)
+
+    @property
+    def baseline(self) -> NDArray[np.uint8]:
+        """The first of the baselines, which curves are measured beside."""
+        first: NDArray[np.uint8] = self.baselines[0]
+        return first
 
     @property
     def top(self) -> int:
@@ -135,7 +143,7 @@ def extract(
     classifier
         Is asked about batches of masked images.
     scene
-        The image and its baseline.
+        The image and its baselines.
     heatmap
         float32 (H, W); only its order matters.
     label
@@ -156,11 +164,14 @@ def extract(
     min_score = floor * target.score if floor > 0 else 0.0
     is_passing, scores = target.judge(scene.answer)
     height, width = scene.image.shape[:2]
-    if is_passing[1] and not scores[1] < min_score:
+    blank = (bool(is_passing[1:].all()), float(scores[1:].min()))
+    if blank[0] and not blank[1] < min_score:
         empty = np.zeros((height, width), dtype=bool)
         return Extracted(empty, empty, "trivial", 0, 0)
-    blank = (bool(is_passing[1]), float(scores[1]))
-    evidence = _core.Evidence(height, width, intact=(True, target.score), blank=blank, max_calls=max_calls)
+    intact, n_baselines = (True, target.score), len(scene.baselines)
+    evidence = _core.Evidence(
+        height, width, intact=intact, blank=blank, max_calls=max_calls, baselines=n_baselines
+    )
     extraction = _core.Extraction(
         evidence, np.asarray(heatmap, dtype=np.float32), cells=grid, min_score=min_score
     )
@@ -171,7 +182,7 @@ def extract(
         if batch is None:
             break
         masked = batch.masked()
-        images = np.where(masked[..., None], scene.baseline, scene.image)
+        images = np.where(masked[..., None], scene.baselines[batch.baseline], scene.image)
         extraction.submit(batch.id, *target.judge(classify(classifier, images)))
         n_growth += len(batch) if is_growth else 0
     is_minimal = extraction.stage == "minimal"

@@ -21,14 +21,12 @@ Pixels = NDArray[np.bool_]
 
 # Endings of columns: of the grown set, and of an explanation that came from elsewhere.
 _GROWN, _OWN = "_grown", ""
-# Calls that any explanation takes besides search and extraction: the intact image, the blank one, the result.
-_CHECKS = 3
 # Shares of the best-ranked pixels at which it is asked whether they alone give the label.
 RETAINED = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.75)
 
 
 _SHAPE = ("pieces", "holes", "outline", "holds_peak")
-_SET_COLUMNS = ("size", "covered", "share", "iou", *_SHAPE, "explanation_score", "robustness")
+_SET_COLUMNS = ("size", "covered", "share", "iou", *_SHAPE, "explanation_score", "robustness", "neutral")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +107,8 @@ def measure(
     backgrounds: NDArray[np.uint8] | None,
     classifier: Classifier,
     settings: Settings,
+    *,
+    neutral: NDArray[np.uint8] | None = None,
 ) -> dict[str, Any]:
     """
     Return the measures of an explanation by their column.
@@ -118,7 +118,7 @@ def measure(
     found
         What the method found.
     scene
-        The image and its baseline.
+        The image and its baselines.
     truth
         bool (H, W); None where the model does not see it.
     backgrounds
@@ -127,6 +127,8 @@ def measure(
         The model.
     settings
         How to measure.
+    neutral
+        Plain backgrounds, uint8 (n, H, W, 3); None leaves them out.
 
     Returns
     -------
@@ -155,7 +157,8 @@ def measure(
         row |= _of_kept(ending, kept, truth, settings.kind)
         if ending != _GROWN:
             row |= _of_shape(ending, kept, found.heatmap)
-            row |= _of_shown(ending, kept, scene, target, backgrounds, counted, settings.batch_size)
+            others = {"robustness": backgrounds, "neutral": neutral}
+            row |= _of_shown(ending, kept, scene, target, others, counted, settings.batch_size)
     first = suffix(settings.floors[0])
     if _OWN not in sets and first in sets:  # the method's own explanation is that at the first floor
         row |= {name.removesuffix(first): row[name] for name in list(row) if name in _columns_of(first)}
@@ -215,19 +218,21 @@ def _extractions(
             row |= {f"outcome{suffix(floor)}": result.outcome, f"calls{suffix(floor)}": result.n_calls}
         n_growth = result.n_growth if floor == 0 else n_growth
     extra = {floor: row[f"calls{suffix(floor)}"] for floor in others}
-    row |= _costs(found.calls, first, n_growth, extra)
+    # Besides search and extraction: the intact image, and beside each baseline the blank one and the result.
+    n_checks = 1 + 2 * len(scene.baselines)
+    row |= _costs(found.calls, first, n_growth, extra, n_checks)
     row |= {"extraction_calls": counted.n_calls, "extraction_seconds": time.perf_counter() - started}
     return sets, row
 
 
 def _costs(
-    calls: Mapping[str, int | None], first: float, n_growth: int, extra: Mapping[float, int]
+    calls: Mapping[str, int | None], first: float, n_growth: int, extra: Mapping[float, int], n_checks: int
 ) -> dict[str, int]:
     """Return the model calls that a method would have needed for each set alone, where its search is known."""
     search, row = calls.get("search"), {}
     if search is not None:
-        row[f"cost{_GROWN}"] = search + n_growth + _CHECKS
-        row |= {f"cost{suffix(floor)}": search + n_calls + _CHECKS for floor, n_calls in extra.items()}
+        row[f"cost{_GROWN}"] = search + n_growth + n_checks
+        row |= {f"cost{suffix(floor)}": search + n_calls + n_checks for floor, n_calls in extra.items()}
     n_all = calls.get("all")
     if first not in extra and n_all is not None:
         row[f"cost{suffix(first)}"] = n_all
@@ -249,17 +254,18 @@ def _of_shown(
     kept: Pixels,
     scene: Scene,
     target: Target,
-    backgrounds: NDArray[np.uint8] | None,
+    backgrounds: Mapping[str, NDArray[np.uint8] | None],
     counted: CountedClassifier,
     batch_size: int,
 ) -> dict[str, Any]:
-    """Show the classifier the kept pixels alone, and on other photographs."""
-    shown = np.where(kept[..., None], scene.image, scene.baseline)
-    row = {f"explanation_score{ending}": float(target.judge(counted(shown[None]))[1][0])}
-    if backgrounds is not None and len(backgrounds):
-        row[f"robustness{ending}"] = metrics.robustness(
-            counted, scene.image, kept, target.label, backgrounds, batch_size=batch_size
-        )
+    """Show the classifier the kept pixels alone, beside each baseline, and on other backgrounds by their column."""
+    shown = np.where(kept[..., None], scene.image, scene.baselines)
+    row = {f"explanation_score{ending}": float(target.judge(counted(shown))[1].min())}
+    for column, others in backgrounds.items():
+        if others is not None and len(others):
+            row[f"{column}{ending}"] = metrics.robustness(
+                counted, scene.image, kept, target.label, others, batch_size=batch_size
+            )
     return row
 
 

@@ -21,18 +21,19 @@ from dccausal.evaluation.external import ExternalResults
 from dccausal.evaluation.extract import Scene
 from dccausal.evaluation.measure import MethodResult, Settings, measure
 from dccausal.evaluation.methods import explain_by, is_causal
+from dccausal.evaluation.neutral import NeutralBackgrounds
 from dccausal.evaluation.specs import MethodSpec
 from dccausal.evaluation.stability import further_seeds, stability
 from dccausal.evaluation.truth import Truth, seen_pixels
 from dccausal.explanation import pictures
-from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.baseline import make_baselines
 from dccausal.inputs.photo import load_photo
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.explanation.explanation import Explanation
-    from dccausal.inputs.baseline import Baseline
+    from dccausal.inputs.baseline import Baselines
     from dccausal.inputs.placement import Placement
     from dccausal.onnx.model_classifier import ModelClassifier
 
@@ -66,8 +67,8 @@ class Evaluation:
         Further options of ``explain``.
     only_right
         Whether photographs whose top label is not the truth's are left out.
-    backgrounds
-        What explanations are laid on; None leaves that out.
+    backgrounds, neutral
+        What explanations are laid on, photographs and plain backgrounds; None leaves that out.
     n_saved
         Photographs whose pictures are written.
 
@@ -79,13 +80,14 @@ class Evaluation:
     truths: Sequence[Truth]
     methods: Mapping[str, Method]
     classifier: ModelClassifier
-    baseline: Baseline
+    baseline: Baselines
     settings: Settings
     seed: int
     seeds: int
     explain_options: Mapping[str, Any]
     only_right: bool
     backgrounds: Backgrounds | None
+    neutral: NeutralBackgrounds | None
     n_saved: int
 
 
@@ -99,8 +101,8 @@ class _Photograph:
         image, self.placement = classifier.prepare(self.photo)
         planted = self.truth.pixels(*self.photo.size)
         self.seen = seen_pixels(planted, self.placement, (image.shape[0], image.shape[1]))
-        baseline = make_baseline(task.baseline, image)
-        self.scene = Scene.of(classifier, image, baseline, multi_label=classifier.multi_label)
+        baselines = make_baselines(task.baseline, image)
+        self.scene = Scene.of(classifier, image, baselines, multi_label=classifier.multi_label)
 
     @property
     def is_right(self) -> bool | None:
@@ -175,7 +177,8 @@ def _row(
     truth = photograph.seen if photograph.seen.any() else None
     backgrounds = task.backgrounds
     others = None if backgrounds is None else backgrounds.of(index, task.paths[index], found.label)
-    row |= measure(found, scene, truth, others, task.classifier, task.settings)
+    plain = None if task.neutral is None else task.neutral.of(index, task.paths[index], scene, found.label)
+    row |= measure(found, scene, truth, others, task.classifier, task.settings, neutral=plain)
     if index < task.n_saved:
         _save(task.out / task.folders[index] / slug(name), found, photograph.photo, photograph.placement)
     return row

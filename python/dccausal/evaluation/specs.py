@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 
 _WORDS = {"true": True, "false": False, "yes": True, "no": False}
+_MAX_DIGITS = 6
 _FORM = "NAME or NAME:OPTION=VALUE:OPTION=VALUE is needed, with commas between methods"
 
 
@@ -123,3 +125,26 @@ def _value(text: str) -> int | float | bool | str:
             continue
         return number if math.isfinite(number) else text
     return text
+
+
+def read_backgrounds(given: int | str) -> tuple[int, bool]:
+    """
+    Return how many photographs explanations are laid on, and whether on plain backgrounds: "8", "neutral", "8,neutral".
+
+    Raises
+    ------
+    OptionError
+        If it is none of these.
+
+    """
+    n_photos, is_neutral = 0, False
+    for part in str(given).split(","):
+        if part.strip() == "neutral":
+            is_neutral = True
+        elif part.strip().isdecimal() and len(part) <= _MAX_DIGITS:
+            n_photos = int(part)
+        else:
+            raise OptionError(
+                f"--backgrounds is {shown(given)}; a number of photographs, neutral, or both, as 8,neutral, is needed"
+            )
+    return n_photos, is_neutral

@@ -124,6 +124,7 @@ def _of_sets(ending: str, title: str) -> tuple[Measure, ...]:
         Measure(f"outline{ending}", f"outline by the root of the area, {title}", "number"),
         Measure(f"holds_peak{ending}", f"holds the map's peak, {title}", "percent"),
         Measure(f"robustness{ending}", f"label kept on other backgrounds, {title}", "percent"),
+        Measure(f"neutral{ending}", f"label kept beside unseen plain backgrounds, {title}", "percent"),
     )
 
 

@@ -38,7 +38,7 @@ class Explanation(Record):
     score
         The label's score on the image; NaN where the classifier gives labels only.
     explanation_score
-        Its score with only ``kept`` visible.
+        Its score with only ``kept`` visible; beside several baselines the least.
     outcome
         "minimal": sufficient, and no block of the lattice can be left out without losing that or leaving a hole.
         "sufficient": sufficient, but the search was stopped before minimality was established.
@@ -49,7 +49,10 @@ class Explanation(Record):
     image
         uint8 (H, W, 3) RGB: what the model saw.
     baseline
-        uint8 (H, W, 3) RGB: what masked pixels were replaced by.
+        uint8 (H, W, 3) RGB: what masked pixels were replaced by, the first of several.
+    baselines
+        Each baseline beside which the label has to stay: ``AskedBaseline`` with its name, its pixels and the score of
+        ``kept`` there. In the order in which they were given.
     photo
         The whole photograph, upright, mode RGB.
     placement
@@ -163,7 +166,7 @@ class Explanation(Record):
         return pictures.cutout(self.photo, self.placement, self.kept)
 
     def masked_picture(self) -> Image.Image:
-        """Show exactly what the model was given in the last check; RGB, of the model's size."""
+        """Show what the model was given in the last check, beside the first baseline; RGB, of the model's size."""
         return pictures.masked_picture(self.image, self.baseline, self.kept)
 
     def summary(self) -> str:
@@ -185,7 +188,7 @@ class Explanation(Record):
 
         The pictures are overlay.png, explanation.png and, where asked for, cutout.png. Each file is there whole
         or not at all; those of an earlier result are replaced, result.json last. A baseline that is not one
-        colour is written too, as baseline.png.
+        colour is written too, as baseline.png, the second one as baseline-2.png.
 
         Parameters
         ----------

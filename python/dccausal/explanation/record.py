@@ -51,6 +51,31 @@ class Level:
         _restore(self, state)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AskedBaseline:
+    """
+    A baseline beside which the label has to stay.
+
+    Attributes
+    ----------
+    name
+        As it was given: the name of a colour, "#rrggbb", "blur", a path; "image" for one in memory.
+    image
+        uint8 (H, W, 3), read-only: what masked pixels become.
+    score
+        The label's score with only ``kept`` visible beside it; NaN where the classifier gives labels only.
+
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    score: float
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was pickled or copied; the array stays read-only."""
+        _restore(self, state)
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Record:
     """The fields of an ``Explanation``, where it is said what each is; checked, and read-only."""
@@ -74,6 +99,7 @@ class Record:
     levels: tuple[Level, ...] = ()
     target: dict[str, Any] | None = None
     kind: Kind = Kind()  # noqa: RUF009  frozen
+    baselines: tuple[AskedBaseline, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the fields, and keep arrays of our own that nobody can write to."""
@@ -93,6 +119,7 @@ class Record:
             raise InputError(f"outcome is {self.outcome!r}; one of {', '.join(get_args(Outcome))} is needed")
         self._own_levels(shape)
         self.kind.check_shape(shape)
+        self._own_baselines(pixels)
         if self.photo.mode != "RGB" or self.photo.size != self.placement.photo_size:
             raise InputError(
                 f"photo is {self.photo.size} {self.photo.mode}; {self.placement.photo_size} RGB is needed"
@@ -115,6 +142,17 @@ class Record:
             levels.append(replace(level, kept=kept))
         object.__setattr__(self, "levels", tuple(levels))
 
+    def _own_baselines(self, pixels: tuple[int, ...]) -> None:
+        """Take the baselines with arrays that nobody can write to."""
+        baselines = []
+        for baseline in self.baselines:
+            image = np.array(baseline.image, dtype=np.uint8, order="C")
+            if image.shape != pixels:
+                raise InputError(f"baselines have image of {image.shape}; {pixels} is needed")
+            image.flags.writeable = False
+            baselines.append(replace(baseline, image=image))
+        object.__setattr__(self, "baselines", tuple(baselines))
+
     def _own(self, field: str, shape: tuple[int, ...], dtype: type) -> None:
         given = np.asarray(getattr(self, field))
         if given.shape != shape or given.dtype != dtype:
@@ -125,7 +163,7 @@ class Record:
 
     @property
     def masked(self) -> NDArray[np.bool_]:
-        """Inverse of ``kept``, bool (H, W): the pixels that were replaced by the baseline."""
+        """Inverse of ``kept``, bool (H, W): the pixels that were replaced by a baseline."""
         return ~self.kept
 
     @property
@@ -154,7 +192,7 @@ class Record:
         return np.argsort(-self.heatmap.ravel(), kind="stable").astype(np.int64)
 
 
-def _restore(record: Level | Record, state: dict[str, Any]) -> None:
+def _restore(record: Level | AskedBaseline | Record, state: dict[str, Any]) -> None:
     for name, value in state.items():
         if isinstance(value, np.ndarray):
             value.flags.writeable = False

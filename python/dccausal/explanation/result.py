@@ -16,15 +16,20 @@ from dccausal.explanation.words import caption_of, mark_of
 
 if TYPE_CHECKING:
     from dccausal.explanation.kinds import Kind
-    from dccausal.explanation.record import Level, Record
+    from dccausal.explanation.record import AskedBaseline, Level, Record
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1
-SCHEMA_MINOR = 5  # one more whenever keys are added
+SCHEMA_MINOR = 6  # one more whenever keys are added
 
 RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "result.json")
-# What only some results have: a baseline that is not one colour, a cut-out that was asked for.
-STALE_FILES = ("baseline.png", "cutout.png")
+_MOST_BASELINES = 16
+# What only some results have: baselines that are not one colour, a cut-out that was asked for.
+STALE_FILES = (
+    "baseline.png",
+    *(f"baseline-{number}.png" for number in range(2, _MOST_BASELINES + 1)),
+    "cutout.png",
+)
 
 _HOTTEST = 65535
 
@@ -64,6 +69,9 @@ def result_files(
         files["cutout.png"] = png_bytes(pictures.cutout(photo, placement, own))
     if _colour(explanation.baseline) is None:
         files["baseline.png"] = png_bytes(Image.fromarray(explanation.baseline))
+    for number, baseline in list(enumerate(explanation.baselines, 1))[1:]:
+        if _colour(baseline.image) is None:
+            files[f"baseline-{number}.png"] = png_bytes(Image.fromarray(baseline.image))
     document = result_document(explanation)
     document["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files["result.json"] = (json_text(document, indent=2) + "\n").encode("ascii")
@@ -99,6 +107,7 @@ def result_document(explanation: Record) -> dict[str, Any]:
             "sha256": _sha256(explanation.image),
         },
         "baseline": {"colour": _colour(explanation.baseline), "sha256": _sha256(explanation.baseline)},
+        "baselines": [_baseline(baseline) for baseline in explanation.baselines],
         "statistics": explanation.statistics,
         "trees": explanation.trees,
         "provenance": explanation.provenance,
@@ -148,6 +157,15 @@ def _kind(kind: Kind) -> dict[str, Any]:
             }
             for one in kind.sets
         ],
+    }
+
+
+def _baseline(baseline: AskedBaseline) -> dict[str, Any]:
+    return {
+        "name": baseline.name,
+        "colour": _colour(baseline.image),
+        "sha256": _sha256(baseline.image),
+        "explanation_score": baseline.score,
     }
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _WIDTH = 100
 _LABEL_WIDTH = 12
 _THUMBNAIL = 360
+# Characters that a list of baselines may have below a picture.
+_BESIDE = 28
 # An explanation that keeps less than this share of the score is told to be weak, wherever its score is shown.
 _WEAK = 0.25
 _OUTCOMES = {
@@ -67,22 +69,39 @@ def rows(explanation: Record) -> list[tuple[str, str]]:
         ("outcome", outcome_text(explanation)),
         ("cost", _cost(explanation)),
     ]
+    if len(explanation.baselines) > 1:
+        scores = (
+            one.name if math.isnan(one.score) else f"{one.name} {brief_score(one.score)}"
+            for one in explanation.baselines
+        )
+        result.insert(2, ("beside", ", ".join(scores)))
     if explanation.levels:
         sizes = (f"{level_name(level.confidence)}: {percent(level.size)}" for level in explanation.levels)
-        result.insert(2, ("levels", ", ".join(sizes)))
+        result.insert(-2, ("levels", ", ".join(sizes)))
     if explanation.target is not None:
         result.insert(1, ("target", str(explanation.target["words"])))
     return result + [("note", note) for note in explanation.notes]
 
 
 def alone_text(explanation: Record) -> str:
-    """Return the explanation's score beside the photograph's; nothing where there are none."""
+    """Return the explanation's score and the photograph's, and beside which baselines; nothing where there are none."""
     alone, whole = explanation.explanation_score, explanation.score
     if math.isnan(alone):
         return ""
     only = "only " if is_weak(explanation) else ""
     beside = "" if math.isnan(whole) else f" (photograph: {brief_score(whole)})"
-    return f"score {only}{brief_score(alone)} alone{beside}"
+    several = beside_text(explanation)
+    where = f"beside {several}" if several else "alone"
+    return f"score {only}{brief_score(alone)} {where}{beside}"
+
+
+def beside_text(explanation: Record) -> str:
+    """Return the names of several baselines, or their number where that is shorter; nothing where there is one."""
+    names = [PurePath(one.name).name for one in explanation.baselines]
+    text = ", ".join(names)
+    if len(names) <= 1:
+        return ""
+    return text if len(text) <= _BESIDE else f"{len(names)} baselines"
 
 
 def is_weak(explanation: Record) -> bool:

@@ -1,8 +1,9 @@
-"""What masked pixels are replaced by: a colour, the blurred image or another image, in pixel space."""
+"""What masked pixels are replaced by: a colour, the blurred image or another image, in pixel space; or several."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Baseline = str | os.PathLike[str] | tuple[int, int, int] | NDArray[Any] | Image.Image
+    Baselines = Baseline | Sequence[Baseline]
+
+# As many as the core takes.
+_MOST = 16
 
 # The blur's standard deviation as a share of the longer side: 11 pixels at 224, where no texture survives.
 _BLUR = 0.05
@@ -25,6 +30,53 @@ _NEEDED = (
     'a colour name ("grey", "black", "white", ...), "#rrggbb", (r, g, b) in 0..255, "blur", '
     "an image or the path of one"
 )
+
+
+def split_baselines(given: Baselines) -> tuple[Baseline, ...]:
+    """
+    Return the baselines that are meant: those of a list, or the one that was given.
+
+    A list of three numbers is a colour.
+
+    Raises
+    ------
+    OptionError
+        If there are more than 16.
+
+    """
+    several: tuple[Any, ...] = (given,)
+    if isinstance(given, list | tuple) and given and not all(map(_is_number, given)):
+        several = tuple(given)
+    if len(several) > _MOST:
+        raise OptionError(f"baseline has {len(several)} entries; at most {_MOST} are needed")
+    return several
+
+
+def make_baselines(given: Baselines, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """
+    Return the images whose pixels replace masked ones, uint8 (n, H, W, 3); each entry is as for ``make_baseline``.
+
+    Raises
+    ------
+    OptionError, ImageError
+        As in ``make_baseline``, or if there are more than 16.
+
+    """
+    return np.stack([make_baseline(one, image) for one in split_baselines(given)])
+
+
+def name_of(baseline: Baseline) -> str:
+    """Return what a baseline is called: its name or path, "#rrggbb" for a colour, "image" for one in memory."""
+    if isinstance(baseline, str | os.PathLike):
+        return os.fspath(baseline)
+    is_colour = isinstance(baseline, tuple | list) or (
+        isinstance(baseline, np.ndarray) and baseline.ndim == 1
+    )
+    return "#{:02x}{:02x}{:02x}".format(*np.asarray(baseline).tolist()) if is_colour else "image"
+
+
+def _is_number(given: Any) -> bool:
+    return isinstance(given, int | float | np.number)
 
 
 def make_baseline(baseline: Baseline, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -21,8 +21,10 @@ class View:
 
     Attributes
     ----------
-    image, baseline
-        uint8 (H, W, 3): what it sees, and what masked pixels are replaced by.
+    image
+        uint8 (H, W, 3): what it sees.
+    baselines
+        uint8 (n, H, W, 3): what masked pixels are replaced by, beside each of which the label has to stay.
     photo, placement
         The photograph, and where the image lies in it.
     source
@@ -33,8 +35,14 @@ class View:
     """
 
     image: NDArray[np.uint8]
-    baseline: NDArray[np.uint8]
+    baselines: NDArray[np.uint8]
     photo: Image.Image
     placement: Placement
     source: str | None = None
     index: int = 0
+
+    @property
+    def baseline(self) -> NDArray[np.uint8]:
+        """The first of the baselines, uint8 (H, W, 3)."""
+        first: NDArray[np.uint8] = self.baselines[0]
+        return first

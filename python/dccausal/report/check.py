@@ -22,6 +22,8 @@ def check_document(document: Mapping[str, Any]) -> None:
     for name, is_right in _FIELDS.items():
         if name not in document or not is_right(document[name]):
             raise ValueError(f"a {name} that can be shown")
+    if not _are_baselines(document.get("baselines", [])):  # since minor version 6
+        raise ValueError("baselines that can be shown")
     image, baseline = document["image"], document["baseline"]
     sides = ("left", "top", "right", "bottom")
     if not isinstance(image.get("box"), dict) or not all(
@@ -35,6 +37,15 @@ def check_document(document: Mapping[str, Any]) -> None:
     colour = baseline["colour"]
     if colour is not None and not (_is_list_of(_is_whole)(colour) and len(colour) == 3):  # noqa: PLR2004
         raise ValueError("the colour of the baseline")
+
+
+def _are_baselines(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict)
+        and _is_text(one.get("name"))
+        and _is_number_or_none(one.get("explanation_score", ""))
+        for one in value
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -152,6 +152,7 @@ def make_item(
         "colour": document["baseline"]["colour"],
         "n_trees": len(result.trees),
         "levels": [{name: level[name] for name in _LEVEL} for level in document.get("levels", [])],
+        "beside": [[one["name"], one["explanation_score"]] for one in document.get("baselines", [])],
         "calls": document["statistics"].get("model_calls"),
     }
     packed = {

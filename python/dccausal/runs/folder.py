@@ -27,7 +27,7 @@ from dccausal.engine.profiles import Profile
 from dccausal.errors import STOPPING, InputError
 from dccausal.explanation.pictures import check_drawing
 from dccausal.explanation.result import RESULT_FILES, STALE_FILES
-from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.baseline import make_baselines
 from dccausal.runs.begin import begin, check_begin, check_reachable
 from dccausal.runs.images import collect, plan_folders
 from dccausal.runs.manifest import IMAGES, make_manifest, result_folder
@@ -166,7 +166,7 @@ class FolderRun:
         paths = collect(images, out, recursive=recursive) if paths is None else paths
         first = classifiers[0]
         first.resolve_label(options["target"])
-        make_baseline(options["baseline"], np.zeros((*first.size, 3), dtype=np.uint8))
+        make_baselines(options["baseline"], np.zeros((*first.size, 3), dtype=np.uint8))
         folders = [f"{IMAGES}/{folder.name}" for folder in plan_folders(paths, out)]
         deciding = {name: options[name] for name in DECIDING} | dict(drawing)
         begun = begin(out, TABLE, make_manifest(first, deciding, paths, folders), resume=resume)

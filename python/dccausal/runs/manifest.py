@@ -252,8 +252,15 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def _file_sha256(baseline: Any) -> str | None:
-    """Return the hash of a baseline that is an image file."""
+def _file_sha256(baseline: Any) -> str | list[str | None] | None:
+    """Return the hash of a baseline that is an image file; of several a list, if any is."""
+    if isinstance(baseline, list | tuple) and not all(isinstance(one, int) for one in baseline):
+        hashes = [_one_sha256(one) for one in baseline]
+        return hashes if any(hashes) else None
+    return _one_sha256(baseline)
+
+
+def _one_sha256(baseline: Any) -> str | None:
     if not isinstance(baseline, str) or not is_file(baseline):
         return None
     return sha256_of(baseline)

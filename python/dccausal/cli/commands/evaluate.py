@@ -10,7 +10,7 @@ from typing import Any
 
 from dccausal._shared.text import duration, printable
 from dccausal.cli.failures import FAILED, FINE, INTERRUPTED, Interrupts, code_of, describe_error
-from dccausal.cli.loading import load_classifier, read_baseline
+from dccausal.cli.loading import load_classifier, read_baselines
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
 from dccausal.evaluation.evaluate import EvaluationOptions, EvaluationRun, check_evaluation
@@ -26,7 +26,7 @@ def evaluate_command(**options: Any) -> int:
         return figure_command(options, terminal)
     has_plots = options["plots"] is not False
     given = {field.name: options[field.name] for field in fields(EvaluationOptions)}
-    asked = EvaluationOptions(**{**given, "baseline": read_baseline(options["baseline"])})
+    asked = EvaluationOptions(**{**given, "baseline": read_baselines(options["baseline"])})
     checked = check_evaluation(Path(options["folder"]), Path(options["out"]), asked, resume=options["resume"])
     if has_plots:
         check_matplotlib()

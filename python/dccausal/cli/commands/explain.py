@@ -36,7 +36,7 @@ from dccausal.errors import (
 )
 from dccausal.explanation.pictures import check_drawing
 from dccausal.explanation.result import RESULT_FILES, STALE_FILES, result_document
-from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.baseline import make_baselines
 from dccausal.inputs.photo import load_photo
 from dccausal.runs.images import plan_folders
 
@@ -142,7 +142,7 @@ class CommandRun:
             if subject is None:
                 self._classifier.resolve_label(options["target"])
             size = self._classifier.size or _ANY_SIZE
-            make_baseline(self._given["baseline"], np.zeros((*size, 3), dtype=np.uint8))
+            make_baselines(self._given["baseline"], np.zeros((*size, 3), dtype=np.uint8))
         return readable
 
     def explain_all(self, todo: Sequence[tuple[str, Path]]) -> None:

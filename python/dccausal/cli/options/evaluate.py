@@ -62,11 +62,12 @@ _EVALUATE = (
     CliOption("steps", int, "Steps of the insertion and deletion curves.", "Explanation", "N", default=50),
     CliOption(
         "backgrounds",
-        int,
-        "Lay each explanation on this many photographs of another label, to see whether it gives its own.",
+        str,
+        "Lay each explanation on this many photographs of another label, to see whether it gives its own; on plain "
+        "backgrounds that were not asked (neutral); or both (8,neutral).",
         "Explanation",
-        "N",
-        default=0,
+        "N|neutral",
+        default="0",
     ),
     CliOption(
         "backgrounds_from",

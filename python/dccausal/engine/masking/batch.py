@@ -26,7 +26,7 @@ def wants_scores(asked: Asked) -> TypeGuard[WholeImages]:
 
 
 class EncodedPair(Protocol):
-    """An image and what masked pixels are replaced by, as the model's numbers, ready to be masked."""
+    """An image and what masked pixels are replaced by, one baseline or several, as the model's numbers."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,7 +46,7 @@ class Rows(NamedTuple):
     Attributes
     ----------
     pair
-        The image and its baseline.
+        The image and its baselines.
     asked
         The questions.
     start

@@ -16,23 +16,25 @@ from dccausal.onnx.running.composing import ComposedBatch, Composer
 
 class DevicePair:
     """
-    An image and its baseline in the device's memory.
+    An image and its baselines in the device's memory.
 
     Parameters
     ----------
     composer
         Makes masked images there.
-    image, baseline
+    image
         uint8 (H, W, 3).
+    baselines
+        uint8 (n, H, W, 3).
 
     """
 
-    def __init__(self, composer: Composer, image: NDArray[np.uint8], baseline: NDArray[np.uint8]) -> None:
-        """Encode the two images and copy them there."""
+    def __init__(self, composer: Composer, image: NDArray[np.uint8], baselines: NDArray[np.uint8]) -> None:
+        """Encode the images and copy them there."""
         reading = composer.reading
         self.shape = reading.image.shape(1, reading.size, reading.channels)[1:]
         self.n_bytes = int(np.prod(self.shape)) * reading.image.dtype.itemsize
-        self.image, self.baseline = composer.pair(image, baseline)
+        self.image, *self.baselines = composer.pair(image, *baselines)
 
 
 class DeviceBatch:
@@ -70,7 +72,8 @@ class DeviceBatch:
                     nothing = np.zeros((len(asked), composer.n_mask_bytes), dtype=np.uint8)
                     composed.compose(nothing, images, images, rows.start)
                 else:
-                    composed.compose(asked.bits(), rows.pair.image, rows.pair.baseline, rows.start)
+                    baseline = rows.pair.baselines[asked.baseline]
+                    composed.compose(asked.bits(), rows.pair.image, baseline, rows.start)
         except Exception as error:
             raise DeviceError(
                 f"a batch of {capacity} images cannot be made on {composer.device[0]}: {brief(error)}; "

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal import _core
-from dccausal.engine.masking.batch import Answer, Rows, wants_scores
+from dccausal.engine.masking.batch import Answer, Rows
+from dccausal.engine.whole_images import WholeImages
 
 # Answers the rows of a tensor; each part comes with its own rows in it.
 AnswerRows = Callable[[NDArray[Any], list[tuple[Rows, slice]]], list[Answer]]
@@ -17,12 +18,14 @@ AnswerRows = Callable[[NDArray[Any], list[tuple[Rows, slice]]], list[Answer]]
 
 class HostPair:
     """
-    An image and its baseline as the renderer has them.
+    An image and its baselines as renderers have them, a renderer each.
 
     Parameters
     ----------
-    image, baseline
+    image
         uint8 (H, W, 3).
+    baselines
+        uint8 (n, H, W, 3).
     encode
         Makes of images uint8 (n, H, W, 3) what the classifier gets.
     is_planar
@@ -35,32 +38,35 @@ class HostPair:
     def __init__(
         self,
         image: NDArray[np.uint8],
-        baseline: NDArray[np.uint8],
+        baselines: NDArray[np.uint8],
         encode: Callable[[NDArray[np.uint8]], NDArray[Any]],
         *,
         is_planar: bool,
         threads: int,
     ) -> None:
-        """Encode the two images."""
+        """Encode the images."""
         self.encode = encode
-        pair = encode(np.stack([image, baseline]))
+        pair = encode(np.concatenate([image[None], baselines]))
         self.shape, self.dtype, self.n_bytes = pair.shape[1:], pair.dtype, pair[0].nbytes
         planes, height, width = self.shape if is_planar else (1, *self.shape[:2])
-        self.renderer = _core.Renderer(
-            as_bytes(pair[0]),
-            as_bytes(pair[1]),
-            height=height,
-            width=width,
-            planes=planes,
-            pixel_bytes=pair[0].nbytes // (planes * height * width),
-            threads=threads,
-        )
+        self.renderers = [
+            _core.Renderer(
+                as_bytes(pair[0]),
+                as_bytes(baseline),
+                height=height,
+                width=width,
+                planes=planes,
+                pixel_bytes=pair[0].nbytes // (planes * height * width),
+                threads=threads,
+            )
+            for baseline in pair[1:]
+        ]
 
 
 class _Known(NamedTuple):
-    """Rows of the tensor of which the renderer knows what they show."""
+    """Rows of the tensor of which a renderer knows what they show."""
 
-    pair: HostPair
+    renderer: _core.Renderer
     start: int
     stop: int
     slots: _core.Slots
@@ -90,13 +96,15 @@ class HostBatch:
             self._known.clear()
             self._tensor = np.empty((capacity, *pair.shape), dtype=pair.dtype)
         for rows in parts:
-            if wants_scores(rows.asked):
+            asked = rows.asked
+            if isinstance(asked, WholeImages):
                 self._forget(rows.start, rows.stop)
-                self._tensor[rows.start : rows.stop] = rows.pair.encode(rows.asked.images)
+                self._tensor[rows.start : rows.stop] = rows.pair.encode(asked.images)
             else:
                 # The last image of a batch has the rest of the rows too: alone, it finds them again.
                 stop = capacity if rows is parts[-1] else rows.stop
-                rows.pair.renderer.render(rows.asked, self._slots(rows, stop))
+                renderer = rows.pair.renderers[asked.baseline]
+                renderer.render(asked, self._slots(renderer, rows, stop))
 
     def answer(self, parts: Sequence[Rows]) -> list[Answer]:
         """
@@ -114,14 +122,14 @@ class HostBatch:
             tensor, [(rows, slice(rows.start - start, rows.stop - start)) for rows in parts]
         )
 
-    def _slots(self, rows: Rows, stop: int) -> _core.Slots:
+    def _slots(self, renderer: _core.Renderer, rows: Rows, stop: int) -> _core.Slots:
         """Return what is known of some rows: of old ones that reach far enough, or of new ones up to ``stop``."""
         for old in self._known:
-            if old.pair is rows.pair and old.start == rows.start and rows.stop <= old.stop:
+            if old.renderer is renderer and old.start == rows.start and rows.stop <= old.stop:
                 return old.slots
         self._forget(rows.start, stop)
-        slots: _core.Slots = rows.pair.renderer.slots(as_bytes(self._tensor[rows.start : stop]))
-        self._known.append(_Known(rows.pair, rows.start, stop, slots))
+        slots = renderer.slots(as_bytes(self._tensor[rows.start : stop]))
+        self._known.append(_Known(renderer, rows.start, stop, slots))
         return slots
 
     def _forget(self, start: int, stop: int) -> None:

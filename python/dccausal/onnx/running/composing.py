@@ -97,10 +97,10 @@ class Composer:
         rows, found = batch.classify(0, n, np.zeros(n, dtype=np.int64), is_whole=True)
         return np.allclose(found[:, 0], rows[:, 0], atol=_TOLERANCE) and not found[:, 2].any()
 
-    def pair(self, image: NDArray[np.uint8], baseline: NDArray[np.uint8]) -> tuple[Any, Any]:
-        """Return an image and its baseline, uint8 (H, W, 3), encoded and in the device's memory."""
-        encoded = self.reading.encode(np.stack([image, baseline]))
-        return self.on_device(encoded[:1]), self.on_device(encoded[1:])
+    def pair(self, image: NDArray[np.uint8], *baselines: NDArray[np.uint8]) -> list[Any]:
+        """Return an image and its baselines, uint8 (H, W, 3) each, encoded and in the device's memory."""
+        encoded = self.reading.encode(np.stack([image, *baselines]))
+        return [self.on_device(one[None]) for one in encoded]
 
     def _open(self, graph: bytes) -> Any:
         opened = self.runner.opened

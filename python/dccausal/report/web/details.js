@@ -19,6 +19,8 @@ function factsOf(item) {
   list.append(
     fact('Kept', percent(item.size), `${count(n)} of ${count(item.shape[0] * item.shape[1])} pixels`),
     told,
+    ...(item.beside.length > 1 ? [fact('Beside', item.beside.map(([name, value]) =>
+      [name, score(value)].filter(Boolean).join(' ')).join(', '), 'the least of these scores counts')] : []),
     fact('Outcome', item.outcome, OUTCOMES[item.outcome]),
   );
   if (item.truth) list.append(fact('Truth', item.truth.label, item.truth.right ? 'the label explained is right' : 'the label explained is another'));
