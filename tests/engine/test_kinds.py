@@ -232,3 +232,14 @@ def test_the_other_label_of_an_image_that_has_it_is_refused():
     model = MODELS["next_in_line"]
     with pytest.raises(OptionError, match="other is 1, which is given on this image already"):
         explain(model.image, model, target=2, kind="why-not", other=1)
+
+
+def test_the_words_say_what_was_found():
+    _, found = ask("next_in_line", "why-not", other=2)
+    text = found.summary()
+    assert "why-not, what would have to go for label 2: found" in text
+    assert "minimal; alone: the label" in text
+    assert "; without: label 2, 0." in text
+    _, none = ask("both", "several")
+    assert "several, sufficient sets that lie apart: there seems to be none, see the notes" in none.summary()
+    assert "kind" not in ask("both", "sufficient")[1].summary().replace("kind 0", "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +16,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from dccausal import OnnxClassifier, explain
 from dccausal.explanation.result import result_document
 from dccausal.explanation.rle import coco_rle, rle_pixels
+from result_schema import closed, schema
 
 jsonschema = pytest.importorskip("jsonschema")
-
-
-def _schema():
-    return json.loads((files("dccausal") / "explanation" / "result.schema.json").read_text())
-
-
-def _closed():
-    """The same schema, but where it describes all keys of an object, there may be no others."""
-    schema = _schema()
-    objects = schema["properties"]
-    level = objects["levels"]["items"]
-    beside = objects["baselines"]["items"]
-    for part in (schema, level, beside, *(objects[key] for key in ("kept_rle", "image", "baseline"))):
-        part["additionalProperties"] = False
-    objects["image"]["properties"]["box"]["additionalProperties"] = False
-    return schema
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +30,19 @@ def result(planted, tmp_path_factory):
 
 
 def test_the_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(_schema())
+    jsonschema.Draft202012Validator.check_schema(schema())
 
 
 def test_results_follow_the_schema(result, planted):
     explanation, document = result
-    jsonschema.validate(document, _closed())
-    jsonschema.validate(json.loads(json.dumps(result_document(explanation))), _closed())
+    jsonschema.validate(document, closed())
+    jsonschema.validate(json.loads(json.dumps(result_document(explanation))), closed())
     scene = planted("needs_a_and_b")
     labels = OnnxClassifier(scene.path, device="cpu")
     unscored = explain(
         scene.photo, lambda images: labels(images).argmax(axis=1), partitions=1, baseline=["blur", "black"]
     )
-    jsonschema.validate(result_document(unscored), _closed())
+    jsonschema.validate(result_document(unscored), closed())
 
 
 def test_trees_follow_the_schema_and_the_document(planted):
@@ -67,11 +51,11 @@ def test_trees_follow_the_schema_and_the_document(planted):
     recorded = json.loads(
         json.dumps(result_document(explain(scene.photo, classifier, partitions=3, trees=2, world="both")))
     )
-    schema = _closed()
-    tree = schema["properties"]["trees"]["items"]
+    strict = closed()
+    tree = strict["properties"]["trees"]["items"]
     tree["additionalProperties"] = False
     tree["properties"]["nodes"]["items"]["additionalProperties"] = False
-    jsonschema.validate(recorded, schema)
+    jsonschema.validate(recorded, strict)
     assert [tree["world"] for tree in recorded["trees"]] == ["contingency", "sufficient"]
     document = (Path(__file__).parents[2] / "docs" / "result-schema.md").read_text()
     rows = re.findall(r"^\| `trees\.nodes\.(\w+)` ", document, flags=re.MULTILINE)
@@ -80,12 +64,12 @@ def test_trees_follow_the_schema_and_the_document(planted):
         damaged = copy.deepcopy(recorded)
         damaged["trees"][0]["nodes"][-1].update(wrong)
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(damaged, _schema())
+            jsonschema.validate(damaged, schema())
 
 
 def test_the_schema_allows_more_keys_and_nothing_else(result):
     _, document = result
-    jsonschema.validate({**document, "new": 1}, _schema())
+    jsonschema.validate({**document, "new": 1}, schema())
     wrong = {
         "schema_version": 2,
         "outcome": "fine",
@@ -99,12 +83,12 @@ def test_the_schema_allows_more_keys_and_nothing_else(result):
     }
     for key, value in wrong.items():
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({**document, key: value}, _schema())
+            jsonschema.validate({**document, key: value}, schema())
         without = copy.deepcopy(document)
         del without[key]
         if key not in ("files", "levels"):
             with pytest.raises(jsonschema.ValidationError):
-                jsonschema.validate(without, _schema())
+                jsonschema.validate(without, schema())
 
 
 def _decode(rle):

@@ -15,6 +15,7 @@ from dccausal.classifier import Classifier
 from dccausal.engine.profiles import PROFILES
 from dccausal.evaluation.extract import CountedClassifier, Scene, extract
 from dccausal.evaluation.truth import TruthKind
+from dccausal.explanation.kinds import Kind
 from dccausal.targets import Target
 
 Pixels = NDArray[np.bool_]
@@ -56,6 +57,8 @@ class MethodResult:
         Blocks a side of the lattice on which its ranking is grown and shrunk.
     levels
         By share of the score, its nested sets and what became of them.
+    kind
+        What else was asked of it, and the answer.
 
     """
 
@@ -71,6 +74,7 @@ class MethodResult:
     notes: tuple[str, ...] = ()
     grid: int = PROFILES["default"].grid
     levels: Mapping[float, tuple[Pixels, str]] = field(default_factory=dict)
+    kind: Kind = field(default_factory=Kind)
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ def measure(
         "seconds": found.seconds,
         "model_seconds": found.model_seconds,
     }
+    row |= _of_kind(found.kind, found.calls)
     if found.outcome is not None:
         row["is_minimal"] = found.outcome == "minimal"
     sets, extracted = _extractions(found, scene, CountedClassifier(classifier), settings)
@@ -168,6 +173,22 @@ def measure(
         row |= _localisation(found, truth)
     row["measuring_calls"] = counted.n_calls
     row["measuring_seconds"] = time.perf_counter() - started
+    return row
+
+
+def _of_kind(kind: Kind, calls: Mapping[str, int | None]) -> dict[str, Any]:
+    """Return what became of the question of a kind; nothing where none was asked."""
+    if kind.name == "sufficient":
+        return {}
+    row: dict[str, Any] = {"kind": kind.name, "calls_kind": calls.get("kind"), "kind_sets": len(kind.sets)}
+    if kind.exists is not None:
+        row["kind_exists"] = kind.exists
+    if kind.sets:
+        sets = kind.sets
+        row["kind_size"] = float(np.mean([one.size for one in sets]))
+        row["kind_sufficient"] = float(np.mean([one.keeps is True for one in sets]))
+        row["kind_necessary"] = float(np.mean([one.loses is True for one in sets]))
+        row["kind_minimal"] = float(np.mean([one.outcome == "minimal" for one in sets]))
     return row
 
 

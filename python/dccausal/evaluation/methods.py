@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dccausal.explanation.explanation import Explanation
 
 # Options that belong to the extraction, whatever the method; ``explain_with`` checks them.
-_COMMON = ("grid", "max_calls", "top_k")
+_COMMON = ("grid", "max_calls", "top_k", "kind", "other", "n", "overlap", "within")
 
 
 def check_method(spec: MethodSpec) -> None:

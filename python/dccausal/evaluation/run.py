@@ -220,6 +220,7 @@ def _found(explanation: Explanation) -> MethodResult:
         notes=explanation.notes,
         levels={level.confidence: (level.kept, level.outcome) for level in explanation.levels},
         grid=int(explanation.provenance["grid"]),
+        kind=explanation.kind,
     )
 
 

@@ -104,6 +104,13 @@ def shown_measures(rows: Sequence[Row]) -> list[Measure]:
             Measure(f"retained@{share:g}", f"label kept by the best {share:.0%}", "percent")
             for share in (0.05, 0.1, 0.2)
         ),
+        Measure("kind_exists", "kind: there is an answer", "percent"),
+        Measure("kind_sets", "kind: sets", "number"),
+        Measure("kind_size", "kind: size of a set", "percent"),
+        Measure("calls_kind", "kind: further model calls", "count"),
+        Measure("kind_sufficient", "kind: sets that give the label alone", "percent"),
+        Measure("kind_necessary", "kind: sets without which the label is lost", "percent"),
+        Measure("kind_minimal", "kind: sets shown to be minimal", "percent"),
         Measure("seeds_spearman", "other seeds: Spearman of the heatmaps", "number"),
         Measure("seeds_iou", "other seeds: IoU of the kept pixels", "number"),
         Measure("is_minimal", "its own explanation shown to be minimal", "percent"),

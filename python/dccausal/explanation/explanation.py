@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 
 from dccausal._shared.files import write_files
 from dccausal.explanation import pictures
+from dccausal.explanation.kind_words import kind_picture
 from dccausal.explanation.record import Record
 from dccausal.explanation.result import STALE_FILES, result_files
-from dccausal.explanation.words import caption_of, mark_of, notebook_html, notebook_sheet, summary
+from dccausal.explanation.words import (
+    caption_of,
+    mark_of,
+    notebook_html,
+    notebook_sheet,
+    short_title,
+    summary,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -160,6 +168,32 @@ class Explanation(Record):
             contour=contour,
             caption=caption_of(self, contour) if caption else None,
         )
+
+    def kind_picture(
+        self, *, contour: pictures.Contour = "solid", caption: bool = True
+    ) -> Image.Image | None:
+        """
+        Show the sets of ``kind`` on the photograph, the rest grey and dark.
+
+        Parameters
+        ----------
+        contour, caption
+            As for ``picture``.
+
+        Returns
+        -------
+        Image or None
+            RGB, as ``picture``; None where there are no sets.
+
+        Raises
+        ------
+        OptionError
+            If the contour is unknown.
+
+        """
+        if not self.kind.sets:
+            return None
+        return kind_picture(self, short_title(self), contour=contour, caption=caption)
 
     def cutout(self) -> Image.Image:
         """Cut the explanation out of the photograph; RGBA, of its size, transparent where masked."""

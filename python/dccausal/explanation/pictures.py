@@ -153,6 +153,7 @@ def picture(
     kept: Mask,
     *,
     levels: Sequence[Mask] = (),
+    apart: Sequence[Mask] = (),
     contour: Contour = "solid",
     caption: Caption | None = None,
     mark: Mark | None = None,
@@ -170,6 +171,8 @@ def picture(
         bool (H, W), True where the pixel belongs to the explanation. Its corners are rounded.
     levels
         bool (H, W) each: the nested sets, outermost first, drawn as outlines.
+    apart
+        bool (H, W) each: sets that are outlined each for itself, in place of ``kept`` and ``levels``.
     contour
         How outlines are drawn: "solid", "dashed", or "none".
     caption
@@ -200,7 +203,8 @@ def picture(
         result.paste(photo.crop(box), box, inside)
     _dim_unseen(result, photo, frame, _UNSEEN_LIGHT["picture"])
     draw_mark(result, mark, original, placement)
-    _outline(result, placement, [*levels, kept], kept, contour, _SLIM)
+    for sets, bold in [([one], one) for one in apart] or [([*levels, kept], kept)]:
+        _outline(result, placement, sets, bold, contour, _SLIM)
     if caption is not None:
         draw_strip(result, caption, _unit(photo.size), widths=_widths(photo.size, _SLIM))
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from dccausal._shared.files import npy_bytes, png_bytes
 from dccausal._shared.json import _plain, json_text
 from dccausal.explanation import pictures
-from dccausal.explanation.rle import coco_rle
-from dccausal.explanation.words import caption_of, mark_of
+from dccausal.explanation.kind_words import kind_picture
+from dccausal.explanation.kinds import Kind, KindSet
+from dccausal.explanation.rle import coco_rle, rle_pixels
+from dccausal.explanation.words import caption_of, mark_of, short_title
 
 if TYPE_CHECKING:
-    from dccausal.explanation.kinds import Kind
     from dccausal.explanation.record import AskedBaseline, Level, Record
 
 SCHEMA = "dccausal.result"
@@ -24,14 +26,17 @@ SCHEMA_MINOR = 6  # one more whenever keys are added
 
 RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "result.json")
 _MOST_BASELINES = 16
-# What only some results have: baselines that are not one colour, a cut-out that was asked for.
+# What only some results have: baselines that are not one colour, a cut-out or a kind that was asked for.
 STALE_FILES = (
     "baseline.png",
     *(f"baseline-{number}.png" for number in range(2, _MOST_BASELINES + 1)),
     "cutout.png",
+    "kind.png",
 )
 
 _HOTTEST = 65535
+_SET_SCORES = ("score_alone", "score_without", "top_score_without", "other_score_without")
+_SET = ("outcome", "keeps", "loses", "label_without", "name_without")
 
 
 def result_files(
@@ -65,6 +70,9 @@ def result_files(
         "heatmap.png": png_bytes(Image.fromarray(heat)),
         "kept.png": png_bytes(Image.fromarray(kept)),
     }
+    if explanation.kind.sets:
+        title = short_title(explanation)
+        files["kind.png"] = png_bytes(kind_picture(explanation, title, contour=contour, caption=caption))
     if cutout:
         files["cutout.png"] = png_bytes(pictures.cutout(photo, placement, own))
     if _colour(explanation.baseline) is None:
@@ -167,6 +175,25 @@ def _baseline(baseline: AskedBaseline) -> dict[str, Any]:
         "sha256": _sha256(baseline.image),
         "explanation_score": baseline.score,
     }
+
+
+def kind_of(document: Mapping[str, Any] | None, shape: tuple[int, int]) -> Kind:
+    """Return the kind that a result.json tells of; results before minor version 5 have none."""
+    if document is None:
+        return Kind()
+    sets = []
+    for given in document["sets"]:
+        fields = {name: given[name] for name in _SET if name in given}
+        scores = {name: float("nan") if given[name] is None else float(given[name]) for name in _SET_SCORES}
+        sets.append(KindSet(pixels=rle_pixels(given["kept_rle"], shape), **{**fields, **scores}))
+    return Kind(
+        name=document["name"],
+        exists=document["exists"],
+        sets=tuple(sets),
+        other=document["other"],
+        other_name=document["other_name"],
+        n_questions=document["questions"],
+    )
 
 
 def _colour(baseline: NDArray[np.uint8]) -> list[int] | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from dccausal._shared.text import brief_score, percent, printable, score_text
 from dccausal.explanation import pictures
 from dccausal.explanation.caption import Caption, Weight
+from dccausal.explanation.kind_words import kind_picture, kind_rows
 from dccausal.explanation.mark import Mark
 from dccausal.explanation.sheet import contact_sheet, fit_width
 
@@ -80,6 +81,7 @@ def rows(explanation: Record) -> list[tuple[str, str]]:
         result.insert(-2, ("levels", ", ".join(sizes)))
     if explanation.target is not None:
         result.insert(1, ("target", str(explanation.target["words"])))
+    result[-1:-1] = kind_rows(explanation.kind)
     return result + [("note", note) for note in explanation.notes]
 
 
@@ -214,7 +216,7 @@ def notebook_sheet(explanation: Record) -> Image.Image:
     score = "" if math.isnan(explanation.score) else f", score {score_text(explanation.score)}"
     kept = f"{percent(explanation.size)} kept ({explanation.outcome})"
     calls = f"{explanation.statistics.get('model_calls', 0):,} model calls"
-    first, second = (image for image, _ in _pictures(explanation))
+    first, second, *_ = (image for image, _ in _pictures(explanation))
     return contact_sheet([[(first, f"{short_title(explanation)}{score}"), (second, f"{kept}, {calls}")]])
 
 
@@ -224,10 +226,16 @@ def _pictures(explanation: Record) -> list[tuple[Image.Image, str]]:
     mark = mark_of(explanation)
     overlay = pictures.overlay(photo, placement, explanation.heatmap, kept, levels=levels, mark=mark)
     shown = pictures.picture(photo, placement, kept, levels=levels, mark=mark)
-    return [
+    shown_pictures = [
         (overlay, "responsibility, hottest in yellow; the explanation outlined"),
         (shown, "the explanation: what suffices for the label"),
     ]
+    if explanation.kind.sets:
+        title = short_title(explanation)
+        shown_pictures.append(
+            (kind_picture(explanation, title, caption=False), f"{explanation.kind.name} sets")
+        )
+    return shown_pictures
 
 
 def _escape(text: str) -> str:

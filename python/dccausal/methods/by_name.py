@@ -20,6 +20,7 @@ from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.engine.progress import Progress
 from dccausal.errors import OptionError
 from dccausal.explanation.explanation import Explanation
+from dccausal.explanation.kind_names import KindName
 from dccausal.methods.registry import METHODS, Method
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def explain_with(
     *,
     target: int | str | Subject | None = None,
     top_k: int | None = None,
+    kind: KindName = "sufficient",
+    other: int | str | None = None,
+    n: int | None = None,
+    overlap: float | None = None,
+    within: float | None = None,
     seed: int = 0,
     min_confidence: float | None = None,
     baseline: Baseline = "grey",
@@ -56,6 +62,8 @@ def explain_with(
     method
         A name of ``METHODS``.
     image, classifier, target, top_k, min_confidence, baseline, threads, in_flight, batch_size, grid
+        As in ``explain``.
+    kind, other, n, overlap, within
         As in ``explain``.
     seed
         Of all that the method draws at random, 0 to 2^64 - 1. The result is the same to the last bit for any
@@ -107,6 +115,11 @@ def explain_with(
         {
             "target": target,
             "top_k": top_k,
+            "kind": kind,
+            "other": other,
+            "n": n,
+            "overlap": overlap,
+            "within": within,
             "profile": _profile(own),
             "seed": seed,
             "grid": grid,

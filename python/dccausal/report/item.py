@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from dccausal._shared.files import read_bytes
 from dccausal.errors import ImageError, InputError
+from dccausal.explanation.kind_words import kind_rows
 from dccausal.explanation.pictures import MASKED_LIGHT, enlarged, picture_size
+from dccausal.explanation.result import kind_of
 from dccausal.explanation.rle import rle_pixels
 from dccausal.inputs.photo import load_photo
 from dccausal.inputs.placement import Placement
@@ -153,6 +155,7 @@ def make_item(
         "n_trees": len(result.trees),
         "levels": [{name: level[name] for name in _LEVEL} for level in document.get("levels", [])],
         "beside": [[one["name"], one["explanation_score"]] for one in document.get("baselines", [])],
+        "kind": _kind(document, result.kept.shape),
         "calls": document["statistics"].get("model_calls"),
     }
     packed = {
@@ -169,6 +172,14 @@ def make_item(
         "files": document["files"],
     }
     return about, packed
+
+
+def _kind(document: Mapping[str, Any], shape: tuple[int, ...]) -> list[tuple[str, str]]:
+    """Return what there is to say of a kind, as (heading, sentence)."""
+    try:
+        return kind_rows(kind_of(document.get("kind"), (shape[0], shape[1])))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the kind of a result lacks {error}; a whole result is needed") from error
 
 
 def heading(entry: Entry, document: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -38,6 +38,13 @@ function levelsOf(item) {
       cells('td', [levelName(level), percent(level.size), score(level.score) || 'none']))))];
 }
 
+// Another question that was asked, and the sets that answer it.
+function kindOf(item) {
+  if (item.error !== null || !(item.kind || []).length) return [];
+  return [element('h3', { textContent: 'Kind' }),
+    element('dl', { className: 'facts is-column kind' }, ...item.kind.map(([name, text]) => fact(name, text)))];
+}
+
 function notesOf(item) {
   const notes = [...(item.notes || [])];
   if (item.is_photo === false) {

@@ -177,7 +177,7 @@ function makeViewer(about, order) {
       byId('viewer-title').textContent = item.error === null ? labelName(item) : 'Not explained';
       byId('viewer-file').textContent = item.path || item.file;
       byId('viewer-facts').replaceChildren(factsOf(item));
-      byId('viewer-levels').replaceChildren(...levelsOf(item));
+      byId('viewer-levels').replaceChildren(...levelsOf(item), ...kindOf(item));
       byId('viewer-notes').replaceChildren(...notesOf(item));
       byId('stage').hidden = item.error !== null;
       treeButton.hidden = !item.n_trees;
