@@ -47,16 +47,18 @@ def test_each_is_what_it_would_be_alone_without_halves(model):
     assert boxes == sorted(box_of(square) for square in SQUARES)
 
 
-def test_every_call_is_counted_once_and_best_labels_are_explained():
+@pytest.mark.parametrize("baseline", ["black", ["black", (0, 255, 0)]])
+def test_every_call_is_counted_once_and_best_labels_are_explained(baseline):
     photo = np.zeros((64, 64, 3), np.uint8)
     photo[8:16, 8:16, 0], photo[40:48, 40:48, 1], photo[16:24, 48:56, 2] = 250, 240, 230
     classify = Counted()
-    found = explain_together(photo, classify, 3, grid=8, baseline="black")
+    found = explain_together(photo, classify, 3, grid=8, baseline=baseline)
     assert [one.label for one in found] == [0, 1, 2]
     assert sum(one.statistics["model_calls"] for one in found) == classify.n - 1  # and one to find the labels
     for label, one in enumerate(found):
-        alone = explain(photo, Counted(), target=label, grid=8, baseline="black", halves=0)
+        alone = explain(photo, Counted(), target=label, grid=8, baseline=baseline, halves=0)
         assert (one.kept == alone.kept).all()
+        assert [beside.score for beside in one.baselines] == [beside.score for beside in alone.baselines]
         assert one.outcome == "minimal"
 
 

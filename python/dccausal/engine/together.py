@@ -123,7 +123,7 @@ def _targets(targets: Any, plan: Plan, image: Photo) -> list[Any]:
     if not isinstance(targets, int | str):
         return list(targets)
     x = plan.prepare(image).view
-    answer = _ask(plan.backend, x.image, x.baseline, x.image[None])
+    answer = _ask(plan.backend, x.image, x.baselines, x.image[None])
     if targets == "boxes":
         found: Candidates = answer
         frame = Frame(x.placement.photo_size, x.placement.box, x.image.shape[:2])
@@ -160,9 +160,9 @@ def _plan(base: Plan, options: Options) -> Plan:
 
 
 def _ask(
-    backend: Backend, image: NDArray[np.uint8], baseline: NDArray[np.uint8], images: NDArray[np.uint8]
+    backend: Backend, image: NDArray[np.uint8], baselines: NDArray[np.uint8], images: NDArray[np.uint8]
 ) -> Any:
-    pair = backend.pair(image, baseline, 1)
+    pair = backend.pair(image, baselines, 1)
     batch = backend.batch()
     parts = [Rows(pair, WholeImages(images, 0), 0, _NOBODY)]
     batch.mask(parts, len(images))
@@ -187,7 +187,7 @@ class _Answers:
 
     def __init__(self, backend: Backend, jobs: Sequence[Job]) -> None:
         self._backend, self._jobs, self._view = backend, jobs, jobs[0].view
-        self._pair = backend.pair(self._view.image, self._view.baseline, 1)
+        self._pair = backend.pair(self._view.image, self._view.baselines, 1)
         self._batch = backend.batch()
         self._capacity = backend.capacity(backend.image_bytes or self._view.image.nbytes)
         self._verdicts: dict[bytes, list[Verdict]] = {}
@@ -209,10 +209,13 @@ class _Answers:
                 shown = list(one.images)
             else:
                 bits = one.bits()
-                own = [row.tobytes() for row in bits]
+                own = [bytes([one.baseline]) + row.tobytes() for row in bits]
                 is_new = [key not in self._verdicts and key not in new for key in own]
                 masked = one.masked() if any(is_new) else None
-                shown = [self._masked(masked[row]) if is_new[row] else None for row in range(len(own))]  # type: ignore[index]
+                shown = [
+                    self._masked(masked[row], one.baseline) if masked is not None and is_new[row] else None
+                    for row in range(len(own))
+                ]
             keys.append(own)
             for key, pixels in zip(own, shown, strict=True):
                 known: Any = self._whole if isinstance(one, WholeImages) else self._verdicts
@@ -235,8 +238,8 @@ class _Answers:
             found.append(one)
         return found
 
-    def _masked(self, masked: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        return np.where(masked[..., None], self._view.baseline, self._view.image)
+    def _masked(self, masked: NDArray[np.bool_], baseline: int) -> NDArray[np.uint8]:
+        return np.where(masked[..., None], self._view.baselines[baseline], self._view.image)
 
     def _answer(self, new: dict[bytes, tuple[NDArray[np.uint8], int]], whole: set[bytes]) -> None:
         """Have the model answer what is new, a batch at a time."""
