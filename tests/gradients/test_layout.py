@@ -85,7 +85,7 @@ def test_a_layer_that_is_a_pad_stays():
 
 def test_the_number_of_images_is_known_all_the_way_back():
     """What ONNX infers of a gradient's rows is the name that the image's have."""
-    built = onnx.shape_inference.infer_shapes(gradient_model(padded_network()), data_prop=True)
+    built = onnx.shape_inference.infer_shapes(gradient_model(padded_network()))
     rows = {value.name: value.type.tensor_type.shape.dim[:1] for value in built.graph.value_info}
     last = next(node for node in built.graph.node if node.op_type == "ConvTranspose")
     (dim,) = rows[last.input[0]]
