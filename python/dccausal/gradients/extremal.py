@@ -10,7 +10,7 @@ elsewhere; the weight of that grows from step to step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,18 +35,26 @@ class Spread:
 
     Attributes
     ----------
-    values
-        (cells around, n, *full): each pixel's cells times their weights.
-    shares
-        What each has of the smooth maximum.
+    padded
+        (n, rows, columns): the grids with cells of 0 around them.
+    top, total
+        (step, step, n, rows, columns): by a pixel's place in its cell, the most of the cells around, times the
+        sharpness, and the sum of their exponentials.
     masks
         (n, *full).
 
     """
 
-    values: Floats
-    shares: Floats
+    padded: Floats
+    top: Floats
+    total: Floats
     masks: Floats
+
+
+def _exponentials(values: Floats, top: Floats, out: Floats) -> Floats:
+    """Return how much cells weigh in a smooth maximum, before it is shared out."""
+    np.multiply(values, np.float32(_SHARPNESS), out=out)
+    return np.exp(np.subtract(out, top, out=out), out=out)
 
 
 @dataclass
@@ -76,7 +84,7 @@ class MaskMaker:
     _weights: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        """Lay out the grid, and weigh each pixel's cells by their distance."""
+        """Lay out the grid, and weigh each pixel's cells by their distance, which is alike in every cell."""
         self.margin = math.ceil(self.sigma)
         self.radius = 1 + math.ceil(self.sigma / self.step)
         self.padding = 1 + math.ceil((self.margin + self.sigma) / self.step)
@@ -91,55 +99,75 @@ class MaskMaker:
         self._weights = self._kernel()
 
     def _kernel(self) -> Floats:
-        """Return the weights (cells around, *full)."""
-        squares = []
-        for side in self.full:
-            at = np.arange(side, dtype=np.float64)
-            offsets = np.arange(2 * self.radius + 1) - self.padding
-            centres = self.margin + self.step * (at // self.step + offsets[:, None])
-            squares.append((at - centres) ** 2)
-        rows, columns = squares
-        distance = np.sqrt(rows[:, None, :, None] + columns[None, :, None, :]) / self.sigma
+        """Return the weights (cells around, step, step), by a pixel's place in its cell."""
+        offsets = np.arange(2 * self.radius + 1) - self.padding
+        squares = (np.arange(self.step) - (self.margin + self.step * offsets[:, None])) ** 2.0
+        distance = np.sqrt(squares[:, None, :, None] + squares[None, :, None, :]) / self.sigma
         weights = np.exp(-2 * np.maximum(distance - 0.5, 0) ** 2)
-        found: Floats = weights.reshape(-1, *self.full).astype(np.float32)
+        found: Floats = weights.reshape(-1, self.step, self.step).astype(np.float32)
         return found
+
+    def _around(self, padded: Floats) -> Iterator[tuple[Floats, Floats, tuple[slice, slice]]]:
+        """
+        Yield for each cell around: its weights, its values, and where it lies.
+
+        The values (step, step, n, rows, columns) are overwritten by the next.
+        """
+        (rows, columns), side = self._middle, 2 * self.radius + 1
+        values = np.empty((self.step, self.step, len(padded), rows, columns), np.float32)
+        for k, weights in enumerate(self._weights):
+            top, left = divmod(k, side)
+            place = (slice(top, top + rows), slice(left, left + columns))
+            part = np.ascontiguousarray(padded[:, *place])
+            yield weights, np.multiply(weights[:, :, None, None, None], part, out=values), place
 
     def make(self, grids: Floats) -> Spread:
         """Return the masks of grids (n, *grid) of 0 to 1."""
-        pad, side = self.padding, 2 * self.radius + 1
+        pad = self.padding
         padded = np.pad(grids, ((0, 0), (pad, pad), (pad, pad)))
-        rows, columns = self._middle
-        values = np.empty((len(self._weights), len(grids), *self.full), np.float32)
-        for k, weight in enumerate(self._weights):
-            top, left = divmod(k, side)
-            part = padded[:, top : top + rows, left : left + columns]
-            large = part.repeat(self.step, axis=1).repeat(self.step, axis=2)
-            np.multiply(large[:, : self.full[0], : self.full[1]], weight, out=values[k])
-        shares = _SHARPNESS * values
-        shares -= shares.max(axis=0)
-        np.exp(shares, out=shares)
-        shares /= shares.sum(axis=0)
-        return Spread(values, shares, np.einsum("k...,k...->...", values, shares))
+        top = np.zeros((self.step, self.step, len(grids), *self._middle), np.float32)
+        total, masks = np.zeros_like(top), np.zeros_like(top)
+        for _, values, _ in self._around(padded):
+            np.maximum(top, values, out=top)
+        top *= _SHARPNESS
+        shares = np.empty_like(top)
+        for _, values, _ in self._around(padded):
+            total += _exponentials(values, top, shares)
+        for _, values, _ in self._around(padded):
+            np.divide(_exponentials(values, top, shares), total, out=shares)
+            masks += np.multiply(values, shares, out=shares)
+        return Spread(padded, top, total, self._whole(masks))
 
     def back(self, spread: Spread, slopes: Floats) -> Floats:
         """Return the slopes of grids (n, *grid), from those of their masks (n, *full)."""
-        pad, side = self.padding, 2 * self.radius + 1
-        n = len(slopes)
-        found = np.zeros((n, self.grid[0] + 2 * pad, self.grid[1] + 2 * pad), np.float32)
-        rows, columns = self._middle
-        for k, weight in enumerate(self._weights):
-            top, left = divmod(k, side)
-            steep = spread.shares[k] * (1 + _SHARPNESS * (spread.values[k] - spread.masks)) * weight
-            found[:, top : top + rows, left : left + columns] += self._gathered(steep * slopes)
+        found = np.zeros_like(spread.padded)
+        each = self._by_place(slopes) / spread.total
+        masks, shares = self._by_place(spread.masks), np.empty_like(each)
+        for weights, values, (rows, columns) in self._around(spread.padded):
+            _exponentials(values, spread.top, shares)
+            np.multiply(shares, each, out=shares)
+            np.subtract(values, masks, out=values)
+            np.multiply(values, _SHARPNESS, out=values)
+            np.multiply(np.add(values, 1, out=values), shares, out=values)
+            summed = weights.reshape(1, -1) @ values.reshape(weights.size, -1)
+            found[:, rows, columns] += summed.reshape(values.shape[2:])
+        pad = self.padding
         return found[:, pad : pad + self.grid[0], pad : pad + self.grid[1]]
 
-    def _gathered(self, values: Floats) -> Floats:
-        """Return sums over the pixels of each cell."""
-        rows, columns = self._middle
-        missing = [self.step * n - side for n, side in zip(self._middle, self.full, strict=True)]
-        whole = np.pad(values, ((0, 0), (0, missing[0]), (0, missing[1])))
-        found: Floats = whole.reshape(len(values), rows, self.step, columns, self.step).sum(axis=(2, 4))
+    def _whole(self, values: Floats) -> Floats:
+        """Return values by place (step, step, n, rows, columns) as they lie, (n, *full)."""
+        lying = values.transpose(2, 3, 0, 4, 1)
+        n, rows, step, columns, _ = lying.shape
+        found: Floats = lying.reshape(n, rows * step, columns * step)[:, : self.full[0], : self.full[1]]
         return found
+
+    def _by_place(self, values: Floats) -> Floats:
+        """Return values (n, *full) by place in their cell (step, step, n, rows, columns), 0 where there are none."""
+        (rows, columns), step = self._middle, self.step
+        missing = [step * n - side for n, side in zip(self._middle, self.full, strict=True)]
+        whole = np.pad(values, ((0, 0), (0, missing[0]), (0, missing[1])))
+        lying = whole.reshape(len(values), rows, step, columns, step).transpose(2, 4, 0, 1, 3)
+        return np.ascontiguousarray(lying)
 
     def crop(self, masks: Floats) -> Floats:
         """Return what of masks lies on the image, (n, height, width)."""
