@@ -108,7 +108,7 @@ PARTS = {
     "mobilenet": Part("mobilenet", "dc-causal,dc-causal-fast,occlusion", 40),
     "squeezenet": Part("squeezenet", "dc-causal,dc-causal-fast,occlusion", 40),
 }
-_FEW = 8  # photographs below which no curve is drawn
+_FEW = 8  # pictures below which no curve is drawn, and no difference is called one
 COLUMNS = {
     "calls": ("calls", 1, "{:,.0f}"),
     "size": ("size, %", 100, "{:.1f}"),
@@ -256,7 +256,7 @@ def lines(rows: Sequence[Row], first: str) -> Iterator[list[str]]:
                 continue
             text = form.format(factor * mean.mean)
             pair = difference_of(rows, method, first, column) if method != first else None
-            text += "*" if pair is not None and (pair.low > 0 or pair.high < 0) else ""
+            text += "*" if pair is not None and pair.n >= _FEW and (pair.low > 0 or pair.high < 0) else ""
             line.append(text)
         yield line
 
