@@ -190,8 +190,8 @@ class Minimal:
 
     `shown` are the least and the most score of the label when the set alone is shown; a least of 0 asks for the label
     alone. `hidden` is what has to become of the label when the set is hidden, "lost" or "given". `base` are pixels to
-    begin with. Of the blocks of each set in `taken` at most the share `overlap` is used again. With `is_surveyed` a
-    first set is put together from squares that are hidden or shown alone, not by the heatmap.
+    begin with. Of the blocks of each set in `taken` at most the share `overlap` is used again. With `is_surveyed`
+    squares are tried where the heatmap's ranking leads nowhere.
     """
 
     def __new__(

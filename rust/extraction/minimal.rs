@@ -33,7 +33,7 @@ pub struct MinimalOptions {
     pub taken: Vec<Vec<bool>>,
     /// That share, of blocks; less than 1.
     pub overlap: f64,
-    /// Whether squares are surveyed, where heat says nothing.
+    /// Whether squares are surveyed where the ranking leads nowhere.
     pub is_surveyed: bool,
 }
 
@@ -44,6 +44,7 @@ pub struct Minimal {
     /// The mean heat of each block, as a share of the most.
     heat: Vec<f64>,
     demand: TwoSided,
+    is_surveyed: bool,
     phase: Phase,
     stage: Stage,
     grown: Option<Vec<bool>>,
@@ -93,12 +94,8 @@ impl Minimal {
         let blocks = Blocks::of_heat(grid, &heat, 0.0, evidence);
         let closed = closed(&taken, options.overlap, &blocks);
         base.iter_mut().zip(&closed).for_each(|(is_in, is_closed)| *is_in &= !is_closed);
-        let phase = if options.is_surveyed {
-            Phase::Surveyed(Surveyed::new(base))
-        } else {
-            Phase::Ranked(Ranked::new(base, closed, &blocks))
-        };
-        let mut minimal = Self { blocks, heat, demand, phase, stage: Stage::Growth, grown: None };
+        let (phase, is_surveyed) = (Phase::Ranked(Ranked::new(base, closed, &blocks)), options.is_surveyed);
+        let mut minimal = Self { blocks, heat, demand, is_surveyed, phase, stage: Stage::Growth, grown: None };
         minimal.advance(evidence);
         Ok(minimal)
     }
@@ -146,7 +143,14 @@ impl Staged for Minimal {
     fn pursue(&mut self, evidence: &Evidence) -> Option<Stage> {
         let (blocks, heat, demand) = (&mut self.blocks, &self.heat, self.demand);
         let found = match &mut self.phase {
-            Phase::Ranked(ranked) => ranked.advance(demand, blocks, evidence)?,
+            Phase::Ranked(ranked) => {
+                let found = ranked.advance(demand, blocks, evidence)?;
+                if found.is_none() && self.is_surveyed {
+                    self.phase = Phase::Surveyed(ranked.survey());
+                    return Some(Stage::Growth);
+                }
+                found
+            }
             Phase::Surveyed(surveyed) => surveyed.advance(demand, blocks, evidence)?,
             Phase::Coarse(peeling) => {
                 peeling.advance(demand, heat, blocks, evidence)?;

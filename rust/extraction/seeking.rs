@@ -2,8 +2,8 @@
 //!
 //! *Ranked*: about the shortest prefix of the ranked blocks, added to what it begins with, that does. A few lengths are asked
 //! for at once, all blocks among them; where none does, the lengths in between are, since classifiers are not monotone; then it
-//! is given up. *Surveyed*, for where heat says nothing: squares are added, each alone, then the best of them together; where
-//! that does not do, it begins again from the best set so far.
+//! is given up. *Surveyed*, for where heat does not say enough: squares are added to the best of these, each alone, then the best
+//! squares together; where that does not do, it begins again from the best set so far.
 
 use std::collections::BTreeSet;
 
@@ -33,6 +33,8 @@ pub struct Ranked {
     n_scans: usize,
     low: usize,
     high: Option<usize>,
+    /// Where none of the lengths did: the best of them, and what it is worth.
+    missed: Option<(Vec<bool>, f64)>,
 }
 
 impl Ranked {
@@ -40,7 +42,14 @@ impl Ranked {
     #[must_use]
     pub fn new(base: Vec<bool>, closed: Vec<bool>, blocks: &Blocks) -> Self {
         let order = blocks.ranking().iter().copied().filter(|&block| !base[block] && !closed[block]).collect();
-        Self { base, closed, order, n_scans: 0, low: 0, high: None }
+        Self { base, closed, order, n_scans: 0, low: 0, high: None, missed: None }
+    }
+
+    /// Goes on by squares, from the best set where none did.
+    #[must_use]
+    pub fn survey(&self) -> Surveyed {
+        let (base, worth) = self.missed.clone().unwrap_or_else(|| (self.base.clone(), f64::NEG_INFINITY));
+        Surveyed { base, worth, n_surveys: 0 }
     }
 
     /// The smallest set so far that does.
@@ -69,11 +78,14 @@ impl Ranked {
             }
             let sets: Vec<_> = lengths.iter().map(|&length| self.prefix(length, blocks.grid())).collect();
             let answers = demand.ask_all(&sets, blocks, evidence)?;
-            match answers.into_iter().position(|answer| demand.holds(answer)) {
+            match answers.iter().position(|&answer| demand.holds(answer)) {
                 Some(0) => self.high = Some(lengths[0]),
                 Some(first) => (self.low, self.high) = (lengths[first - 1], Some(lengths[first])),
                 None if self.high.is_some() => self.low = lengths[lengths.len() - 1],
-                None => self.n_scans += 1,
+                None => {
+                    self.missed = first_of_the_best(&sets, answers.into_iter().map(|answer| demand.worth(answer)));
+                    self.n_scans += 1;
+                }
             }
         }
     }
@@ -110,12 +122,6 @@ pub struct Surveyed {
 }
 
 impl Surveyed {
-    /// Begins with some blocks.
-    #[must_use]
-    pub const fn new(base: Vec<bool>) -> Self {
-        Self { base, worth: f64::NEG_INFINITY, n_surveys: 0 }
-    }
-
     /// Goes on as far as the known verdicts lead; `None` while it waits for more, then the set, if there is one.
     pub fn advance<D: Demand>(
         &mut self,

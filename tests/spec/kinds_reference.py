@@ -71,10 +71,13 @@ class Minimal(Peeling):
         self.closed = self.closed_by(taken, overlap)
         self.base = base & ~self.closed
         self.stage, self.grown, self.exists = "growth", None, False
+        self.missed = (self.base, -math.inf)  # the best set where none did, and what it is worth
 
     def run(self) -> None:
         try:
-            found = self.survey() if self.is_surveyed else self.grow()
+            found = self.grow()
+            if found is None and self.is_surveyed:
+                found = self.survey()
             if found is None:
                 self.stage = "stopped"
                 return
@@ -155,10 +158,14 @@ class Minimal(Peeling):
             asked = sorted(lengths if self.base.any() else lengths - {0})
             if not asked:
                 return None
-            first = self.first_that_holds([prefix(length) for length in asked])
+            sets = [prefix(length) for length in asked]
+            answers = self.answers(sets)
+            first = next((i for i, answer in enumerate(answers) if self.holds(answer)), None)
             if first is not None:
                 low, high = asked[first - 1] if first else 0, asked[first]
                 break
+            worths = [self.worth(answer) for answer in answers]
+            self.missed = sets[worths.index(max(worths))], max(worths)
         if high is None:
             return None
         while high - low > max(1, self.heat.size // PRECISION):
@@ -177,8 +184,10 @@ class Minimal(Peeling):
         return next((i for i, answer in enumerate(self.answers(sets)) if self.holds(answer)), None)
 
     def survey(self) -> Kept | None:
-        """Squares added alone, then the best of them together; again from the best set so far where that fails."""
-        base, best_worth = self.base, -math.inf
+        """
+        Squares added to the best set so far, each alone, then the best squares together; again where that fails.
+        """
+        base, best_worth = self.missed
         for _ in range(SURVEYS):
             squares = self.squares_beside(base)
             sets = [filled(base | square) for square in squares]

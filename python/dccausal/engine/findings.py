@@ -45,6 +45,8 @@ class Findings:
         Model calls up to now.
     kind_sets, n_kind_questions, has_given_up
         The sets of the kind that was asked for, what was asked to find them, and whether there seems to be no more.
+    lost
+        For "why-not": bool (H, W), a minimal set without which the label is lost; empty where there is none.
     other, other_verdicts
         The label that "why-not" asks for, and the verdicts on it of the intact image and of the blank one.
 
@@ -67,6 +69,7 @@ class Findings:
     kind_sets: tuple[KindSet, ...] = ()
     n_kind_questions: int = 0
     has_given_up: bool = False
+    lost: NDArray[np.bool_] | None = None
     other: Target | None = None
     other_verdicts: tuple[tuple[bool, float], tuple[bool, float]] = ((False, 0.0), (False, 0.0))
 

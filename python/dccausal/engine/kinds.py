@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from dccausal import _core
 from dccausal.engine.findings import Findings
 from dccausal.engine.phase import CorePhase, Phase
@@ -54,6 +56,7 @@ class SeekSet(CorePhase):
     def __init__(self, findings: Findings, grid: int) -> None:
         """Begin with what the explanation has asked."""
         self._findings, self._grid = findings, grid
+        self._is_for_loss = findings.options.kind == "why-not" and findings.lost is None
         demand = _demand(findings)
         self.target, self._evidence = demand.target, demand.evidence
         self._minimal = _core.Minimal(demand.evidence, findings.heatmap, cells=grid, **demand.options)
@@ -66,6 +69,9 @@ class SeekSet(CorePhase):
             found.evidence.spend(self._minimal.n_calls)
         found.n_kind_questions += self._minimal.n_calls
         kept, is_minimal = self._minimal.kept(), self._minimal.stage == "minimal"
+        if self._is_for_loss:
+            found.lost = np.zeros_like(found.kept) if kept is None else kept
+            return
         if kept is not None:
             found.kind_sets = (*found.kind_sets, KindSet(pixels=kept, outcome=_state(is_minimal)))
         if not self.is_done or is_minimal:
@@ -80,7 +86,7 @@ class SeekSet(CorePhase):
     def following(self) -> Phase:
         """Return the search for the next set, or the last check."""
         found = self._findings
-        is_stopped = self._minimal.stage == "stopped"
+        is_stopped = self._minimal.stage == "stopped" and not self._is_for_loss
         return Verify(found) if is_stopped else after(found, self._grid)
 
 
@@ -99,7 +105,7 @@ def _demand(found: Findings) -> Demand:
         demand.options = {"shown": floor, "taken": taken, "overlap": found.options.overlap or 0.0}
     elif name == "contrastive":
         demand.options = {"shown": floor, "hidden": "lost", "base": found.kept}
-    elif name == "necessary":
+    elif name == "necessary" or (name == "why-not" and found.lost is None):
         demand.options = {"hidden": "lost"}
     elif name == "complete":
         score, within = found.target.score, found.within
@@ -110,7 +116,8 @@ def _demand(found: Findings) -> Demand:
         intact, blank = found.other_verdicts
         left = None if found.budget is None else max(0, _calls_left(found))
         evidence = _core.Evidence(height, width, intact=intact, blank=blank, max_calls=left)
-        demand = Demand(evidence, found.other, {"hidden": "given", "is_surveyed": True})
+        options = {"hidden": "given", "is_surveyed": True, "base": found.lost}
+        demand = Demand(evidence, found.other, options)
     return demand
 
 
@@ -121,6 +128,7 @@ def _calls_left(found: Findings) -> int:
 def _none_found(found: Findings, minimal: _core.Minimal) -> str:
     """Return that there is no (further) set, and what was tried."""
     rows, columns = minimal.grid
+    n_tried = found.n_kind_questions if found.options.kind == "why-not" else minimal.n_calls
     what = {
         "several": f"set number {len(found.kind_sets) + 1}, apart from the ones before, that suffices",
         "contrastive": "set that gives the label alone and takes it away when it is masked",
@@ -129,11 +137,11 @@ def _none_found(found: Findings, minimal: _core.Minimal) -> str:
         "why-not": f"set that gives label {found.other.label if found.other else '?'} when it is masked",
     }[found.options.kind]
     tried = (
-        "squares of blocks, and the best of them together"
+        "a set without which the label is lost, growing sets of the hottest blocks, then squares beside the best"
         if found.options.kind == "why-not"
-        else ("growing sets of the hottest blocks, up to all that may be used")
+        else "growing sets of the hottest blocks, up to all that may be used"
     )
     return (
-        f"There seems to be no {what}: {minimal.n_calls} further masked images were tried, {tried}, "
+        f"There seems to be no {what}: {n_tried} further masked images were tried, {tried}, "
         f"on the {rows} x {columns} grid."
     )
