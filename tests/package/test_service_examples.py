@@ -33,7 +33,7 @@ BASE_MB, MOST_MB = 55, 250
 
 
 @contextmanager
-def running(command, model):
+def running(command, model, seconds=30):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,7 +51,7 @@ def running(command, model):
 
     with process:
         try:
-            until(is_ready)
+            until(is_ready, seconds)
             yield address
         finally:
             process.terminate()
@@ -97,7 +97,7 @@ def test_ray_serve(planted):
         "serve.run(ray_serve.application)\n"
         "while True: time.sleep(1)\n"
     ).replace("{'port': {port}}", "dict(port={port})")
-    with running([sys.executable, "-c", code], scene.path) as address:
+    with running([sys.executable, "-c", code], scene.path, 240) as address:
         answers(address, scene)
 
 

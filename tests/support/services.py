@@ -106,9 +106,9 @@ def served(*arguments, environment=None):
             process.kill()
 
 
-def until(is_so):
+def until(is_so, seconds=TIMEOUT):
     """Wait until something is so."""
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)

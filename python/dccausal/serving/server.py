@@ -49,6 +49,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen()  # who comes before the model is loaded waits
     except OSError as error:
         bound.close()
         raise OptionError(
