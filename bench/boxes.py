@@ -1,9 +1,9 @@
 """
 Boxes of planted detectors, explained: calls, the hottest point, and insertion beside D-RISE.
 
-``python bench/boxes.py [--n 20] [--rival 5]`` makes scenes of coloured squares at random places, of which the planted
-detector of ``tests/support/planted_detector.py`` finds every one. The first ``--rival`` boxes are explained by D-RISE
-with 5,000 masks too. All boxes of each scene are explained together as well.
+``python bench/boxes.py [--first 0] [--n 20] [--rival 5]`` makes scenes of coloured squares at random
+places, of which the planted detector of ``tests/support/planted_detector.py`` finds every one. The
+first ``--rival`` boxes are explained by D-RISE with 5,000 masks too, and all boxes of each scene together.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from dccausal.targets.frame import Frame  # noqa: E402
 from planted_detector import SIDE, detector, scene  # noqa: E402
 
 GAP = 48
+SHARES = np.linspace(0, 0.2, 41)  # of the pixels: a box is a few per cent of a scene
 
 
 def squares(rng: np.random.Generator, side: int, n: int) -> list[tuple[int, int, int]]:
@@ -39,6 +40,7 @@ def main() -> None:
     """Measure, and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--rival", type=int, default=5)
     parser.add_argument("--side", type=int, default=336)
     parser.add_argument("--boxes", type=int, default=10)
@@ -50,7 +52,7 @@ def main() -> None:
     table.writerow(
         ["scene", "method", "calls", "outcome", "size", "hottest_in_box", "energy", "insertion", "deletion"]
     )
-    for number in range(asked.n):
+    for number in range(asked.first, asked.first + asked.n):
         rng = np.random.default_rng(number)
         photo = scene(squares(rng, asked.side, asked.boxes), size=(asked.side, asked.side), seed=number)
         one = explain(photo, model, target=Box(0))
@@ -58,7 +60,7 @@ def main() -> None:
         many = explain_together(photo, model, "boxes")
         for found in many:
             table.writerow([number, "together", *measured(model, found, curves=False)])
-        if number < asked.rival:
+        if number < asked.first + asked.rival:
             rival = explain_with("d-rise", photo, model, target=Box(0), seed=number)
             table.writerow([number, "d-rise", *measured(model, rival)])
         stream.flush()
@@ -73,7 +75,8 @@ def measured(model: OnnxModel, found: Explanation, *, curves: bool = True) -> li
     frame = Frame(found.placement.photo_size, found.placement.box, found.image.shape[:2])
     target = Box(found.target["number"]).choose(model(found.image[None]), Request(frame))
     found_curves = [
-        insertion_curve(model, first, second, found.ranking(), target, steps=25).auc / target.score
+        float(insertion_curve(model, first, second, found.ranking(), target, shares=SHARES).scores.mean())
+        / target.score
         for first, second in ((found.image, found.baseline), (found.baseline, found.image))
         if curves
     ]

@@ -31,12 +31,12 @@ class Counted:
         return np.stack(scores, axis=1)
 
 
-def test_each_is_what_it_would_be_alone_without_halves(model):
+def test_each_is_what_it_would_be_alone(model):
     found = explain_together(PHOTO, model, "boxes")
     assert len(found) == len(SQUARES)
     calls = 0
     for one in found:
-        alone = explain(PHOTO, model, target=Box(one.target["number"]), halves=0)
+        alone = explain(PHOTO, model, target=Box(one.target["number"]), halves=0, partitions=1)
         assert one.outcome == "minimal"
         assert (one.kept == alone.kept).all()
         assert (one.heatmap == alone.heatmap).all()
@@ -56,7 +56,7 @@ def test_every_call_is_counted_once_and_best_labels_are_explained(baseline):
     assert [one.label for one in found] == [0, 1, 2]
     assert sum(one.statistics["model_calls"] for one in found) == classify.n - 1  # and one to find the labels
     for label, one in enumerate(found):
-        alone = explain(photo, Counted(), target=label, grid=8, baseline=baseline, halves=0)
+        alone = explain(photo, Counted(), target=label, grid=8, baseline=baseline, halves=0, partitions=1)
         assert (one.kept == alone.kept).all()
         assert [beside.score for beside in one.baselines] == [beside.score for beside in alone.baselines]
         assert one.outcome == "minimal"

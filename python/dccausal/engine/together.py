@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 Verdict = tuple[bool, np.float32]
 
-# What is asked for each target alone, and tells little where there are several.
-_HALVES = 0
+# Halves and refined partitions are asked for each target alone, and only tell what is outside of the sets.
+_SETTINGS = {"halves": 0, "partitions": 1}
 
 
 def explain_together(
@@ -45,9 +45,10 @@ def explain_together(
     """
     Explain several targets of one image, with model calls that serve all of them.
 
-    Whatever is asked for one target is answered for every one: the search asks of all what it would ask of one. Halves
-    beside the sets, which belong to one target alone, are not asked unless ``halves`` says so; all else is what
-    ``explain`` gives for each.
+    Whatever is asked for one target is answered for every one: the search asks of all what it would ask of one. What
+    the default profile asks for one target alone and only tells what is outside of the sets is left out: halves beside
+    them, and all but one partition, unless ``halves`` and ``partitions`` say so. All else is what ``explain`` gives for
+    each.
 
     Parameters
     ----------
@@ -87,8 +88,8 @@ def explain_together(
     if options.get("target") is not None:
         raise OptionError("target was given; targets says what is explained")
     settings: dict[str, Any] = dict(options)
-    if settings.get("halves") is None and isinstance(settings.get("profile", "default"), str):
-        settings["halves"] = _HALVES
+    if settings.get("profile", "default") == "default":
+        settings |= {name: value for name, value in _SETTINGS.items() if settings.get(name) is None}
     first = Options.of({**settings, "target": _kind(targets)})
     base = Plan.of(classifier, first)
     wanted = _targets(targets, base, image)
