@@ -47,7 +47,7 @@ def test_what_cannot_be_served(arguments, says):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "multipart", "prometheus_client"])
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "python_multipart", "prometheus_client"])
 def test_a_package_that_is_missing(planted, missing):
     code = (
         "import sys\n"

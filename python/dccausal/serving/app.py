@@ -66,7 +66,7 @@ def create_app(
 
     """
     try:
-        import multipart  # noqa: F401  of python-multipart, which forms need
+        import python_multipart  # noqa: F401  which forms need
         import prometheus_client  # noqa: F401
         from fastapi import FastAPI
         from starlette.requests import Request
