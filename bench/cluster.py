@@ -32,12 +32,13 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 from recording import Others, shown, write_record  # noqa: E402
 
-from dccausal import OnnxClassifier  # noqa: E402
+from dccausal import explain_many  # noqa: E402
 from dccausal.engine.options import defaults  # noqa: E402
 from dccausal.runs.cluster import Cluster  # noqa: E402
-from dccausal.runs.folder import DRAWING, run_folder  # noqa: E402
+from dccausal.runs.folder import DRAWING  # noqa: E402
 from dccausal.runs.parts import parts_of, rows_of  # noqa: E402
 from dccausal.runs.ray import RayRun  # noqa: E402
+from dccausal.runs.table import row_of  # noqa: E402
 
 FAST = {"partitions": 1, "grid": 8}
 TIMES = ("seconds", "model_seconds")
@@ -54,7 +55,7 @@ class Waiting:
 
     def __call__(self, images: Any) -> Any:
         time.sleep(self._seconds)
-        return (images[:, 4:8, 4:8, 0].mean(axis=(1, 2)) > 100).astype(int)
+        return (images[:, 4:8, 4:8, 0].mean(axis=(1, 2)) > 200).astype(int)
 
 
 def start(n_cpus: int) -> None:
@@ -111,17 +112,19 @@ def timeless(rows: Any) -> list[Row]:
 
 def kills(folder: Path, n: int) -> Iterator[Row]:
     """The rows of a run of which workers are killed at random, against those of one undisturbed process."""
-    model, photos = photographs(folder, n, damaged=0.05)
+    _, photos = photographs(folder, n, damaged=0.05, side=32)
+    paths = sorted(map(str, photos.iterdir()))
     started = time.perf_counter()
-    here = timeless(row for row, _ in run_folder(str(photos), opened(model), folder / "here", **FAST))
+    here = timeless(
+        row_of(i, paths[i], "", result) | ({} if isinstance(result, Exception) else {"folder": None})
+        for i, result in explain_many(paths, Waiting(0), **FAST)
+    )
     alone = time.perf_counter() - started
-    for row in here:
-        row["folder"] = None  # no files on Ray
     start(2)
     chance = random.Random(0)  # noqa: S311
     n_killed = 0
     started = time.perf_counter()
-    with begin(str(photos), opened(model), folder / "run", Cluster(), **FAST) as run:
+    with begin(str(photos), Waiting(0), folder / "run", Cluster(), **FAST) as run:
         n_seen = 0
         due = sorted(chance.sample(range(n // 20, n - n // 20), 10))
         for part in run.explain():
@@ -147,10 +150,6 @@ def kills(folder: Path, n: int) -> Iterator[Row]:
         "seconds_undisturbed": alone,
         "seconds": time.perf_counter() - started,
     }
-
-
-def opened(model: Path) -> OnnxClassifier:
-    return OnnxClassifier(model, device="cpu", many=True)
 
 
 def scaling(folder: Path, n: int, seconds: float) -> Iterator[Row]:

@@ -218,7 +218,7 @@ class _Deadly:
     def __call__(self, images):
         if (images[:, 0, 0] == (1, 2, 3)).all(axis=1).any():
             os._exit(1)
-        return (images[:, 8:16, 8:16, 0].mean(axis=(1, 2)) > 100).astype(int)
+        return (images[:, 8:16, 8:16, 0].mean(axis=(1, 2)) > 200).astype(int)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def make_manifest(
     Parameters
     ----------
     classifier
-        The model, loaded.
+        The model, loaded; or any callable, of which its class is all that is known.
     options
         Those of ``explain`` that decide the results.
     images, folders
@@ -65,20 +65,23 @@ def make_manifest(
     """
     from dccausal._core import __version__
 
-    known = classifier.provenance()
-    names = "\n".join(classifier.names or ())
+    told: Any = getattr(classifier, "provenance", lambda: {"name": type(classifier).__qualname__})
+    known: Mapping[str, Any] = told()
+    names = "\n".join(getattr(classifier, "names", None) or ())
+    path = getattr(classifier, "path", None)
+    own = _CLASSIFIER if hasattr(classifier, "provenance") else ("name",)
     manifest = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "dccausal": __version__,
         "model": {
-            "path": None if classifier.path is None else str(classifier.path),
-            "sha256": classifier.sha256,
-            "external_sha256": known["model_external_sha256"],
+            "path": None if path is None else str(path),
+            "sha256": getattr(classifier, "sha256", None),
+            "external_sha256": known.get("model_external_sha256"),
             **getattr(classifier, "identity", {}),
         },
         "classifier": {
-            **{name: known[name] for name in _CLASSIFIER},
+            **{name: known[name] for name in own},
             "names_sha256": hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest(),
         },
         "options": {**options, "baseline_sha256": _file_sha256(options.get("baseline"))},
