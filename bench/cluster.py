@@ -10,6 +10,7 @@ the processors is the run's own.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -129,11 +130,14 @@ def kills(folder: Path, n: int) -> Iterator[Row]:
         due = sorted(chance.sample(range(n // 20, n - n // 20), 10))
         for part in run.explain():
             n_seen += part.n
-            while due and n_seen >= due[0] and run.pool.workers:
-                due.pop(0)
+            if due and n_seen >= due[0] and run.pool.workers:
                 time.sleep(chance.uniform(0, 0.3))
-                os.kill(chance.choice(run.pool.workers)["pid"], signal.SIGKILL)
-                n_killed += 1
+                with contextlib.suppress(
+                    ProcessLookupError
+                ):  # dead already, and not buried yet: the next part's turn
+                    os.kill(chance.choice(run.pool.workers)["pid"], signal.SIGKILL)
+                    due.pop(0)
+                    n_killed += 1
         died, done = run.pool.n_deaths, run.done.n
     there = timeless(rows_of(folder / "run"))
     yield {

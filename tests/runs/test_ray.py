@@ -108,7 +108,7 @@ def test_killed_workers_lose_and_double_nothing(folder, here, monkeypatch):
             for _ in range(4):
                 if is_over.wait(chance.uniform(0.5, 2)):
                     return
-                if run.pool.workers:
+                with contextlib.suppress(ProcessLookupError, IndexError):  # none there, or dead already
                     os.kill(chance.choice(run.pool.workers)["pid"], signal.SIGKILL)
 
         thread = threading.Thread(target=kill)
@@ -199,26 +199,26 @@ def test_what_workers_cannot_open_is_said_before_any_work(folder, tmp_path, monk
 def test_a_photograph_that_kills_every_worker_is_a_row(folder, tmp_path, monkeypatch):
     """What brings a worker down, as too large a photograph may, does not bring the run down."""
     monkeypatch.chdir(folder)
+
+    class Deadly:
+        """A classifier that ends its process where it sees one colour."""
+
+        n_classes = 2
+
+        def __call__(self, images):
+            if (images[:, 0, 0] == (1, 2, 3)).all(axis=1).any():
+                os._exit(1)
+            return (images[:, 8:16, 8:16, 0].mean(axis=(1, 2)) > 200).astype(int)
+
     (tmp_path / "few").mkdir()
     for name in ("p00", "p01", "p02"):
         shutil.copy(folder / "photos" / f"{name}.png", tmp_path / "few")
     Image.new("RGB", (64, 64), (1, 2, 3)).save(tmp_path / "few" / "p01.png")
-    parts = list(explain_dataset(str(tmp_path / "few"), _Deadly(), tmp_path / "run", actors=1, **FAST))
+    parts = list(explain_dataset(str(tmp_path / "few"), Deadly(), tmp_path / "run", actors=1, **FAST))
     assert sum(part.n for part in parts) == 3
     rows = sorted(rows_of(tmp_path / "run"), key=lambda row: row["index"])
     assert [row["error"] for row in rows] == [None, "InputError", None]
     assert "workers died over it" in rows[1]["message"]
-
-
-class _Deadly:
-    """A classifier that ends its process where it sees one colour."""
-
-    n_classes = 2
-
-    def __call__(self, images):
-        if (images[:, 0, 0] == (1, 2, 3)).all(axis=1).any():
-            os._exit(1)
-        return (images[:, 8:16, 8:16, 0].mean(axis=(1, 2)) > 200).astype(int)
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,14 @@ class Cluster:
         """Join the cluster, or start Ray here; raises what ``start_ray`` raises."""
         start_ray(self.address)
 
-    def room(self) -> int:
+    def room(self, spare: int = 0) -> int:
         """
         Return how many actors there are to be.
+
+        Parameters
+        ----------
+        spare
+            CPUs that are to stay free, so that Ray Data can read: 1 where photographs come in its blocks.
 
         Raises
         ------
@@ -69,15 +74,16 @@ class Cluster:
         import ray
 
         has = ray.cluster_resources()
-        fits = int(has.get("CPU", 0) // self.actor_cpus)
+        fits = int((has.get("CPU", 0) - spare) // self.actor_cpus)
         if self.actor_gpus:
             fits = min(fits, int(has.get("GPU", 0) / self.actor_gpus))
         if fits < 1:
             raise OptionError(
                 f"actor_cpus is {self.actor_cpus:g} and actor_gpus {self.actor_gpus:g}, but the cluster has "
-                f"{has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs; room for one actor is needed"
+                f"{has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs; room for one actor"
+                f"{' and a CPU to read with' if spare else ''} is needed"
             )
-        return self.actors or fits
+        return min(self.actors or fits, fits) if spare else self.actors or fits
 
     @property
     def resources(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dccausal._shared.text import said
-from dccausal.errors import DccausalError, DeviceError, ModelError
+from dccausal.errors import DccausalError, DeviceError, InputError, ModelError
 from dccausal.runs.worker import Chunk, Part, Settings, Worker
 
 # Chunks that a worker has at once: it works at one, and the next is there.
@@ -164,7 +164,15 @@ class Pool:
                 raise ModelError(
                     f"a worker cannot open the model: {said(cause)}; a path that all machines see is needed"
                 ) from None
-            raise (cause if isinstance(cause, DccausalError) else error) from None
+            if isinstance(cause, DccausalError):
+                raise cause from None
+            if ref in self._starting:  # what cannot be unpickled there, say
+                *_, line = str(error).strip().splitlines() or [""]
+                raise InputError(
+                    f"a worker cannot make the classifier: {line}; one of a module that workers can import, with what "
+                    "it needs, is needed"
+                ) from error
+            raise
         except RayError as error:
             return self._bury(self._starting.get(ref) or self._pending[ref][0], error)
         if ref in self._starting:

@@ -32,7 +32,7 @@ from dccausal.runs.folder import DECIDING, DRAWING
 from dccausal.runs.manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
 from dccausal.runs.parts import RESULTS, Done, settle, take_over, write_part
 from dccausal.runs.pool import Pool
-from dccausal.runs.ray_source import Source, source_of
+from dccausal.runs.ray_source import Blocks, Source, source_of
 from dccausal.runs.table import TABLE, lock
 from dccausal.runs.worker import Chunk, Part, Settings, death_of
 
@@ -178,7 +178,7 @@ class RayRun:
         if isinstance(classifier, ModelClassifier) and resolve is not None:
             resolve(options["target"])
             make_baseline(options["baseline"], np.zeros((*classifier.size, 3), dtype=np.uint8))
-        n_actors = cluster.room()
+        cluster.room()
         locked = _lock(out)
         try:
             source = source_of(ds, out, recursive=recursive, files=files)
@@ -188,6 +188,7 @@ class RayRun:
             token = secrets.token_hex(8)
             take_over(out, token)
             settings = _settings(out, token, classifier, cluster, options, drawing if files else None)
+            n_actors = cluster.room(spare=int(isinstance(source, Blocks)))
             pool = Pool(settings, n_actors, cluster.resources, lambda *lost: _give_up(out, *lost))
             run = cls(out, source, Done(), pool, notes, _locked=locked)
             run.done = settle(out, retry=retry, count=run._count)
