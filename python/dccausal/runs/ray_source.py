@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,6 +231,8 @@ def source_of(photographs: Any, out: Path, *, recursive: bool, files: bool) -> S
         raise InputError(f"{tables[0]} and photographs were given at once; one kind is needed")
     import ray.data
 
+    # Ray reads in processes of its own, which may be in other folders.
+    tables = [table if "://" in table else os.path.abspath(table) for table in tables]  # noqa: PTH100
     try:
         dataset = ray.data.read_parquet(tables if len(tables) > 1 else tables[0])
         return _without_files(Blocks.of(dataset, _rows_in(tables)), files=files)
