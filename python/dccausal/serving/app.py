@@ -66,8 +66,8 @@ def create_app(
 
     """
     try:
-        import python_multipart  # noqa: F401  which forms need
         import prometheus_client  # noqa: F401
+        import python_multipart  # noqa: F401  which forms need
         from fastapi import FastAPI
         from starlette.requests import Request
         from starlette.responses import HTMLResponse, Response
