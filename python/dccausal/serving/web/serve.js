@@ -144,6 +144,11 @@ function stop() {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === 'Escape') stop();
+  if (event.key === 'Enter' && event.target === byId('photo')) { // some browsers open it by the space bar alone
+    event.preventDefault();
+    byId('photo').click();
+    return;
+  }
   if (event.target.matches('input:not([type="range"]):not([type="file"]), select')) return;
   if (event.key === 'o') byId('photo').click();
   if (byId('viewer').hidden || !viewer.state.item) return;
