@@ -170,7 +170,7 @@ def test_it_works_by_keys_alone(browser, service):
         page.focus("#option-baseline")
         page.keyboard.type("black")
         page.keyboard.press("Enter")
-        page.wait_for_selector("#watch:not([hidden])")
+        page.wait_for_selector("#viewer-details td:text-is('black')", state="attached")
         drawn(page)
         assert "baselineblack" in page.locator("#viewer-details").text_content()
 
