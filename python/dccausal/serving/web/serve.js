@@ -82,8 +82,10 @@ async function hear(name, data) {
     return;
   }
   const told = JSON.parse(data);
-  if (name === 'drawn') show(told);
-  else if (name === 'pictures') {
+  if (name === 'drawn') {
+    show(told);
+    byId('go').disabled = false; // what follows is for downloads, and the next question need not wait for it
+  } else if (name === 'pictures') {
     state.pictures = told;
     setDownloads();
   } else if (name === 'view') await watch.view(told, choose);
