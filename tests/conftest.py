@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dccausal.assets.default_model import default_model
 from planted import plant, write
@@ -16,6 +17,11 @@ os.environ["DCCAUSAL_CALIBRATION"] = "off"
 
 # Started in the background by a shell, Python ignores SIGINT, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine, or shapes of which many do not fit together, is no fault of a property.
+_CALM = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+settings.register_profile("calm", deadline=None, suppress_health_check=_CALM)
+settings.load_profile("calm")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
