@@ -11,7 +11,7 @@ from PIL import Image
 
 from dccausal import OptionError, Placement, Preprocess
 from dccausal.explanation import drawing
-from dccausal.explanation.caption import Caption
+from dccausal.explanation.caption import LINES, Caption
 from dccausal.explanation.colormaps import COLORMAPS, colours
 from dccausal.explanation.drawing import Frame
 from dccausal.explanation.pictures import cutout, masked_picture, overlay, picture, picture_size
@@ -385,3 +385,13 @@ def test_captions_stay_below_their_picture_whatever_they_hold():
 def test_very_tall_pictures_do_not_blow_up_a_sheet():
     assert fit_width(Image.new("RGB", (2, 4000)), 100).size == (100, 300)
     assert fit_width(Image.new("RGB", (4000, 2)), 100).size == (100, 1)
+
+
+def test_sets_apart_have_lines_of_their_own_colours():
+    photo = Image.new("RGB", (640, 640), (128, 128, 128))
+    apart = [_kept(), _kept(rows=slice(36, 52), columns=slice(36, 52))]
+    drawn = np.asarray(picture(photo, _whole(photo), apart[0] | apart[1], apart=apart)).astype(int)
+    for colour, inside, outside in ((LINES[0], (0, 320), (400, 640)), (LINES[1], (400, 640), (0, 320))):
+        is_drawn = np.abs(drawn - colour).max(axis=2) < 8
+        assert is_drawn[slice(*inside), slice(*inside)].any()
+        assert not is_drawn[slice(*outside), slice(*outside)].any()

@@ -24,7 +24,10 @@ _CHIP = 24, 14
 _BAR = 72, 10
 _WORDED = 186
 _PAPER, _INK, _QUIET, _BAD = (250, 250, 248), (27, 31, 35), (92, 99, 107), (160, 44, 36)
-_CHIP_COLOUR, _LINE = (64, 66, 70), (255, 255, 255)
+_CHIP_COLOUR = (64, 66, 70)
+
+# Of sets that lie apart: white, then colours that the colour-blind tell apart (Okabe and Ito 2008).
+LINES = (255, 255, 255), (86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Caption:
         Whether the explanation's score is so low that a reader has to be told.
     lines
         What each line of the picture is around, as it is drawn; None where none is.
+    are_apart
+        Whether each line has a colour of its own.
 
     """
 
@@ -49,6 +54,7 @@ class Caption:
     score: str
     is_weak: bool
     lines: tuple[tuple[Weight | None, str], ...]
+    are_apart: bool = False
 
 
 def strip_height(unit: float) -> int:
@@ -131,14 +137,14 @@ def _draw_lines(
 ) -> float:
     """Draw a sample of each line before what it is around, from a place on the left; return where they end."""
     left, middle = at
-    for weight, text in caption.lines:
+    for i, (weight, text) in enumerate(caption.lines):
         if weight is not None:
             width, height = (side * unit for side in _CHIP)
             box = left, middle - height / 2, left + width, middle + height / 2
             draw.rounded_rectangle(box, 3 * unit, fill=_CHIP_COLOUR)
             thickness = max(1, round(widths[weight]))
             inner = box[0] + 4 * unit, middle - thickness / 2, box[2] - 4 * unit, middle + thickness / 2 - 1
-            draw.rectangle(inner, fill=_LINE)
+            draw.rectangle(inner, fill=LINES[i % len(LINES) if caption.are_apart else 0])
             left += width + 6 * unit
         draw.text((left, middle), text, _QUIET, font, anchor="lm")
         left += font.getlength(text) + _GAP * unit

@@ -53,7 +53,8 @@ def kind_caption(explanation: Record, title: str, contour: pictures.Contour = "s
         )
     line = None if contour == "none" else "bold"
     lines: Any = tuple((line, percent(one.size)) for one in kind.sets)
-    return Caption(f"{title}: {kind.name}", score, any(one.outcome == "refuted" for one in kind.sets), lines)
+    is_weak = any(one.outcome == "refuted" for one in kind.sets)
+    return Caption(f"{title}: {kind.name}", score, is_weak, lines, are_apart=True)
 
 
 def kind_picture(

@@ -43,12 +43,15 @@ class Stroke:
         In its pixels.
     opacity
         0 to 255.
+    colour
+        RGB, 0 to 255 each.
 
     """
 
     paths: Sequence[Path]
     width: float
     opacity: int
+    colour: tuple[int, int, int] = (255, 255, 255)
 
 
 def borders(mask: NDArray[np.bool_], *, joined: bool = False) -> list[NDArray[np.int64]]:
@@ -182,7 +185,7 @@ def draw_strokes(
     picture: Image.Image, strokes: Sequence[Stroke], *, edge: float, dash: float | None = None
 ) -> None:
     """
-    Draw white lines with dark edges into a picture.
+    Draw lines with dark edges into a picture.
 
     Parameters
     ----------
@@ -212,9 +215,10 @@ def draw_strokes(
         size = (box[2] - box[0]) * detail, (box[3] - box[1]) * detail
         tile = Image.new("RGBA", size, (12, 12, 12, 0))
         draw = ImageDraw.Draw(tile)
-        for colour, more in (((12, 12, 12), edge), ((255, 255, 255), 0.0)):
+        for more in (edge, 0.0):
             for i, first, last in near:
                 line, stroke = lines[i]
+                colour = (12, 12, 12) if more else stroke.colour
                 width = max(1, round((stroke.width + 2 * more) * detail))
                 fill = (*colour, round(stroke.opacity * (0.62 if more else 1)))
                 points = (line[first : last + 1] - box[:2]) * detail

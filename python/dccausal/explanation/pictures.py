@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dccausal._shared.checks import finite_number, one_of
 from dccausal.errors import OptionError
-from dccausal.explanation.caption import WIDTH, Caption, Weight, draw_strip, strip_height
+from dccausal.explanation.caption import LINES, WIDTH, Caption, Weight, draw_strip, strip_height
 from dccausal.explanation.colormaps import COLORMAPS, colours
 from dccausal.explanation.drawing import Frame, bands, dimmed, light_levels
 from dccausal.explanation.mark import Mark, draw_mark
@@ -172,7 +172,8 @@ def picture(
     levels
         bool (H, W) each: the nested sets, outermost first, drawn as outlines.
     apart
-        bool (H, W) each: sets that are outlined each for itself, in place of ``kept`` and ``levels``.
+        bool (H, W) each: sets that are outlined each for itself, in a colour of its own, in place of ``kept`` and
+        ``levels``.
     contour
         How outlines are drawn: "solid", "dashed", or "none".
     caption
@@ -203,8 +204,8 @@ def picture(
         result.paste(photo.crop(box), box, inside)
     _dim_unseen(result, photo, frame, _UNSEEN_LIGHT["picture"])
     draw_mark(result, mark, original, placement)
-    for sets, bold in [([one], one) for one in apart] or [([*levels, kept], kept)]:
-        _outline(result, placement, sets, bold, contour, _SLIM)
+    for i, (sets, bold) in enumerate([([one], one) for one in apart] or [([*levels, kept], kept)]):
+        _outline(result, placement, sets, bold, contour, _SLIM, LINES[i % len(LINES)])
     if caption is not None:
         draw_strip(result, caption, _unit(photo.size), widths=_widths(photo.size, _SLIM))
     return result
@@ -322,6 +323,7 @@ def _outline(
     bold: Mask | None,
     contour: Contour,
     share: float = 1.0,
+    colour: tuple[int, int, int] = LINES[0],
 ) -> None:
     """Draw lines around sets, outermost first, beside each other where borders are the same."""
     if contour == "none":
@@ -337,7 +339,7 @@ def _outline(
         inset = (i - (len(distinct) // 2 if main is None else main)) * _APART * scale
         margin = widths[weight] / 2 + max(0.0, inset)
         paths = smooth_paths(mask, placement, inset=inset, margin=margin)
-        strokes.append((weight, Stroke(paths, widths[weight], _OPACITY[weight])))
+        strokes.append((weight, Stroke(paths, widths[weight], _OPACITY[weight], colour)))
     ordered = [stroke for _, stroke in sorted(strokes, key=lambda pair: pair[0] == "bold")]
     dash = _DASH * scale if contour == "dashed" else None
     draw_strokes(result, ordered, edge=_EDGE * scale, dash=dash)
