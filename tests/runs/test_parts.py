@@ -220,6 +220,7 @@ def test_photographs_that_are_still_to_come_do_not_hold_up_those_that_are_there(
         def __next__(self):
             photo = waiting.get(timeout=30)
             if photo is None:
+                waiting.put(None)  # an iterator that is at its end stays there
                 raise StopIteration
             return photo
 

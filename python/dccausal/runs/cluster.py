@@ -71,9 +71,7 @@ class Cluster:
             If the cluster has no room for one.
 
         """
-        import ray
-
-        has = ray.cluster_resources()
+        has = require_ray().cluster_resources()
         fits = int((has.get("CPU", 0) - spare) // self.actor_cpus)
         if self.actor_gpus:
             fits = min(fits, int(has.get("GPU", 0) / self.actor_gpus))
