@@ -11,17 +11,16 @@ use crate::extraction::blocks::Blocks;
 use crate::extraction::growth::{Grown, Growth};
 use crate::extraction::options::{ExtractionOptions, Stage};
 use crate::extraction::shrinking::{Shrinking, sides};
-use crate::extraction::staged::Staged;
+use crate::extraction::staged::{Course, Staged};
 use crate::pixels::region::Grid;
 
 /// An extraction of one image's explanation: an [`Inquiry`].
 #[derive(Clone, Debug)]
 pub struct Extraction {
-    blocks: Blocks,
+    course: Course,
     growth: Growth,
     /// What follows on growth.
     shrinking: Option<Shrinking>,
-    stage: Stage,
 }
 
 impl Extraction {
@@ -36,15 +35,9 @@ impl Extraction {
         require(heatmap.len() == n_pixels, "heatmap", heatmap.len(), "one value a pixel")?;
         let blocks = Blocks::new(Grid::new(height, width, options.cells), heatmap, options.min_score, evidence);
         let growth = Growth::new(&blocks, evidence);
-        let mut extraction = Self { blocks, growth, shrinking: None, stage: Stage::Growth };
+        let mut extraction = Self { course: Course::new(blocks), growth, shrinking: None };
         extraction.advance(evidence);
         Ok(extraction)
-    }
-
-    /// The lattice of blocks.
-    #[must_use]
-    pub const fn grid(&self) -> &Grid {
-        self.blocks.grid()
     }
 
     /// The blocks of the smallest set known to be sufficient, row by row.
@@ -53,16 +46,10 @@ impl Extraction {
         self.shrinking.as_ref().map_or_else(|| self.growth.smallest(), Shrinking::kept)
     }
 
-    /// The blocks of the sufficient set that shrinking started from, row by row, once growth is over.
-    #[must_use]
-    pub fn grown(&self) -> Option<&[bool]> {
-        self.shrinking.as_ref().map(Shrinking::started)
-    }
-
     /// The blocks by the heatmap, best first.
     #[must_use]
     pub fn ranking(&self) -> &[usize] {
-        self.blocks.ranking()
+        self.course.blocks.ranking()
     }
 
     /// The blocks by what the extraction found, best first: the kept ones, then those dropped, the last first, then the
@@ -88,27 +75,23 @@ impl Extraction {
 }
 
 impl Staged for Extraction {
-    fn stage(&self) -> Stage {
-        self.stage
+    fn course(&self) -> &Course {
+        &self.course
     }
 
-    fn stage_mut(&mut self) -> &mut Stage {
-        &mut self.stage
+    fn course_mut(&mut self) -> &mut Course {
+        &mut self.course
     }
 
-    fn blocks(&self) -> &Blocks {
-        &self.blocks
-    }
-
-    fn blocks_mut(&mut self) -> &mut Blocks {
-        &mut self.blocks
+    fn grown(&self) -> Option<&[bool]> {
+        self.shrinking.as_ref().map(Shrinking::started)
     }
 
     fn pursue(&mut self, evidence: &Evidence) -> Option<Stage> {
         if let Some(shrinking) = &mut self.shrinking {
-            return shrinking.advance(&mut self.blocks, evidence).map(|()| Stage::Minimal);
+            return shrinking.advance(&mut self.course.blocks, evidence).map(|()| Stage::Minimal);
         }
-        match self.growth.advance(&mut self.blocks, evidence)? {
+        match self.growth.advance(&mut self.course.blocks, evidence)? {
             Grown::Nothing => Some(Stage::Stopped),
             Grown::Sufficient(set) => {
                 self.shrinking = Some(Shrinking::new(set, sides(self.grid())));

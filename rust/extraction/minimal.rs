@@ -12,11 +12,9 @@ use crate::extraction::demand::{Hidden, TwoSided};
 use crate::extraction::options::Stage;
 use crate::extraction::peeling::Peeling;
 use crate::extraction::seeking::{Ranked, SQUARE, Surveyed};
-use crate::extraction::staged::Staged;
+use crate::extraction::staged::{Course, Staged};
 use crate::pixels::fingerprint::Fingerprint;
-use crate::pixels::heatmap::shares;
 use crate::pixels::region::{Grid, Region, rectangles};
-use crate::pixels::smoothing::block_means;
 
 /// What is looked for, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,13 +38,12 @@ pub struct MinimalOptions {
 /// The search for one minimal set: an [`Inquiry`].
 #[derive(Clone, Debug)]
 pub struct Minimal {
-    blocks: Blocks,
+    course: Course,
     /// The mean heat of each block, as a share of the most.
     heat: Vec<f64>,
     demand: TwoSided,
     is_surveyed: bool,
     phase: Phase,
-    stage: Stage,
     grown: Option<Vec<bool>>,
 }
 
@@ -71,45 +68,27 @@ impl Minimal {
     pub fn new(options: &MinimalOptions, heatmap: &[f32], evidence: &Evidence) -> Result<Self, Error> {
         let (height, width) = (evidence.height(), evidence.width());
         let n_pixels = height as usize * width as usize;
-        require((1..=256).contains(&options.cells), "grid", options.cells, "from 1 to 256 blocks a side")?;
-        require(heatmap.len() == n_pixels, "heatmap", heatmap.len(), "one value a pixel")?;
-        let is_finite = heatmap.iter().all(|value| value.is_finite());
-        require(is_finite, "heatmap", "not finite everywhere", "finite everywhere")?;
+        let (blocks, heat) = Blocks::by_share(options.cells, heatmap, evidence)?;
         require((0.0..1.0).contains(&options.overlap), "overlap", options.overlap, "at least 0 and less than 1")?;
         let Some(intact) = evidence.verdict(Fingerprint::default()) else {
             return Err(Error::OutOfRange { option: "intact", given: "unknown".into(), needed: "known" });
         };
         let demand = TwoSided::new(options.shown, options.hidden, intact)?;
-        let grid = Grid::new(height, width, options.cells);
         let covered = |pixels: &[bool]| -> Result<Vec<bool>, Error> {
             require(pixels.len() == n_pixels, "kept", pixels.len(), "one value a pixel")?;
-            Ok(blocks_of(pixels, width as usize, &evidence.whole(), &grid))
+            Ok(blocks_of(pixels, width as usize, &evidence.whole(), blocks.grid()))
         };
-        let mut base = vec![false; grid.n_blocks()];
+        let mut base = vec![false; blocks.grid().n_blocks()];
         if !options.base.is_empty() {
             base = covered(&options.base)?;
         }
         let taken = options.taken.iter().map(|pixels| covered(pixels)).collect::<Result<Vec<_>, _>>()?;
-        let heat = shares(block_means(heatmap, width as usize, &grid));
-        let blocks = Blocks::of_heat(grid, &heat, 0.0, evidence);
         let closed = closed(&taken, options.overlap, &blocks);
         base.iter_mut().zip(&closed).for_each(|(is_in, is_closed)| *is_in &= !is_closed);
         let (phase, is_surveyed) = (Phase::Ranked(Ranked::new(base, closed, &blocks)), options.is_surveyed);
-        let mut minimal = Self { blocks, heat, demand, is_surveyed, phase, stage: Stage::Growth, grown: None };
+        let mut minimal = Self { course: Course::new(blocks), heat, demand, is_surveyed, phase, grown: None };
         minimal.advance(evidence);
         Ok(minimal)
-    }
-
-    /// The lattice of blocks.
-    #[must_use]
-    pub const fn grid(&self) -> &Grid {
-        self.blocks.grid()
-    }
-
-    /// The set that shrinking started from, once there is one.
-    #[must_use]
-    pub fn grown(&self) -> Option<&[bool]> {
-        self.grown.as_deref()
     }
 
     /// The smallest set known to do what is demanded; `None` as long as there is none.
@@ -118,30 +97,26 @@ impl Minimal {
         match &self.phase {
             Phase::Ranked(ranked) => ranked.best(self.grid()),
             Phase::Surveyed(_) => None,
-            Phase::Coarse(peeling) | Phase::Fine(peeling) => Some(peeling.kept(&self.blocks)),
+            Phase::Coarse(peeling) | Phase::Fine(peeling) => Some(peeling.kept(&self.course.blocks)),
         }
     }
 }
 
 impl Staged for Minimal {
-    fn stage(&self) -> Stage {
-        self.stage
+    fn course(&self) -> &Course {
+        &self.course
     }
 
-    fn stage_mut(&mut self) -> &mut Stage {
-        &mut self.stage
+    fn course_mut(&mut self) -> &mut Course {
+        &mut self.course
     }
 
-    fn blocks(&self) -> &Blocks {
-        &self.blocks
-    }
-
-    fn blocks_mut(&mut self) -> &mut Blocks {
-        &mut self.blocks
+    fn grown(&self) -> Option<&[bool]> {
+        self.grown.as_deref()
     }
 
     fn pursue(&mut self, evidence: &Evidence) -> Option<Stage> {
-        let (blocks, heat, demand) = (&mut self.blocks, &self.heat, self.demand);
+        let (blocks, heat, demand) = (&mut self.course.blocks, &self.heat, self.demand);
         let found = match &mut self.phase {
             Phase::Ranked(ranked) => {
                 let found = ranked.advance(demand, blocks, evidence)?;

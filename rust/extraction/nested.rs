@@ -5,7 +5,7 @@
 //! [`Peeling`] takes squares of two by two blocks from it, then single blocks, and goes on from there to lower floors. Each set
 //! is minimal: no single block can go without losing label or floor, or leaving a hole.
 
-use crate::error::{Error, require};
+use crate::error::Error;
 use crate::evidence::evidence::Evidence;
 use crate::evidence::inquiry::Inquiry;
 use crate::extraction::blocks::Blocks;
@@ -13,11 +13,8 @@ use crate::extraction::compact::filled;
 use crate::extraction::judge::Judge;
 use crate::extraction::options::{NestedOptions, Stage};
 use crate::extraction::peeling::Peeling;
-use crate::extraction::staged::Staged;
+use crate::extraction::staged::{Course, Staged};
 use crate::extraction::zoom::points;
-use crate::pixels::heatmap::shares;
-use crate::pixels::region::Grid;
-use crate::pixels::smoothing::block_means;
 
 /// Of all blocks, the share by which the first set may be longer than the shortest prefix that is sufficient.
 const PRECISION: usize = 64;
@@ -27,12 +24,11 @@ const COARSE: usize = 2;
 /// An extraction of one image's nested sets: an [`Inquiry`].
 #[derive(Clone, Debug)]
 pub struct Nested {
-    blocks: Blocks,
+    course: Course,
     /// The mean heat of each block, as a share of the most.
     heat: Vec<f64>,
     floors: Vec<f64>,
     phase: Phase,
-    stage: Stage,
     grown: Option<Vec<bool>>,
     /// The sets that are done.
     levels: Vec<Vec<bool>>,
@@ -58,30 +54,11 @@ impl Nested {
     /// If an option is out of its range, or the heatmap has not the image's size or a value that is not finite.
     pub fn new(options: NestedOptions, heatmap: &[f32], evidence: &Evidence) -> Result<Self, Error> {
         options.check()?;
-        let (height, width) = (evidence.height(), evidence.width());
-        let n_pixels = height as usize * width as usize;
-        require(heatmap.len() == n_pixels, "heatmap", heatmap.len(), "one value a pixel")?;
-        let is_finite = heatmap.iter().all(|value| value.is_finite());
-        require(is_finite, "heatmap", "not finite everywhere", "finite everywhere")?;
-        let grid = Grid::new(height, width, options.cells);
-        let heat = shares(block_means(heatmap, width as usize, &grid));
-        let blocks = Blocks::of_heat(grid, &heat, 0.0, evidence);
+        let (blocks, heat) = Blocks::by_share(options.cells, heatmap, evidence)?;
         let (floors, phase) = (options.floors, Phase::Beginning);
-        let mut nested = Self { blocks, heat, floors, phase, stage: Stage::Growth, grown: None, levels: Vec::new() };
+        let mut nested = Self { course: Course::new(blocks), heat, floors, phase, grown: None, levels: Vec::new() };
         nested.advance(evidence);
         Ok(nested)
-    }
-
-    /// The lattice of blocks.
-    #[must_use]
-    pub const fn grid(&self) -> &Grid {
-        self.blocks.grid()
-    }
-
-    /// The set that shrinking started from, once growth is over.
-    #[must_use]
-    pub fn grown(&self) -> Option<&[bool]> {
-        self.grown.as_deref()
     }
 
     /// The floor, counted from 0, whose set is worked on; the last one at the end.
@@ -104,15 +81,15 @@ impl Nested {
     /// The smallest set known to be sufficient for the present floor.
     fn kept(&self) -> Vec<bool> {
         match &self.phase {
-            Phase::Beginning => self.blocks.all(),
+            Phase::Beginning => self.course.blocks.all(),
             Phase::Growing { high, .. } => self.prefix(*high),
-            Phase::Coarse { peeling, .. } | Phase::Fine { peeling, .. } => peeling.kept(&self.blocks),
+            Phase::Coarse { peeling, .. } | Phase::Fine { peeling, .. } => peeling.kept(&self.course.blocks),
         }
     }
 
     /// The best blocks, so many, and the holes among them.
     fn prefix(&self, length: usize) -> Vec<bool> {
-        filled(&self.blocks.prefix(length), self.blocks.grid())
+        filled(&self.course.blocks.prefix(length), self.course.blocks.grid())
     }
 
     /// About the shortest sufficient prefix that is longer than `low` and at most `high`.
@@ -124,7 +101,7 @@ impl Nested {
                 break;
             }
             let prefixes: Vec<_> = lengths.iter().map(|&length| self.prefix(length)).collect();
-            let verdicts = self.blocks.ask_all_at(evidence, &prefixes, judge.floor())?;
+            let verdicts = self.course.blocks.ask_all_at(evidence, &prefixes, judge.floor())?;
             (low, high) = match verdicts.into_iter().position(|verdict| judge.suffices(verdict)) {
                 None => (lengths[lengths.len() - 1], high),
                 Some(0) => (low, lengths[0]),
@@ -137,24 +114,20 @@ impl Nested {
 }
 
 impl Staged for Nested {
-    fn stage(&self) -> Stage {
-        self.stage
+    fn course(&self) -> &Course {
+        &self.course
     }
 
-    fn stage_mut(&mut self) -> &mut Stage {
-        &mut self.stage
+    fn course_mut(&mut self) -> &mut Course {
+        &mut self.course
     }
 
-    fn blocks(&self) -> &Blocks {
-        &self.blocks
-    }
-
-    fn blocks_mut(&mut self) -> &mut Blocks {
-        &mut self.blocks
+    fn grown(&self) -> Option<&[bool]> {
+        self.grown.as_deref()
     }
 
     fn pursue(&mut self, evidence: &Evidence) -> Option<Stage> {
-        let (blocks, heat) = (&mut self.blocks, &self.heat);
+        let (blocks, heat) = (&mut self.course.blocks, &self.heat);
         match &mut self.phase {
             Phase::Beginning => {
                 let all = blocks.all();

@@ -13,7 +13,7 @@ pub struct ExtractionOptions {
 
 impl ExtractionOptions {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        require((1..=256).contains(&self.cells), "grid", self.cells, "from 1 to 256 blocks a side")?;
+        check_cells(self.cells)?;
         require(self.min_score >= 0.0, "min_score", self.min_score, "at least 0")
     }
 }
@@ -29,12 +29,15 @@ pub struct NestedOptions {
 
 impl NestedOptions {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        require((1..=256).contains(&self.cells), "grid", self.cells, "from 1 to 256 blocks a side")?;
         let are_scores = self.floors.iter().all(|floor| floor.is_finite() && *floor >= 0.0);
         let is_falling = !self.floors.is_empty() && self.floors.is_sorted_by(|above, below| above >= below);
         let needed = "one or more scores of at least 0, falling";
         require(are_scores && is_falling, "floors", format!("{:?}", self.floors), needed)
     }
+}
+
+pub(crate) fn check_cells(cells: u32) -> Result<(), Error> {
+    require((1..=256).contains(&cells), "grid", cells, "from 1 to 256 blocks a side")
 }
 
 /// How far an extraction has come.

@@ -5,23 +5,47 @@ use crate::evidence::inquiry::Inquiry;
 use crate::evidence::round::Round;
 use crate::extraction::blocks::Blocks;
 use crate::extraction::options::Stage;
+use crate::pixels::region::Grid;
+
+/// How far an extraction has come with its blocks.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// The lattice, and what is asked of it.
+    pub blocks: Blocks,
+    stage: Stage,
+}
+
+impl Course {
+    /// At its beginning.
+    #[must_use]
+    pub const fn new(blocks: Blocks) -> Self {
+        Self { blocks, stage: Stage::Growth }
+    }
+}
 
 /// An extraction in stages.
 pub trait Staged {
-    /// How far it has come.
-    fn stage(&self) -> Stage;
+    /// Its blocks and its stage.
+    fn course(&self) -> &Course;
 
     /// The same, to be changed.
-    fn stage_mut(&mut self) -> &mut Stage;
-
-    /// Its lattice, and what is asked of it.
-    fn blocks(&self) -> &Blocks;
-
-    /// The same, to be changed.
-    fn blocks_mut(&mut self) -> &mut Blocks;
+    fn course_mut(&mut self) -> &mut Course;
 
     /// The stage that is reached as far as the known verdicts lead; `None` while the present one waits for more.
     fn pursue(&mut self, evidence: &Evidence) -> Option<Stage>;
+
+    /// The set that shrinking started from, row by row; `None` before growth has found one.
+    fn grown(&self) -> Option<&[bool]>;
+
+    /// How far it has come.
+    fn stage(&self) -> Stage {
+        self.course().stage
+    }
+
+    /// The lattice of blocks.
+    fn grid(&self) -> &Grid {
+        self.course().blocks.grid()
+    }
 }
 
 impl<T: Staged> Inquiry for T {
@@ -31,11 +55,11 @@ impl<T: Staged> Inquiry for T {
     }
 
     fn round(&self) -> &Round {
-        self.blocks().round()
+        self.course().blocks.round()
     }
 
     fn round_mut(&mut self) -> &mut Round {
-        self.blocks_mut().round_mut()
+        self.course_mut().blocks.round_mut()
     }
 
     fn advance(&mut self, evidence: &Evidence) {
@@ -45,10 +69,10 @@ impl<T: Staged> Inquiry for T {
         }
         while !self.is_done() {
             match self.pursue(evidence) {
-                Some(stage) => *self.stage_mut() = stage,
+                Some(stage) => self.course_mut().stage = stage,
                 None if is_last => {
                     self.round_mut().abandon();
-                    *self.stage_mut() = Stage::Stopped;
+                    self.course_mut().stage = Stage::Stopped;
                 }
                 None => return,
             }

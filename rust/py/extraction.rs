@@ -4,10 +4,10 @@ use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::extraction::extraction;
-use crate::extraction::options::{ExtractionOptions, Stage};
+use crate::extraction::options::ExtractionOptions;
 use crate::extraction::staged::Staged;
 use crate::py::evidence::Evidence;
-use crate::py::inquiry::{Shared, inquiry};
+use crate::py::inquiry::{Shared, staged};
 use crate::py::lock;
 use crate::py::maps::one_a_pixel;
 
@@ -18,7 +18,7 @@ pub struct Extraction {
     shape: [usize; 2],
 }
 
-inquiry!(Extraction {
+staged!(Extraction {
     /// Goes on from all that is known.
     #[new]
     #[pyo3(signature = (evidence, heatmap, *, cells, min_score))]
@@ -37,29 +37,10 @@ inquiry!(Extraction {
         Ok(Self { shared: Shared::begin(py, &evidence.shared, begin)?, shape })
     }
 
-    /// `"growth"`, `"shrinking"`, `"minimal"` or `"stopped"`.
-    #[getter]
-    fn stage(&self) -> &'static str {
-        name(lock(&self.shared.inner).stage())
-    }
-
-    /// The shape of the lattice of blocks: rows, columns.
-    #[getter]
-    fn grid(&self) -> (usize, usize) {
-        let inner = lock(&self.shared.inner);
-        (inner.grid().n_rows(), inner.grid().n_columns())
-    }
-
     /// The smallest set known to be sufficient, (H, W) bool.
     fn kept<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<bool>>> {
         let kept = lock(&self.shared.inner).kept().to_vec();
         self.pixels(py, &kept)
-    }
-
-    /// The sufficient set that shrinking started from, (H, W) bool, or `None` before growth has found one.
-    fn grown<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<bool>>>> {
-        let grown = lock(&self.shared.inner).grown().map(<[bool]>::to_vec);
-        grown.map(|grown| self.pixels(py, &grown)).transpose()
     }
 
     /// The ranking of blocks by what the extraction found, (rows, columns) int64: the rank of each, 0 for the best.
@@ -75,15 +56,5 @@ impl Extraction {
     fn pixels<'py>(&self, py: Python<'py>, set: &[bool]) -> PyResult<Bound<'py, PyArray2<bool>>> {
         let pixels = lock(&self.shared.inner).grid().pixels(set);
         pixels.into_pyarray(py).reshape(self.shape)
-    }
-}
-
-/// The name of a stage in Python.
-pub const fn name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Growth => "growth",
-        Stage::Shrinking => "shrinking",
-        Stage::Minimal => "minimal",
-        Stage::Stopped => "stopped",
     }
 }

@@ -8,6 +8,7 @@ use crate::cause::verdict::Verdict;
 use crate::error::Error;
 use crate::evidence::evidence::Evidence;
 use crate::evidence::inquiry::Inquiry;
+use crate::extraction::options::Stage;
 use crate::py::batch::Batch;
 use crate::py::lock;
 
@@ -111,3 +112,46 @@ macro_rules! inquiry {
     };
 }
 pub(super) use inquiry;
+
+/// A class of Python that is an extraction in stages, its image's size in the field `shape`: an inquiry with `stage`, `grid`,
+/// `grown`, and what else it has.
+macro_rules! staged {
+    ($name:ident { $($own:tt)* }) => {
+        $crate::py::inquiry::inquiry!($name {
+            /// `"growth"`, `"shrinking"`, `"minimal"` or `"stopped"`.
+            #[getter]
+            fn stage(&self) -> &'static str {
+                $crate::py::inquiry::name(lock(&self.shared.inner).stage())
+            }
+
+            /// The shape of the lattice of blocks: rows, columns.
+            #[getter]
+            fn grid(&self) -> (usize, usize) {
+                let inner = lock(&self.shared.inner);
+                (inner.grid().n_rows(), inner.grid().n_columns())
+            }
+
+            /// The set that shrinking started from, (H, W) bool; `None` before growth has found one.
+            fn grown<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<bool>>>> {
+                let grown = {
+                    let inner = lock(&self.shared.inner);
+                    inner.grown().map(|set| inner.grid().pixels(set))
+                };
+                grown.map(|pixels| pixels.into_pyarray(py).reshape(self.shape)).transpose()
+            }
+
+            $($own)*
+        });
+    };
+}
+pub(super) use staged;
+
+/// The name of a stage in Python.
+pub const fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Growth => "growth",
+        Stage::Shrinking => "shrinking",
+        Stage::Minimal => "minimal",
+        Stage::Stopped => "stopped",
+    }
+}

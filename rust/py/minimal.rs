@@ -7,8 +7,7 @@ use crate::extraction::demand::Hidden;
 use crate::extraction::minimal::{self, MinimalOptions};
 use crate::extraction::staged::Staged;
 use crate::py::evidence::Evidence;
-use crate::py::extraction::name;
-use crate::py::inquiry::{Shared, inquiry};
+use crate::py::inquiry::{Shared, staged};
 use crate::py::maps::one_a_pixel;
 use crate::py::{lock, mode};
 
@@ -19,7 +18,7 @@ pub struct Minimal {
     shape: [usize; 2],
 }
 
-inquiry!(Minimal {
+staged!(Minimal {
     /// Goes on from all that is known.
     #[new]
     #[pyo3(signature = (evidence, heatmap, *, cells, shown=None, hidden=None, base=None, taken=Vec::new(), overlap=0.0, is_surveyed=false))]
@@ -48,19 +47,6 @@ inquiry!(Minimal {
         Ok(Self { shared: Shared::begin(py, &evidence.shared, begin)?, shape })
     }
 
-    /// `"growth"`, `"shrinking"`, `"minimal"` or `"stopped"`.
-    #[getter]
-    fn stage(&self) -> &'static str {
-        name(lock(&self.shared.inner).stage())
-    }
-
-    /// The shape of the lattice of blocks: rows, columns.
-    #[getter]
-    fn grid(&self) -> (usize, usize) {
-        let inner = lock(&self.shared.inner);
-        (inner.grid().n_rows(), inner.grid().n_columns())
-    }
-
     /// The smallest set known to do what is demanded, (H, W) bool; `None` as long as there is none.
     fn kept<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<bool>>>> {
         let kept = {
@@ -68,14 +54,5 @@ inquiry!(Minimal {
             inner.kept().map(|set| inner.grid().pixels(&set))
         };
         kept.map(|pixels| pixels.into_pyarray(py).reshape(self.shape)).transpose()
-    }
-
-    /// The set that shrinking started from, (H, W) bool; `None` before there is one.
-    fn grown<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<bool>>>> {
-        let grown = {
-            let inner = lock(&self.shared.inner);
-            inner.grown().map(|set| inner.grid().pixels(set))
-        };
-        grown.map(|pixels| pixels.into_pyarray(py).reshape(self.shape)).transpose()
     }
 });

@@ -7,8 +7,7 @@ use crate::extraction::nested;
 use crate::extraction::options::NestedOptions;
 use crate::extraction::staged::Staged;
 use crate::py::evidence::Evidence;
-use crate::py::extraction::name;
-use crate::py::inquiry::{Shared, inquiry};
+use crate::py::inquiry::{Shared, staged};
 use crate::py::lock;
 use crate::py::maps::one_a_pixel;
 
@@ -19,7 +18,7 @@ pub struct Nested {
     shape: [usize; 2],
 }
 
-inquiry!(Nested {
+staged!(Nested {
     /// Goes on from all that is known.
     #[new]
     #[pyo3(signature = (evidence, heatmap, *, cells, floors))]
@@ -36,19 +35,6 @@ inquiry!(Nested {
         let options = NestedOptions { cells, floors };
         let begin = |evidence: &_| nested::Nested::new(options, &values, evidence);
         Ok(Self { shared: Shared::begin(py, &evidence.shared, begin)?, shape })
-    }
-
-    /// `"growth"`, `"shrinking"`, `"minimal"` or `"stopped"`.
-    #[getter]
-    fn stage(&self) -> &'static str {
-        name(lock(&self.shared.inner).stage())
-    }
-
-    /// The shape of the lattice of blocks: rows, columns.
-    #[getter]
-    fn grid(&self) -> (usize, usize) {
-        let inner = lock(&self.shared.inner);
-        (inner.grid().n_rows(), inner.grid().n_columns())
     }
 
     /// The floor, counted from 0, whose set is worked on; the last one at the end.
@@ -69,15 +55,6 @@ inquiry!(Nested {
             Ok((pixels, is_minimal))
         });
         arrays.collect()
-    }
-
-    /// The set that shrinking started from, (H, W) bool, or `None` before growth has found one.
-    fn grown<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<bool>>>> {
-        let grown = {
-            let inner = lock(&self.shared.inner);
-            inner.grown().map(|set| inner.grid().pixels(set))
-        };
-        grown.map(|pixels| pixels.into_pyarray(py).reshape(self.shape)).transpose()
     }
 });
 
