@@ -6,34 +6,26 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
 from dccausal._shared.text import shown
 from dccausal.errors import OptionError
-from dccausal.inputs.preprocess import Geometry, Layout, Preprocess
+from dccausal.inputs.preprocess import Geometry, Preprocess
 from dccausal.onnx.model_classifier import ModelClassifier
-from dccausal.onnx.model_file import ModelFile
+from dccausal.onnx.opening import Given, Loaded, runtime_facts
 from dccausal.onnx.reading.feed import Feed
-from dccausal.onnx.reading.image_input import describe, metadata_of
-from dccausal.onnx.reading.names import Known, Labels, names_in_metadata, read_labels
-from dccausal.onnx.reading.scores import SCORES, Scores, check_threshold
-from dccausal.onnx.reading.sidecar import read_sidecar
+from dccausal.onnx.reading.names import Labels
+from dccausal.onnx.reading.scores import SCORES, Scores
 from dccausal.onnx.reading.trial import Request, read_model
 from dccausal.onnx.running.batch_size import calibrate
 from dccausal.onnx.running.composing import Composer, find_composer
-from dccausal.onnx.running.device import Provider, choose_device
+from dccausal.onnx.running.device import Provider
 from dccausal.onnx.running.runner import Runner
-from dccausal.onnx.running.runtime import find_runtime, telemetry
-from dccausal.onnx.running.session import open_model, settle_batch
+from dccausal.onnx.running.session import settle_batch
 from dccausal.onnx.running.source import Source, reopened
 from dccausal.onnx.white_box import WithGradients
-
-if TYPE_CHECKING:
-    pass
-
-_MAX_BATCH = 65536
 
 
 class OnnxClassifier(ModelClassifier, WithGradients):
@@ -205,61 +197,58 @@ class OnnxClassifier(ModelClassifier, WithGradients):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "model")}
         if scores not in SCORES:
             raise OptionError(f"scores is {shown(scores)}; one of {', '.join(SCORES)} is needed")
-        rows = None if batch_size == "auto" else whole_number("batch_size", batch_size, 1, _MAX_BATCH)
         self.threads = count_cores() if threads is None else whole_number("threads", threads, 1)
-        settings = None if preprocess is None else Preprocess.of(preprocess)
-        changes = Preprocess.changes(geometry=geometry, size=size, crop_ratio=crop_ratio, stretch=stretch)
-        names = None if labels is None else read_labels(labels)
-        ort = find_runtime()
+        given = Given.of(
+            batch_size=batch_size,
+            preprocess=preprocess,
+            geometry=geometry,
+            size=size,
+            crop_ratio=crop_ratio,
+            stretch=stretch,
+            labels=labels,
+            feed=feed,
+        )
         self.reproducible = bool(reproducible)
-        chosen = replace(
-            choose_device(ort.get_available_providers(), device, providers, reproducible=self.reproducible),
+        loaded = Loaded.of(
+            model,
+            given.names,
+            device=device,
+            providers=providers,
+            threads=self.threads,
+            reproducible=self.reproducible,
             many=bool(many),
         )
-        file = ModelFile.read(model)
+        file, opened, known = loaded.file, loaded.opened, loaded.known
         output = file.unwrapped.renamed.get(output or "", output)
-        opened = open_model(ort, file, chosen, self.threads)
-        sidecar = read_sidecar(file.path)
-        known = Known(names, names_in_metadata(metadata_of(opened.session)), sidecar.names)
-        request = Request(input, output, scores, settings, known.n, sidecar, changes, dict(feed or {}))
+        request = Request(
+            input, output, scores, given.preprocess, known.n, loaded.sidecar, given.changes, given.feed
+        )
         reading = read_model(opened.session, file, request)
         known = replace(known, in_graph=file.unwrapped.names_of(reading.output_name, reading.n_classes))
-        batch = settle_batch(opened, file, reading, rows)
-        self.names, names_note = known.settle(reading.n_classes, is_binary=reading.kind.name == "binary")
-        self.n_classes = reading.n_classes or (len(self.names) if self.names else None)
-        self.names_reason = None if self.names is None else known.source
-        self.threshold = check_threshold(threshold, reading.kind.name)
+        batch = settle_batch(opened, file, reading, given.rows)
+        names_note = self.take_over(reading, known, threshold, opened.session)
         self.cautions = (*file.unwrapped.notes, *reading.notes)
         self.notes = tuple(note for note in (opened.note, *self.cautions, batch.note, names_note) if note)
         self.fixed_batch = batch.fixed
-        self.inputs = tuple(describe(node) for node in opened.session.get_inputs())
-        self.outputs = tuple(describe(node) for node in opened.session.get_outputs())
         self.path, self.sha256, self._external_sha256 = file.path, file.sha256(), file.external_sha256()
-        self.size, self.channels = reading.size, reading.channels
-        self.layout: Layout = reading.image.layout
-        self.dtype, self._reading = reading.image.dtype, reading
-        self.preprocess, self.preprocess_reason = reading.preprocess, reading.preprocess_reason
-        self.is_guessed, self.is_range_told = reading.is_guessed, reading.is_range_told
-        self.scores, self.scores_reason = reading.kind.name, reading.kind.reason
-        self.multi_label, self.feed = reading.kind.name == "sigmoid", reading.inputs.described()
         self.device, self.device_note = opened.device.name, opened.note
         self.provider: str = batch.opened.session.get_providers()[0]
         freed = None if batch.opened is opened else (reading.image.name, reading.fixed_batch or 0)
         self.runner = Runner(batch, reading, Source.of(file, freed))
-        self._runtime_version: str = ort.__version__
+        self._runtime_version = loaded.runtime_version
         self.runs_at_once = self.runner.runs
         found_by = None
         if batch.is_open and self.device == "cpu" and not self.reproducible:
             found_by = calibrate(self.runner, self.sha256, self._runtime_version)
         self.batch_size = self.runner.rows
         self.batch_size_reason = found_by or (
-            "default" if batch.is_open else "given" if batch.rows == rows else "fixed by the model"
+            "default" if batch.is_open else "given" if batch.rows == given.rows else "fixed by the model"
         )
         self._arguments = arguments | {
             "batch_size": self.batch_size if batch.is_open else batch_size,
-            "preprocess": settings,
-            "labels": names,
-            "feed": dict(feed or {}),
+            "preprocess": given.preprocess,
+            "labels": given.names,
+            "feed": given.feed,
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -284,35 +273,9 @@ class OnnxClassifier(ModelClassifier, WithGradients):
     def provenance(self) -> dict[str, Any]:
         """Return all that decided the scores, as plain values ready for JSON."""
         return {
-            "runtime": "onnxruntime",
-            "runtime_version": self._runtime_version,
-            "runtime_telemetry": telemetry(),
-            "provider": self.provider,
-            "device": self.device,
-            "device_note": self.device_note,
-            "threads": self.threads if self.device == "cpu" else None,
-            "batch_size": self.batch_size,
-            "batch_size_reason": self.batch_size_reason,
-            "runs_at_once": self.runs_at_once,
-            "fixed_batch": self.fixed_batch,
-            "precision": str(self.dtype),
-            "reproducible": self.reproducible,
-            "model": None if self.path is None else self.path.name,
-            "model_sha256": self.sha256,
+            **runtime_facts(self, self._runtime_version),
             "model_external_sha256": self._external_sha256,
-            "input": self._reading.image.name,
-            "feed": self.feed,
-            "output": self._reading.output_name,
-            "layout": self.layout,
-            "size": list(self.size),
-            "channels": self.channels,
-            "n_classes": self.n_classes,
-            "scores": self.scores,
-            "scores_reason": self.scores_reason,
-            "threshold": self.threshold,
-            "preprocess": self.preprocess.to_dict(),
-            "preprocess_reason": self.preprocess_reason,
-            "notes": list(self.notes),
+            **super().provenance(),
         }
 
     def __repr__(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,15 +15,12 @@ from dccausal.errors import ModelError, OptionError
 from dccausal.inputs.placement import Placement
 from dccausal.inputs.preprocess import Geometry, Preprocess
 from dccausal.inputs.sizing import Sizing
-from dccausal.onnx.model_file import ModelFile
+from dccausal.onnx.opening import Given, Loaded, runtime_facts
 from dccausal.onnx.reading.feed import Feed
-from dccausal.onnx.reading.image_input import describe, metadata_of
-from dccausal.onnx.reading.names import Known, Labels, names_in_metadata, read_labels
-from dccausal.onnx.reading.sidecar import read_sidecar
+from dccausal.onnx.reading.image_input import describe
+from dccausal.onnx.reading.names import Labels
 from dccausal.onnx.reading.task import TaskReading, TaskRequest, read_task
-from dccausal.onnx.running.device import Provider, choose_device
-from dccausal.onnx.running.runtime import find_runtime, telemetry
-from dccausal.onnx.running.session import open_model
+from dccausal.onnx.running.device import Provider
 from dccausal.onnx.running.task_batch import settle_task_batch
 from dccausal.onnx.running.task_runner import TaskRunner
 from dccausal.targets.answers import joined, rows_of
@@ -34,8 +30,6 @@ from dccausal.targets.target import Needs
 
 if TYPE_CHECKING:
     from PIL import Image
-
-_MAX_BATCH = 65536
 
 
 class OnnxModel:
@@ -115,22 +109,40 @@ provider, batch_size, fixed_batch, runs_at_once, threads, feed, notes, cautions,
         for name, share in (("threshold", threshold), ("overlap", overlap)):
             if share is not None and not 0 <= finite_number(name, share) < 1:
                 raise OptionError(f"{name} is {share}; a number from 0 to below 1 is needed")
-        rows = None if batch_size == "auto" else whole_number("batch_size", batch_size, 1, _MAX_BATCH)
         self.threads = count_cores() if threads is None else whole_number("threads", threads, 1)
-        settings = None if preprocess is None else Preprocess.of(preprocess)
-        changes = Preprocess.changes(geometry=geometry, size=size, crop_ratio=crop_ratio, stretch=stretch)
-        given = None if labels is None else read_labels(labels)
-        ort = find_runtime()
-        chosen = choose_device(ort.get_available_providers(), device, providers, reproducible=reproducible)
-        file = ModelFile.read(model)
-        opened = open_model(ort, file, replace(chosen, many=bool(many)), self.threads)
-        sidecar = read_sidecar(file.path)
-        known = Known(given, names_in_metadata(metadata_of(opened.session)), sidecar.names)
+        given = Given.of(
+            batch_size=batch_size,
+            preprocess=preprocess,
+            geometry=geometry,
+            size=size,
+            crop_ratio=crop_ratio,
+            stretch=stretch,
+            labels=labels,
+            feed=feed,
+        )
+        loaded = Loaded.of(
+            model,
+            given.names,
+            device=device,
+            providers=providers,
+            threads=self.threads,
+            reproducible=bool(reproducible),
+            many=bool(many),
+        )
+        file, opened, known = loaded.file, loaded.opened, loaded.known
         request = TaskRequest(
-            gives, threshold, overlap, settings, changes, known.names, sidecar, input, dict(feed or {})
+            gives,
+            threshold,
+            overlap,
+            given.preprocess,
+            given.changes,
+            known.names,
+            loaded.sidecar,
+            input,
+            given.feed,
         )
         reading = read_task(opened.session, file, request)
-        batch = settle_task_batch(opened, file, reading, rows)
+        batch = settle_task_batch(opened, file, reading, given.rows)
         self._reading: TaskReading = reading
         self.decoder: Decoder | None = reading.decoder
         self.gives: Needs = reading.gives
@@ -154,7 +166,7 @@ provider, batch_size, fixed_batch, runs_at_once, threads, feed, notes, cautions,
         self.cautions = tuple(reading.notes)
         self.notes = tuple(note for note in (opened.note, *reading.notes, batch.note) if note)
         self.path, self.sha256 = file.path, file.sha256()
-        self._runtime_version: str = ort.__version__
+        self._runtime_version = loaded.runtime_version
 
     @property
     def family(self) -> str:
@@ -223,20 +235,12 @@ provider, batch_size, fixed_batch, runs_at_once, threads, feed, notes, cautions,
     def provenance(self) -> dict[str, Any]:
         """Return all that decided the answers, as plain values ready for JSON."""
         return {
-            "runtime": "onnxruntime",
-            "runtime_version": self._runtime_version,
-            "runtime_telemetry": telemetry(),
-            "provider": self.provider,
-            "device": self.device,
-            "device_note": self.device_note,
-            "threads": self.threads if self.device == "cpu" else None,
+            **runtime_facts(self, self._runtime_version),
             "batch_size": self.batch_size,
             "runs_at_once": self.runs_at_once,
             "fixed_batch": self.fixed_batch,
             "precision": str(self.dtype),
             "reproducible": self.reproducible,
-            "model": None if self.path is None else self.path.name,
-            "model_sha256": self.sha256,
             "input": self._reading.image.name,
             "feed": self.feed,
             "outputs": list(self._reading.names),

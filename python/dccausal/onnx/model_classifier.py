@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from dccausal.classifier import check_answer, resolve_label
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Layout, Placement, Preprocess
+from dccausal.onnx.reading.image_input import describe
+from dccausal.onnx.reading.names import Known
+from dccausal.onnx.reading.scores import check_threshold
 from dccausal.onnx.reading.trial import Reading
 
 if TYPE_CHECKING:
@@ -77,6 +80,8 @@ class ModelClassifier:
     sha256: str | None
     device: str
     provider: str
+    reproducible: bool
+    batch_size_reason: str
     fixed_batch: int | None
     inputs: Sequence[str]
     outputs: Sequence[str]
@@ -94,7 +99,69 @@ class ModelClassifier:
 
     def provenance(self) -> dict[str, Any]:
         """Return all that decided the scores, as plain values ready for JSON."""
-        raise NotImplementedError
+        reading = self.runner.reading
+        return {
+            "batch_size": self.batch_size,
+            "batch_size_reason": self.batch_size_reason,
+            "runs_at_once": self.runs_at_once,
+            "fixed_batch": self.fixed_batch,
+            "precision": str(self.dtype),
+            "reproducible": self.reproducible,
+            "input": reading.image.name,
+            "feed": self.feed,
+            "output": reading.output_name,
+            "layout": self.layout,
+            "size": list(self.size),
+            "channels": self.channels,
+            "n_classes": self.n_classes,
+            "scores": self.scores,
+            "scores_reason": self.scores_reason,
+            "threshold": self.threshold,
+            "preprocess": self.preprocess.to_dict(),
+            "preprocess_reason": self.preprocess_reason,
+            "notes": list(self.notes),
+        }
+
+    def take_over(self, reading: Reading, known: Known, threshold: float | None, session: Any) -> str | None:
+        """
+        Take over what was read of the model.
+
+        Parameters
+        ----------
+        reading
+            What its input and output mean.
+        known
+            The names of its labels, by where they come from.
+        threshold
+            From which score on a label counts as given; None for the usual one.
+        session
+            What lists the model's inputs and outputs.
+
+        Returns
+        -------
+        str or None
+            A sentence on names that do not fit.
+
+        Raises
+        ------
+        OptionError
+            If names or threshold do not go with the scores.
+
+        """
+        kind = reading.kind
+        self.names, note = known.settle(reading.n_classes, is_binary=kind.name == "binary")
+        self.n_classes = reading.n_classes or (len(self.names) if self.names else None)
+        self.names_reason = None if self.names is None else known.source
+        self.threshold = check_threshold(threshold, kind.name)
+        self.inputs = tuple(describe(node) for node in session.get_inputs())
+        self.outputs = tuple(describe(node) for node in session.get_outputs())
+        self.size, self.channels = reading.size, reading.channels
+        self.layout, self.dtype = reading.image.layout, reading.image.dtype
+        self.preprocess, self.preprocess_reason = reading.preprocess, reading.preprocess_reason
+        self.is_guessed, self.is_range_told = reading.is_guessed, reading.is_range_told
+        self.scores, self.scores_reason = kind.name, kind.reason
+        self.multi_label, self.feed = kind.name == "sigmoid", reading.inputs.described()
+        return note
 
     def prepare(self, photo: Image.Image) -> tuple[NDArray[np.uint8], Placement]:
         """Return what the model sees of an RGB photograph, uint8 (height, width, 3), and where it lies."""

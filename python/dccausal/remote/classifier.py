@@ -10,12 +10,13 @@ from typing import Any, Literal
 from dccausal._shared.checks import finite_number, whole_number
 from dccausal._shared.text import shown
 from dccausal.errors import ClassifierError, ModelError, OptionError
-from dccausal.inputs.preprocess import Geometry, Layout, Preprocess
+from dccausal.inputs.preprocess import Geometry, Preprocess
 from dccausal.onnx.model_classifier import ModelClassifier
+from dccausal.onnx.opening import Given
 from dccausal.onnx.reading.feed import Feed
-from dccausal.onnx.reading.image_input import describe, metadata_of
-from dccausal.onnx.reading.names import Known, Labels, names_in_metadata, read_labels
-from dccausal.onnx.reading.scores import SCORES, Scores, check_threshold
+from dccausal.onnx.reading.image_input import metadata_of
+from dccausal.onnx.reading.names import Known, Labels, names_in_metadata
+from dccausal.onnx.reading.scores import SCORES, Scores
 from dccausal.onnx.reading.sidecar import Sidecar
 from dccausal.onnx.reading.trial import Reading, Request, read_model, sample_images
 from dccausal.remote.address import Address
@@ -24,7 +25,7 @@ from dccausal.remote.runner import RemoteRunner
 from dccausal.remote.session import RemoteSession
 
 _ROWS = 16
-_MAX_BATCH, _MAX_REQUESTS, _MAX_RETRIES = 65536, 64, 100
+_MAX_REQUESTS, _MAX_RETRIES = 64, 100
 
 
 class RemoteClassifier(ModelClassifier):
@@ -117,13 +118,19 @@ class RemoteClassifier(ModelClassifier):
         }
         if scores not in SCORES:
             raise OptionError(f"scores is {shown(scores)}; one of {', '.join(SCORES)} is needed")
-        rows = None if batch_size == "auto" else whole_number("batch_size", batch_size, 1, _MAX_BATCH)
         if not finite_number("timeout", timeout) > 0:
             raise OptionError(f"timeout is {timeout}; more than 0 seconds are needed")
-        settings = None if preprocess is None else Preprocess.of(preprocess)
-        changes = Preprocess.changes(geometry=geometry, size=size, crop_ratio=crop_ratio, stretch=stretch)
-        names = None if labels is None else read_labels(labels)
-        self._arguments |= {"preprocess": settings, "labels": names, "feed": dict(feed or {})}
+        given = Given.of(
+            batch_size=batch_size,
+            preprocess=preprocess,
+            geometry=geometry,
+            size=size,
+            crop_ratio=crop_ratio,
+            stretch=stretch,
+            labels=labels,
+            feed=feed,
+        )
+        self._arguments |= {"preprocess": given.preprocess, "labels": given.names, "feed": given.feed}
         self._address = Address.of(url, model, version)
         client = Client(
             self._address,
@@ -133,34 +140,24 @@ class RemoteClassifier(ModelClassifier):
         )
         self._told = _metadata(client)
         session = RemoteSession(client, self._told)
-        known = Known(names, names_in_metadata(metadata_of(session)), None)
-        request = Request(input, output, scores, settings, known.n, Sidecar({}), changes, dict(feed or {}))
+        known = Known(given.names, names_in_metadata(metadata_of(session)), None)
+        request = Request(
+            input, output, scores, given.preprocess, known.n, Sidecar({}), given.changes, given.feed
+        )
         # What reads models asks for no more of a file than how it is called, and for a graph.
         file: Any = SimpleNamespace(what=self._address.url, graph=None)
         reading = read_model(session, file, request)
         runs = whole_number("requests", requests, 1, _MAX_REQUESTS)
-        self.batch_size, self.batch_size_reason = _settle(client, session, reading, rows)
+        self.batch_size, self.batch_size_reason = _settle(client, session, reading, given.rows)
         self.runner = RemoteRunner(
             session, reading, rows=self.batch_size, is_fixed=reading.fixed_batch is not None, requests=runs
         )
         self.runs_at_once, self.fixed_batch, self.reproducible = runs, reading.fixed_batch, False
         self.url, self.model, self.device = self._address.url, self._address.model, self._address.server
         self.path, self.sha256, self.provider, self.device_note = None, None, self._address.scheme, None
-        self.names, names_note = known.settle(reading.n_classes, is_binary=reading.kind.name == "binary")
-        self.n_classes = reading.n_classes or (len(self.names) if self.names else None)
-        self.names_reason = None if self.names is None else known.source
-        self.threshold = check_threshold(threshold, reading.kind.name)
+        names_note = self.take_over(reading, known, threshold, session)
         self.cautions = reading.notes
         self.notes = tuple(note for note in (*reading.notes, names_note) if note)
-        self.inputs = tuple(describe(node) for node in session.get_inputs())
-        self.outputs = tuple(describe(node) for node in session.get_outputs())
-        self.size, self.channels = reading.size, reading.channels
-        self.layout: Layout = reading.image.layout
-        self.dtype, self._reading = reading.image.dtype, reading
-        self.preprocess, self.preprocess_reason = reading.preprocess, reading.preprocess_reason
-        self.is_guessed, self.is_range_told = reading.is_guessed, reading.is_range_told
-        self.scores, self.scores_reason = reading.kind.name, reading.kind.reason
-        self.multi_label, self.feed = reading.kind.name == "sigmoid", reading.inputs.described()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the address and the options: the server is asked again where it is unpickled."""
@@ -181,25 +178,7 @@ class RemoteClassifier(ModelClassifier):
             "device": self.device,
             "model_sha256": None,
             "model_external_sha256": None,
-            "batch_size": self.batch_size,
-            "batch_size_reason": self.batch_size_reason,
-            "runs_at_once": self.runs_at_once,
-            "fixed_batch": self.fixed_batch,
-            "precision": str(self.dtype),
-            "reproducible": self.reproducible,
-            "input": self._reading.image.name,
-            "feed": self.feed,
-            "output": self._reading.output_name,
-            "layout": self.layout,
-            "size": list(self.size),
-            "channels": self.channels,
-            "n_classes": self.n_classes,
-            "scores": self.scores,
-            "scores_reason": self.scores_reason,
-            "threshold": self.threshold,
-            "preprocess": self.preprocess.to_dict(),
-            "preprocess_reason": self.preprocess_reason,
-            "notes": list(self.notes),
+            **super().provenance(),
         }
 
     def __repr__(self) -> str:
