@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 
 from dccausal.errors import ImageError, OptionError
-from dccausal.inputs.baseline import make_baseline, make_baselines, name_of, split_baselines
+from dccausal.inputs.baseline import (
+    make_baseline,
+    make_baselines,
+    name_of,
+    read_baseline,
+    read_baselines,
+    split_baselines,
+)
 
 _X = np.random.default_rng(3).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -132,3 +139,21 @@ def test_names_are_what_was_given(tmp_path):
     assert [name_of(one) for one in named] == [
         *("Grey", "blur", "#0102ff", "#0102ff", str(tmp_path / "a.png"), "image"),
     ]
+
+
+def test_a_baseline_of_three_numbers_is_a_colour():
+    assert read_baseline("124, 116,104") == (124, 116, 104)
+    assert read_baseline("blur") == "blur"
+    assert read_baseline("1,2") == "1,2"
+    assert read_baseline("a,b,c") == "a,b,c"
+
+
+def test_several_baselines_have_commas_between(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.png").touch()
+    assert read_baselines("grey") == "grey"
+    assert read_baselines("124, 116,104") == (124, 116, 104)
+    assert read_baselines("grey, black,blur") == ["grey", "black", "blur"]
+    assert read_baselines("grey,124,116,104,#fff,1,2,3") == ["grey", (124, 116, 104), "#fff", (1, 2, 3)]
+    assert read_baselines("1,2,3,4") == [(1, 2, 3), "4"]
+    assert read_baselines("a,b.png") == "a,b.png"

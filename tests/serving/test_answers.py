@@ -122,6 +122,8 @@ def test_a_baseline_is_a_colour_or_an_upload(service):
     found = service.post(service.photo, files={"baseline": ("b.png", png(half))}, max_calls=40).json()
     assert found["baseline"]["colour"] is None
     assert service.post(service.photo, baseline="blur", max_calls=40).status_code == 200
+    found = service.post(service.photo, baseline="grey,1,2,3,black", max_calls=80).json()
+    assert [one["name"] for one in found["baselines"]] == ["grey", "#010203", "black"]
 
 
 def test_what_it_says_of_itself(service):

@@ -1,17 +1,17 @@
-"""The classifier and the baseline that options name."""
+"""The classifier and the options of ``explain`` that a command line names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dccausal._shared.files import is_file
 from dccausal._shared.text import shown
 from dccausal.cli.options.common import EXPLAIN
 from dccausal.cli.subjects import prompt_names, read_subject
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.options import Options
 from dccausal.errors import OptionError
+from dccausal.inputs.baseline import read_baselines
 from dccausal.onnx.classifier import OnnxClassifier
 from dccausal.onnx.model import OnnxModel
 from dccausal.onnx.model_classifier import ModelClassifier
@@ -20,10 +20,6 @@ from dccausal.remote.address import is_address
 from dccausal.remote.classifier import RemoteClassifier
 from dccausal.targets import Subject
 from dccausal.targets.target import Needs
-
-if TYPE_CHECKING:
-    from dccausal.inputs.baseline import Baseline, Baselines
-
 
 _MAX_DIGITS = 6
 
@@ -167,25 +163,3 @@ def read_size(text: str | None) -> tuple[int, int] | None:
     if len(parts) not in (1, 2) or not all(part.isdecimal() and len(part) <= _MAX_DIGITS for part in parts):
         raise OptionError(f"size is {shown(text)}; a side, or HEIGHTxWIDTH, is needed")
     return int(parts[0]), int(parts[-1])
-
-
-def read_baseline(text: str) -> Baseline:
-    """Return one baseline: "124,116,104" is a colour."""
-    parts = text.split(",")
-    if len(parts) == 3 and all(part.strip().isdecimal() for part in parts):  # noqa: PLR2004
-        return (int(parts[0]), int(parts[1]), int(parts[2]))
-    return text
-
-
-def read_baselines(text: str) -> Baselines:
-    """Return baselines as ``explain`` takes them: "grey,124,116,104,blur" are three, the second a colour."""
-    if is_file(text):
-        return text
-    parts = [part.strip() for part in text.split(",")]
-    found: list[Baseline] = []
-    while parts:
-        colour = read_baseline(",".join(parts[:3]))
-        is_colour = not isinstance(colour, str)
-        found.append(colour if is_colour else parts[0])
-        parts = parts[3 if is_colour else 1 :]
-    return found[0] if len(found) == 1 else found

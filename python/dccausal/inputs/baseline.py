@@ -52,6 +52,28 @@ def split_baselines(given: Baselines) -> tuple[Baseline, ...]:
     return several
 
 
+def read_baseline(text: str) -> Baseline:
+    """Return one baseline as a text names it: "124,116,104" is a colour."""
+    parts = text.split(",")
+    if len(parts) == 3 and all(part.strip().isdecimal() for part in parts):  # noqa: PLR2004
+        return (int(parts[0]), int(parts[1]), int(parts[2]))
+    return text
+
+
+def read_baselines(text: str) -> Baselines:
+    """Return baselines as a text names them: "grey,124,116,104,blur" are three, the second a colour."""
+    if is_file(text):
+        return text
+    parts = [part.strip() for part in text.split(",")]
+    found: list[Baseline] = []
+    while parts:
+        colour = read_baseline(",".join(parts[:3]))
+        is_colour = not isinstance(colour, str)
+        found.append(colour if is_colour else parts[0])
+        parts = parts[3 if is_colour else 1 :]
+    return found[0] if len(found) == 1 else found
+
+
 def make_baselines(given: Baselines, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     Return the images whose pixels replace masked ones, uint8 (n, H, W, 3); each entry is as for ``make_baseline``.

@@ -13,6 +13,7 @@ from dccausal.engine.option import Meaning
 from dccausal.engine.options import flags
 from dccausal.engine.profiles import PROFILES
 from dccausal.errors import OptionError
+from dccausal.inputs.baseline import read_baselines
 
 _MOST_TEXT = 200
 _MOST_DIGITS = 20
@@ -83,14 +84,11 @@ def _read(name: str, text: str, meaning: Meaning) -> Any:
 
 
 def _without_files(name: str, text: str) -> Any:
-    """Return a text that may name a file elsewhere, and may not here; three numbers are a colour."""
+    """Return what a text names that may name files elsewhere, and may not here."""
     parts = [part.strip() for part in re.split(r"[,;+|]", text)]
-    is_colour = len(parts) == 3 and all(re.fullmatch("[0-9]{1,3}", part) for part in parts)  # noqa: PLR2004
-    if is_colour:
-        return tuple(int(part) for part in parts)
     if re.search(r"[/\\\0]", text) or any(_is_file(part) for part in (text, *parts)):
         raise OptionError(f"{name} is {shown(text)}; no file is read here: its name without one is needed")
-    return text
+    return read_baselines(text) if name == "baseline" else text
 
 
 def _is_file(name: str) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 
 from dccausal._shared.text import duration, printable
 from dccausal.cli.failures import FAILED, FINE, INTERRUPTED, Interrupts, code_of, describe_error
-from dccausal.cli.loading import load_classifier, read_baselines
+from dccausal.cli.loading import load_classifier
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
 from dccausal.evaluation.evaluate import EvaluationOptions, EvaluationRun, check_evaluation
 from dccausal.evaluation.plots import check_matplotlib
+from dccausal.inputs.baseline import read_baselines
 
 
 def evaluate_command(**options: Any) -> int:

@@ -10,11 +10,12 @@ from dccausal._shared.files import check_writable, png_bytes, write_files
 from dccausal._shared.text import printable
 from dccausal.cli.display import ProgressDisplay
 from dccausal.cli.failures import FINE
-from dccausal.cli.loading import load_classifier, read_baseline
+from dccausal.cli.loading import load_classifier
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.profiles import Profile
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.evaluation.sheets import PARTITIONS, partitions_sheet
+from dccausal.inputs.baseline import read_baseline
 from dccausal.runs.images import collect
 
 _NAME = "partitions.png"

@@ -12,14 +12,14 @@ from dccausal._shared.checks import whole_number
 from dccausal._shared.files import check_writable, sha256_of
 from dccausal._shared.text import printable
 from dccausal.cli.failures import BAD_INPUT, FINE, INTERRUPTED, Interrupts
-from dccausal.cli.loading import load_classifier, read_baseline
+from dccausal.cli.loading import load_classifier
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
 from dccausal.engine.options import Options
 from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.evaluation.plant import SHAPES, read_picture
 from dccausal.evaluation.plant_set import RECORD, TRUTH, Recipe, plant_set, write_truth
-from dccausal.inputs.baseline import make_baseline
+from dccausal.inputs.baseline import make_baseline, read_baseline
 from dccausal.runs.images import collect, plan_folders
 
 _RECORDED = ("shape", "share", "colour", "seed", "keep_label", "tries")
