@@ -11,8 +11,8 @@ from typing import Any
 
 from dccausal._shared.json import json_text
 
-# In the order in which they are run, as one script; each has one subject.
-SCRIPTS = (
+# In the order in which they are run, as one script; each has one subject. These unpack, draw and let choose.
+VIEWER = (
     "words.js",
     "look.js",
     "unpack.js",
@@ -21,11 +21,10 @@ SCRIPTS = (
     "tree.js",
     "curve.js",
     "slider.js",
-    "gallery.js",
     "details.js",
     "viewer.js",
-    "main.js",
 )
+SCRIPTS = (*VIEWER, "gallery.js", "main.js")
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
@@ -36,17 +35,17 @@ def page_bytes(about: Mapping[str, Any], packed: Iterable[Mapping[str, Any] | No
     Parameters
     ----------
     about
-        What the list says, see docs/report.md.
+        What the list says.
     packed
         What is unpacked of each photograph when it is looked at; None of one that failed.
 
     """
     style = report_asset("style.css")
-    script = "(() => {\n'use strict';\n" + "\n".join(map(report_asset, SCRIPTS)) + "})();\n"
+    script = one_script(map(report_asset, SCRIPTS))
     head = filled(
         report_asset("page.html"),
         {
-            "policy": _policy(style, script),
+            "policy": policy(style, script),
             "style": style,
             "script": script,
             "viewer": report_asset("viewer.html"),
@@ -75,11 +74,28 @@ def _block(name: str, document: Mapping[str, Any]) -> bytes:
     return f'<script type="application/json" id="{name}">{safe_json(document)}</script>\n'.encode("ascii")
 
 
-def _policy(style: str, script: str) -> str:
-    """Return the content security policy: this style and this script, and nothing from anywhere."""
+def one_script(parts: Iterable[str]) -> str:
+    """Return scripts as one, of which nothing outside of it sees a name."""
+    return "(() => {\n'use strict';\n" + "\n".join(parts) + "})();\n"
+
+
+def policy(style: str, script: str, images: str = "data:", more: str = "") -> str:
+    """
+    Return the content security policy: this style and this script, and nothing from anywhere.
+
+    Parameters
+    ----------
+    style, script
+        What the page has of them, in ASCII.
+    images
+        Where images may come from.
+    more
+        Further directives.
+
+    """
     return (
-        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; img-src {images}; "
+        f"base-uri 'none'; form-action 'none'{more}"
     )
 
 

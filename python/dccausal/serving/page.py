@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from dccausal.report.page import filled, report_asset, safe_json
+from dccausal.report.page import VIEWER, filled, one_script, policy, report_asset, safe_json
 
-# Of the report's scripts, those that unpack, draw and let choose; then its own.
-REPORT_SCRIPTS = (
-    "words.js",
-    "look.js",
-    "unpack.js",
-    "outlines.js",
-    "draw.js",
-    "tree.js",
-    "curve.js",
-    "slider.js",
-    "details.js",
-    "viewer.js",
-)
+# After the report's viewer.
 SCRIPTS = ("stream.js", "options.js", "watch.js", "serve.js")
 
 HEADERS = (
@@ -46,8 +32,7 @@ def page_and_policy(about: Mapping[str, Any]) -> tuple[bytes, str]:
 
     """
     style = report_asset("style.css") + _asset("serve.css")
-    parts = [*map(report_asset, REPORT_SCRIPTS), *map(_asset, SCRIPTS)]
-    script = "(() => {\n'use strict';\n" + "\n".join(parts) + "})();\n"
+    script = one_script([*map(report_asset, VIEWER), *map(_asset, SCRIPTS)])
     page = filled(
         _asset("page.html"),
         {
@@ -57,15 +42,8 @@ def page_and_policy(about: Mapping[str, Any]) -> tuple[bytes, str]:
             "about": safe_json(about),
         },
     )
-    policy = (
-        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; "
-        "img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return page.encode("ascii"), policy
-
-
-def _source(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("ascii")).digest()).decode("ascii")
+    allowed = policy(style, script, "data: blob:", "; connect-src 'self'; frame-ancestors 'none'")
+    return page.encode("ascii"), allowed
 
 
 def _asset(name: str) -> str:
