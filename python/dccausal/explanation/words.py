@@ -185,7 +185,7 @@ def _cost(explanation: Record) -> str:
     if "model_seconds" in statistics:
         text += f", {statistics['model_seconds']:.1f} s of them in the model"
     phases = statistics.get("model_calls_by_phase") or {}
-    listed = ", ".join(f"{phase} {n_calls:,}" for phase, n_calls in phases.items())
+    listed = ", ".join(f"{phase} {n_calls:,}" for phase, n_calls in phases.items() if n_calls)
     return f"{text} ({listed})" if listed else text
 
 
