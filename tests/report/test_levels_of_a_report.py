@@ -188,6 +188,13 @@ def test_results_of_before_there_were_levels_have_no_switch(page):
     assert not page.locator("#viewer-levels table").is_visible()
 
 
+def test_what_minimal_means_is_said_as_in_the_summary(page):
+    for number, says in (0, "that was asked for, or leaving a hole."), (1, "that was asked for."):
+        open_photograph(page, number)
+        assert page.locator("#viewer-facts").text_content().count(says) == 1
+        page.keyboard.press("Escape")
+
+
 def test_the_command_takes_a_title(made, tmp_path):
     out = tmp_path / "report.html"
     assert (

@@ -21,7 +21,7 @@ function factsOf(item) {
     told,
     ...(item.beside.length > 1 ? [fact('Beside', item.beside.map(([name, value]) =>
       [name, score(value)].filter(Boolean).join(' ')).join(', '), 'the least of these scores counts')] : []),
-    fact('Outcome', item.outcome, OUTCOMES[item.outcome]),
+    fact('Outcome', item.outcome, outcomeWords(item)),
   );
   if (item.truth) list.append(fact('Truth', item.truth.label, item.truth.right ? 'the label explained is right' : 'the label explained is another'));
   if (item.calls !== null) list.append(fact('Cost', `${count(item.calls)} model calls`));

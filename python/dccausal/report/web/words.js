@@ -50,11 +50,17 @@ function levelName(level) {
 }
 
 const OUTCOMES = {
-  minimal: 'No block of it can be masked too without losing the label, or the share of the score that was asked for.',
+  minimal: 'No block of it can be masked too without losing the label, or the share of the score that was asked for',
   sufficient: 'Enough for the label, but not shown to be minimal: the search was stopped.',
   trivial: 'The label stays with everything masked, so no pixel can be said to be its cause.',
   insufficient: 'What is kept does not give the label; see the notes.',
 };
+
+function outcomeWords(item) {
+  const words = OUTCOMES[item.outcome];
+  if (item.outcome !== 'minimal') return words;
+  return `${words}${item.levels.length ? ', or leaving a hole' : ''}.`; // nested sets have none
+}
 
 function outcomeOf(item) {
   return item.error === null ? item.outcome : 'failed';
