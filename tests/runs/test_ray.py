@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from PIL import Image
 from dccausal import OnnxClassifier
 from dccausal.cli.app import main
 from dccausal.errors import InputError, ModelError, OptionError
+from dccausal.report.read import read_source
 from dccausal.runs.cluster import start_ray
 from dccausal.runs.folder import DRAWING, run_folder
 from dccausal.runs.parts import parts_of, rows_of
@@ -150,6 +152,13 @@ def test_on_the_command_line_a_killed_driver_is_resumed(folder, here, monkeypatc
     assert timeless(rows_of(folder / "driver")) == here
     assert pq.read_table(folder / "driver" / "results").num_rows == N  # as others read it
     assert main(arguments) == 2
+    capsys.readouterr()
+    assert main([*arguments, "--json", "--table", "rows.csv"]) == 2
+    assert timeless(map(json.loads, capsys.readouterr().out.splitlines())) == here
+    table = csv.DictReader(Path("rows.csv").read_text().splitlines())
+    assert [row["path"] for row in table] == [row["path"] for row in here]
+    assert main(["report", "driver"]) == 0
+    assert "38 photographs, 2 failed" in capsys.readouterr().out
     assert main([*arguments, "--partitions", "3"]) == 2
     assert "was begun otherwise: --partitions was 2 and is 3" in capsys.readouterr().err
 
@@ -176,6 +185,8 @@ def test_photographs_in_parquet_and_in_a_data_set(folder, here, monkeypatch):
         found = timeless(rows_of(folder / name))
         assert [row["heatmap_sha256"] for row in found] == [row["heatmap_sha256"] for row in here]
         assert [row["path"] for row in found] == paths
+    with pytest.raises(InputError, match="a run with --files is needed for a report"):
+        read_source(folder / "from-data")
     with pytest.raises(InputError, match=r"a column of paths .* or of image bytes"):
         list(explain_dataset(ray.data.from_items([{"a": 1}]), classifier, "nothing", **FAST))
 
@@ -229,7 +240,10 @@ def test_a_photograph_that_kills_every_worker_is_a_row(folder, tmp_path, monkeyp
         (("--address", "auto"), "--address is 'auto', which is for a run on a cluster"),
         (("--engine", "ray", "--actors", "0"), "--actors is 0; at least 1 is needed"),
         (("--engine", "ray", "--retry"), "--resume is needed with it"),
-        (("--engine", "ray", "--json"), "--json is for a run of one machine"),
+        (
+            ("--engine", "ray", "--table", "rows.txt"),
+            "--table is 'rows.txt'; a file that ends in .parquet or .csv",
+        ),
         (("--engine", "ray", "--address", "nowhere"), "--address is 'nowhere'; auto, or HOST:PORT"),
         (("--engine", "ray", "--address", "127.0.0.1:1"), "address 127.0.0.1:1 does not answer"),
         (("--engine", "ray", "--out", "model.onnx/run"), "cannot be written"),

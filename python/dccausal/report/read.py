@@ -12,6 +12,7 @@ from dccausal._shared.files import read_bytes
 from dccausal.errors import InputError
 from dccausal.explanation.result import SCHEMA, SCHEMA_VERSION
 from dccausal.runs.manifest import MANIFEST, is_own_folder, read_manifest
+from dccausal.runs.parts import RESULTS, rows_of
 
 RESULT, TABLE = "result.json", "results.jsonl"
 _N_NAMED = 5
@@ -80,7 +81,8 @@ def read_source(folder: Path) -> Source:
         raise InputError(f"{folder} {state}; the folder of a run or of a result is needed")
     manifest = read_manifest(folder)
     if manifest is not None:
-        entries, n_left = _of_run(folder, manifest)
+        of_run = _of_cluster if isinstance(manifest.get("run"), dict) else _of_run
+        entries, n_left = of_run(folder, manifest)
         return Source(title, entries, n_left, manifest)
     if (folder / RESULT).exists():
         return Source(title, (Entry("", folder),))
@@ -133,6 +135,28 @@ def _of_run(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...], int
         )
     entries = tuple(_entry(run, row) for row in rows)
     return entries, len(images) - len({row["index"] for row in rows})
+
+
+def _of_cluster(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...], int]:
+    n_all = manifest["run"].get("n_images")
+    found = [
+        row
+        for row in rows_of(run, ["index", "path", "folder", "error", "message"])
+        if isinstance(row["path"], str)
+    ]
+    rows = sorted(found, key=lambda row: int(row["index"]))
+    if not rows:
+        raise InputError(
+            f"{run} has none of its photographs done; one at least is needed (explain --resume continues a run)"
+        )
+    if not any(is_own_folder(row["folder"]) for row in rows):
+        raise InputError(
+            f"{run} has a table ({RESULTS}) and no files of its photographs; a run with --files is needed for a report"
+        )
+    entries = tuple(
+        _entry(run, row) for row in rows if is_own_folder(row["folder"]) or isinstance(row["error"], str)
+    )
+    return entries, max(0, n_all - len(rows)) if isinstance(n_all, int) else 0
 
 
 def _rows(path: Path, lines: Sequence[bytes], n_images: int) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dccausal._shared.cores import count_cores
-from dccausal.errors import DccausalError, InputError, OptionError, RuntimeMissingError
+from dccausal.errors import InputError, OptionError, RuntimeMissingError
 
 # Of Ray's store on a machine of its own; the driver sends no photographs.
 _STORE_BYTES = 256 << 20
@@ -108,20 +108,19 @@ def start_ray(address: str | None) -> None:
         "RAY_worker_niceness", "0"
     )  # Ray's 15 is for machines that serve somebody else as well
     ray = require_ray()
+    where = address or os.environ.get("RAY_ADDRESS")
+    if where:
+        _check_answers(where)
     if ray.is_initialized():
         return
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    where = address or os.environ.get("RAY_ADDRESS")
     try:
         if where:
-            _check_answers(where)
             ray.init(address=where, **quiet)
         else:
             ray.init(
                 num_cpus=count_cores(), object_store_memory=_STORE_BYTES, include_dashboard=False, **quiet
             )
-    except DccausalError:
-        raise
     except Exception as error:
         text = " ".join(str(error).split())[:300]
         raise InputError(

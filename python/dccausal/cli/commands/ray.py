@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
 from dccausal.cli.commands.folder import refuse_single
 from dccausal.cli.failures import BAD_INPUT, FINE, INTERRUPTED, Interrupts
@@ -14,9 +15,10 @@ from dccausal.cli.loading import explain_options, load_classifier
 from dccausal.cli.options.common import DRAWING
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
-from dccausal.errors import InputError, OptionError
+from dccausal.errors import InputError, OptionError, OutputError
 from dccausal.runs.cluster import Cluster
-from dccausal.runs.parts import RESULTS
+from dccausal.runs.export import check_export, write_export
+from dccausal.runs.parts import RESULTS, rows_of
 from dccausal.runs.ray import RayRun, check_run_on_ray
 
 _N_LISTED = 5
@@ -45,18 +47,18 @@ def is_on_ray(options: Mapping[str, Any]) -> bool:
 
 def run_command(**options: Any) -> int:
     """Explain all photographs into the data set ``out/results``; return the exit code."""
-    terminal = Terminal(is_quiet=options["quiet"], is_json=False, is_debug=options["debug"])
+    terminal = Terminal(is_quiet=options["quiet"], is_json=options["json"], is_debug=options["debug"])
     out = Path(options["out"])
     drawing = {option.name: options[option.name] for option in DRAWING}
     how: dict[str, Any] = {"resume": options["resume"], "retry": options["retry"], "drawing": drawing}
     refuse_single(options)
-    for name in ("json", "table"):
-        if options[name]:
-            raise InputError(
-                f"--{name} is for a run of one machine; {out / RESULTS} is a table that others read"
-            )
     given = {**explain_options(options), "progress": None}
     check_run_on_ray(out, options=given, **how)
+    if options["table"] is not None:
+        try:
+            check_export(options["table"])
+        except OutputError as error:
+            raise InputError(str(error)) from error
     cluster = Cluster(
         options["address"], options["actors"], options["actor_cpus"] or 1.0, options["actor_gpus"] or 0.0
     )
@@ -81,6 +83,7 @@ def run_command(**options: Any) -> int:
                     terminal.note(note)
                 _explain(run, terminal)
                 terminal.result(summary(run, time.monotonic() - started))
+            _write_rows(out, options, terminal)
         except KeyboardInterrupt:
             terminal.error("interrupted; the same command with --resume continues")
             return INTERRUPTED
@@ -97,6 +100,15 @@ def _explain(run: RayRun, terminal: Terminal) -> None:
                 if n_shown <= _N_LISTED:
                     terminal.error(message if path in message else f"{path}: {error}: {message}")
             display.done(part.last, part.n)
+
+
+def _write_rows(out: Path, options: Mapping[str, Any], terminal: Terminal) -> None:
+    """Write the table as one file, and its rows to the output, where that was asked for; in order."""
+    if options["table"] is not None:
+        write_export(options["table"], sorted(rows_of(out), key=lambda row: int(row["index"])))
+    if options["json"]:
+        for row in rows_of(out):
+            terminal.json(json_text(row))
 
 
 def summary(run: RayRun, seconds: float) -> str:
