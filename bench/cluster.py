@@ -282,7 +282,7 @@ def main() -> None:
         rows = []
         found = {
             "kills": lambda: kills(folder, given.n or 1000),
-            "scaling": lambda: scaling(folder, given.n or 24, given.wait),
+            "scaling": lambda: scaling(folder, given.n or 120, given.wait),
             "driver": lambda: driver(folder, given.n or 100_000),
             "overhead": lambda: overhead(folder, given.n or 200),
         }[given.part]()
