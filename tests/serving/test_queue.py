@@ -126,3 +126,15 @@ def test_a_place_in_the_queue_is_told(slow_service):
         service.open()
         assert [name for name, _ in events][-1] == "result"
         assert first.result().status_code == 200
+
+
+def test_a_model_that_hangs_is_told_of(slow_service):
+    with slow_service(0, is_open=False, timeout=0.2, patience=0.5) as service:
+        answer = service.post(spotted())
+        assert (answer.status_code, answer.json()["detail"]) == (503, "a run of the model does not end")
+        for path in ("/healthz", "/readyz"):
+            assert service.get(path).status_code == 503
+            assert service.get(path).json() == {"status": "a run of the model does not end"}
+        service.open()  # it ends after all
+        until(lambda: service.get("/healthz").status_code == 200)
+        assert service.post(spotted(1), max_calls=20).status_code == 200

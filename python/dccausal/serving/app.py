@@ -106,7 +106,8 @@ def create_app(
 
     @app.get("/healthz", summary="Whether the process works", tags=["probes"])
     async def healthz() -> Response:
-        return plain("ok") if service.is_alive else plain("a worker has died", 503)
+        reason = service.why_not_healthy()
+        return plain("ok") if reason is None else plain(reason, 503)
 
     @app.get("/readyz", summary="Whether requests are taken", tags=["probes"])
     async def readyz() -> Response:
@@ -189,10 +190,13 @@ class Service:
         if self._worker is not None:
             self._worker.queue.join()
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether every worker is there."""
-        return self._worker is not None and self._worker.queue.is_alive
+    def why_not_healthy(self) -> str | None:
+        """Return why a new process is needed; None where this one works, or has not loaded its model yet."""
+        if self._worker is None:
+            return None
+        if self._worker.is_hanging:
+            return "a run of the model does not end"
+        return None if self._worker.queue.is_alive else "a worker has died"
 
     def why_not_ready(self) -> str | None:
         """Return why no requests are taken; None where they are."""
@@ -200,7 +204,7 @@ class Service:
             return "the model is not loaded yet"
         if self._worker.queue.is_stopping:
             return "the service is being stopped"
-        return self._worker.failure or (None if self.is_alive else "a worker has died")
+        return self._worker.failure or self.why_not_healthy()
 
     def about(self) -> dict[str, Any]:
         """Return what is known of the model, the options and the limits."""

@@ -13,14 +13,13 @@ from dccausal._shared.text import said
 from dccausal.errors import InputError
 from dccausal.serving.queue import BusyError, StoppingError, Ticket
 from dccausal.serving.upload import EVENTS, JSON, PNG, RefusedError, Upload
-from dccausal.serving.worker import TimeLimitError, Worker
+from dccausal.serving.worker import HangingError, TimeLimitError, Worker
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-# Seconds between two looks at the place in the queue, and how much longer than allowed an answer is waited for: a run
-# of the model cannot be interrupted.
-_LOOK_S, _MORE_S = 1.0, 30.0
+# Seconds between two looks at the place in the queue.
+_LOOK_S = 1.0
 _RETRY_S = 5
 _ENDS = ("end", "error")
 
@@ -136,8 +135,9 @@ class Asking:
                         yield "queued", {"before": place}
                     continue
                 waited_since = waited_since or loop.time()
-                if loop.time() - waited_since > self._worker.limits.timeout + _MORE_S:
-                    yield "error", TimeLimitError()
+                limits = self._worker.limits
+                if loop.time() - waited_since > limits.timeout + limits.patience:
+                    yield "error", HangingError()
                     return
         finally:
             gone.cancel()
@@ -170,6 +170,8 @@ def _told(error: Exception) -> Exception:
         return RefusedError(503, "the service is being stopped; try again", retry_after=_RETRY_S)
     if isinstance(error, TimeLimitError):
         return RefusedError(503, "the time limit came before anything was known", retry_after=_RETRY_S)
+    if isinstance(error, HangingError):
+        return RefusedError(503, "a run of the model does not end", retry_after=_RETRY_S)
     if isinstance(error, MemoryError):
         return RefusedError(503, "there is too little memory for this; try again", retry_after=_RETRY_S)
     return RefusedError(500, said(error))

@@ -31,6 +31,9 @@ class Limits:
         Model calls of an explanation, at least 20; None for as many as it needs.
     timeout
         Seconds an explanation may take, above 0. Then it ends with the best so far.
+    patience
+        Seconds that a run of the model may take beyond the time limit, as it cannot be interrupted. A request is then
+        answered (503), and where every worker waits for such a run, the service is not healthy.
     upload_timeout
         Seconds in which an upload has to be there.
     grace
@@ -51,6 +54,7 @@ class Limits:
     max_pixels: int = 25_000_000
     max_calls: int | None = None
     timeout: float = 60.0
+    patience: float = 30.0
     upload_timeout: float = 30.0
     grace: float = 20.0
     picture_side: int = 2048
@@ -64,7 +68,7 @@ class Limits:
         whole_number("picture_side", self.picture_side, 64, 16_384)
         if self.max_calls is not None:
             whole_number("max_calls", self.max_calls, _FEWEST_CALLS, _MOST)
-        for name in ("timeout", "upload_timeout", "grace"):
+        for name in ("timeout", "patience", "upload_timeout", "grace"):
             seconds = finite_number(name, getattr(self, name))
             if not 0 < seconds <= _MOST_S:
                 raise OptionError(f"{name} is {seconds}; seconds above 0, at most {_MOST_S:g}, are needed")

@@ -85,7 +85,7 @@ class Queue:
         """Start no thread yet."""
         self._work, self._n_workers, self._most = work, n_workers, most
         self._waiting: deque[Ticket] = deque()
-        self._running: set[Ticket] = set()
+        self._running: dict[Ticket, float] = {}  # since when
         self._changed = threading.Condition()
         self._is_over = False
         self._threads: list[threading.Thread] = []
@@ -123,6 +123,12 @@ class Queue:
     def n_running(self) -> int:
         """Tickets that are worked on."""
         return len(self._running)
+
+    def n_longer_than(self, seconds: float) -> int:
+        """Return how many tickets have been worked on for longer."""
+        with self._changed:
+            now = time.monotonic()
+            return sum(now - begun > seconds for begun in self._running.values())
 
     def put(self, ticket: Ticket) -> None:
         """
@@ -184,7 +190,7 @@ class Queue:
                 ticket.tell("error", RuntimeError("internal error"))
             finally:
                 with self._changed:
-                    self._running.discard(ticket)
+                    self._running.pop(ticket, None)
                 ticket.close()
 
     def _next(self) -> Ticket | None:
@@ -194,5 +200,5 @@ class Queue:
                     return None
                 self._changed.wait()
             ticket = self._waiting.popleft()
-            self._running.add(ticket)
+            self._running[ticket] = time.monotonic()
             return ticket

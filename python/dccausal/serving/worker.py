@@ -31,6 +31,10 @@ class TimeLimitError(Exception):
     """The time was over before anything was known."""
 
 
+class HangingError(Exception):
+    """A run of the model takes longer than anything may."""
+
+
 class _Gone(Exception):  # noqa: N818  no error: nobody waits any more
     pass
 
@@ -63,6 +67,11 @@ class Worker:
         self._classifier, self._threads, self._metrics = classifier, threads, metrics
         self.queue = Queue(self.work, limits.workers, limits.queue)
         self.failure: str | None = None
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether every thread waits for a run of the model that does not end."""
+        return self.queue.n_longer_than(self.limits.timeout + self.limits.patience) >= self.limits.workers
 
     def check(self, options: Mapping[str, Any]) -> None:
         """
