@@ -29,6 +29,7 @@ from dccausal.runs.cluster import start_ray
 from dccausal.runs.folder import DRAWING, run_folder
 from dccausal.runs.parts import parts_of, rows_of
 from dccausal.runs.ray import Cluster, RayRun, explain_dataset
+from dccausal.runs.ray_source import LISTING, source_of
 
 TIMES = ("seconds", "model_seconds")
 FAST = {"partitions": 2}
@@ -283,3 +284,16 @@ def test_a_run_of_one_machine_is_not_continued_on_ray(folder, here, monkeypatch,
     assert "holds a run of one machine" in capsys.readouterr().err
     assert json.loads((folder / "here" / "manifest.json").read_text())["images"]
     assert callable(start_ray)
+
+
+def test_a_key_in_an_address_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"s3://\.\.\.@\.\.\. has a key in it, .* AWS_ACCESS_KEY_ID"):
+        source_of(["s3://name:secret@bucket/photos"], tmp_path, recursive=False, files=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_addresses_in_a_store_are_those_of_its_photographs(folder, tmp_path):
+    source = source_of([f"file://{folder}/photos/"], tmp_path, recursive=False, files=False)
+    paths = pq.read_table(tmp_path / LISTING).column("path").to_pylist()
+    assert paths == [f"file://{folder}/photos/p{i:02d}.png" for i in range(N)]
+    assert source.n == N

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from dccausal._shared.files import read_bytes, write_files
 from dccausal._shared.text import said
@@ -290,6 +291,11 @@ def _found(arguments: Sequence[str], out: Path, *, recursive: bool) -> Iterator[
 
 def _in_store(address: str, *, recursive: bool) -> Iterator[str]:
     """Yield the addresses of the photographs at an address: itself, or those below it."""
+    if urlsplit(address).password:
+        raise InputError(
+            f"{address.partition('://')[0]}://...@... has a key in it, which the table of the run would show; a key in "
+            "the environment is needed (such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+        )
     require_arrow()
     from pyarrow.fs import FileSelector, FileSystem, FileType
 
@@ -310,8 +316,9 @@ def _in_store(address: str, *, recursive: bool) -> Iterator[str]:
         ) from error
     if not below:
         raise ImageError(f"{address} holds no photographs; files with a suffix like .jpg or .png are needed")
-    head = address.removesuffix("/").removesuffix(inner.rstrip("/"))
-    yield from (f"{head}{path}" for path in below)
+    place, mark, query = address.partition("?")
+    head = place.removesuffix("/").removesuffix(inner.rstrip("/"))
+    yield from (f"{head}{path}{mark}{query}" for path in below)
 
 
 def _batches(paths: Iterator[str]) -> Iterator[list[str]]:
