@@ -34,6 +34,7 @@ KEPT = {
     "comparison.csv": ("dc-causal-paper", "sbfl-ochiai"),
 }
 SEED = 5
+THREE = "grey,black,white"
 WHITE_BOX = "rap,lrp,integrated-gradients,guided-backprop"
 
 Row = dict[str, Any]
@@ -52,12 +53,13 @@ class Data:
 
 @dataclass(frozen=True)
 class Part:
-    """Some methods on so many photographs; on those of an earlier record where ``among`` names one."""
+    """Some methods on so many photographs; on those of an earlier record where ``among`` names one, with more options."""
 
     data: str
     methods: str
     n: int
     among: str = ""
+    more: tuple[str, ...] = ()
 
 
 _HALF = 128 / 255
@@ -87,10 +89,13 @@ _QUICK = f"dc-causal,dc-causal-fast,{WHITE_BOX}"
 _SLOW = "dc-causal-paper,sbfl-ochiai,rise:masks=4000"
 _SMALL_MASKS = "extremal:cell=3:sigma=9"
 PARTS = {
-    "defaults": Part("photographs", "dc-causal,dc-causal-fast", 40),
+    "defaults": Part("photographs", "dc-causal,dc-causal-fast", 200),
+    "seeds": Part("photographs", "dc-causal", 24, more=("--seeds", "3")),
+    "neutral": Part("photographs", "dc-causal", 40, more=("--backgrounds", "neutral")),
+    "neutral-three": Part("photographs", "dc-causal", 40, more=("--backgrounds", "neutral", "--baseline", THREE)),
     "defaults-among": Part("photographs", "dc-causal", 40, among="kernel-shap.csv"),
     "white-box": Part("photographs", WHITE_BOX, 40),
-    "kernel-shap": Part("photographs", "kernel-shap", 40),
+    "kernel-shap": Part("photographs", "kernel-shap", 100),
     "masks": Part("photographs", "hsic,partition-shap", 40),
     "paper": Part("photographs", "dc-causal-paper,sbfl-ochiai", 40),
     "sobol": Part("photographs", "sobol", 40),
@@ -108,6 +113,7 @@ PARTS = {
     "mobilenet": Part("mobilenet", "dc-causal,dc-causal-fast,occlusion", 40),
     "squeezenet": Part("squeezenet", "dc-causal,dc-causal-fast,occlusion", 40),
 }
+_MANY = 100  # pictures from which a sheet of two dozen is drawn
 _FEW = 8  # pictures below which no curve is drawn, and no difference is called one
 COLUMNS = {
     "calls": ("calls", 1, "{:,.0f}"),
@@ -136,7 +142,8 @@ def command(part: Part, out: Path, options: argparse.Namespace) -> list[str]:
         words += ["--preprocess", str(path)]
     words += ["--baseline", data.baseline, "--methods", part.methods, "--n", str(part.n)]
     words += ["--seed", str(SEED), "--min-confidence", "0.5", "--threads", str(options.threads)]
-    words += ["--device", "cpu", "--no-plots", "--quiet", "--sheet", "4", "--out", str(out)]
+    words += ["--device", "cpu", "--no-plots", "--quiet", "--sheet", "24" if part.n >= _MANY else "4"]
+    words += ["--out", str(out), *part.more]
     return [sys.executable, "-m", "dccausal", "evaluate", *words]
 
 
