@@ -53,7 +53,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Part:
-    """Some methods on so many photographs; on those of an earlier record where ``among`` names one, with more options."""
+    """Some methods on so many photographs, with more options; on those of a record where ``among`` names one."""
 
     data: str
     methods: str
@@ -92,7 +92,9 @@ PARTS = {
     "defaults": Part("photographs", "dc-causal,dc-causal-fast", 200),
     "seeds": Part("photographs", "dc-causal", 24, more=("--seeds", "3")),
     "neutral": Part("photographs", "dc-causal", 40, more=("--backgrounds", "neutral")),
-    "neutral-three": Part("photographs", "dc-causal", 40, more=("--backgrounds", "neutral", "--baseline", THREE)),
+    "neutral-three": Part(
+        "photographs", "dc-causal", 40, more=("--backgrounds", "neutral", "--baseline", THREE)
+    ),
     "defaults-among": Part("photographs", "dc-causal", 40, among="kernel-shap.csv"),
     "white-box": Part("photographs", WHITE_BOX, 40),
     "kernel-shap": Part("photographs", "kernel-shap", 100),

@@ -77,7 +77,9 @@ def _killed(
             time.sleep(0.005)
         process.send_signal(chance.choice(SIGNALS))
         code, said = finished(process)
-        if "Traceback" in said or "bug in dccausal" in said or code == -1000:
+        # Where Python itself was still starting, nobody could have taken the interrupt.
+        is_early = said.rstrip().endswith("KeyboardInterrupt") and "cli/app.py" not in said
+        if ("Traceback" in said and not is_early) or "bug in dccausal" in said or code == -1000:
             return Outcome(name, "raw", said[-200:])
     code, said = finished(start(folder, *arguments))
     if code != wanted[0]:

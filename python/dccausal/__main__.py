@@ -2,7 +2,7 @@
 
 import sys
 
-from dccausal.cli.app import main
+from dccausal.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,9 @@ import pty
 import shutil
 import signal
 import subprocess
+import sys
 
+import dccausal.cli
 from command_line import FILES, command, names_in
 
 
@@ -77,3 +79,17 @@ def test_ctrl_c_keeps_the_best_so_far_and_stops(folder):
     assert any("nterrupted" in note for note in result["notes"])
     assert names_in(folder / "explanations") == ["photo"]
     assert names_in(folder / "explanations" / "photo") == FILES
+
+
+def test_an_interrupt_while_packages_are_loaded_is_no_traceback(monkeypatch):
+    monkeypatch.delitem(sys.modules, "dccausal.cli.app", raising=False)
+
+    class Pressed:
+        """Stands for Ctrl-C at the moment when the commands are looked for."""
+
+        def find_spec(self, name, *_):
+            if name == "dccausal.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
+    assert dccausal.cli.main(["--version"]) == 130
