@@ -325,5 +325,5 @@ PROFILES = {
     "paper": Profile(),
     "default": _DEFAULT,
     # Fewer partitions, a coarser survey, larger blocks, and fewer halves.
-    "fast": replace(_DEFAULT, partitions=1, wave=1, survey=2, shown=1, grid=12, halves=5, beside="shown"),
+    "fast": replace(_DEFAULT, partitions=1, wave=1, survey=2, shown=1, grid=12, halves=3, beside="shown"),
 }
