@@ -89,7 +89,8 @@ _QUICK = f"dc-causal,dc-causal-fast,{WHITE_BOX}"
 _SLOW = "dc-causal-paper,sbfl-ochiai,rise:masks=4000"
 _SMALL_MASKS = "extremal:cell=3:sigma=9"
 PARTS = {
-    "defaults": Part("photographs", "dc-causal,dc-causal-fast", 200),
+    "defaults": Part("photographs", "dc-causal", 200),
+    "fast": Part("photographs", "dc-causal-fast", 200),
     "seeds": Part("photographs", "dc-causal", 24, more=("--seeds", "3")),
     "neutral": Part("photographs", "dc-causal", 40, more=("--backgrounds", "neutral")),
     "neutral-three": Part(
