@@ -7,10 +7,11 @@ from onnx import TensorProto, helper
 
 from dccausal.errors import ModelError
 from dccausal.gradients import gradient_model
+from dccausal.gradients.relevance import relevance_model
 from differences import session
 
 REFUSED = {
-    "keras_augment_inside": "ReverseSequence 'functional_14_1/random_flip_1/.*' has no rule",
+    "keras_augment_inside": "ImageProjectiveTransformV3 'functional_14_1/random_rotation_1/.*' has no rule",
     "keras_normalization": "the model has 3 inputs",
 }
 # Their numbers are rounded on the way, so that differences of small steps say nothing.
@@ -232,6 +233,37 @@ def test_old_opsets_are_raised(opset):
     np.testing.assert_allclose(change, expected, atol=0.1 * np.abs(expected).max())
 
 
+def test_the_largest_and_a_scatter_in_old_words():
+    """TopK had its number as an attribute, and ScatterElements was Scatter."""
+    model = tiny([
+        helper.make_node("Transpose", ["image"], ["a"], perm=[0, 2, 3, 1]),
+        helper.make_node("TopK", ["a"], ["b", "places"], axis=-1, k=2),
+        helper.make_node("Scatter", ["a", "places", "b"], ["c"], axis=3),
+        helper.make_node("Mul", ["c", "c"], ["d"]),
+        helper.make_node("ReduceMean", ["d"], ["y"], axes=[1, 2], keepdims=0),
+    ], opset=9)  # fmt: skip
+    x = np.random.default_rng(9).random((2, 3, 4, 4)).astype(np.float32)
+    runner = session(gradient_model(model))
+    found = runner.run(["gradient"], {"image": x, "target": np.array([1, 2])})[0]
+    wanted = np.zeros_like(x)
+    for row, column in enumerate((1, 2)):
+        wanted[row, column] = 2 * x[row, column] / 16
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_relevance_by_weights_that_are_computed_is_refused():
+    weights = helper.make_tensor("size", TensorProto.INT64, [4], [3, 1, 1, 1])
+    model = tiny([
+        helper.make_node("ReduceMean", ["image"], ["means"], axes=[0, 2, 3], keepdims=0),
+        helper.make_node("Reshape", ["means", "size"], ["w"]),
+        helper.make_node("Conv", ["image", "w"], ["a"], "by itself", group=3),
+        helper.make_node("GlobalAveragePool", ["a"], ["b"]),
+        helper.make_node("Flatten", ["b"], ["y"]),
+    ], constants=[weights])  # fmt: skip
+    with pytest.raises(ModelError, match="Conv 'by itself' has weights that are computed from the image"):
+        relevance_model(model)
+
+
 @pytest.mark.parametrize("name", ["logits", "target", "gradient"])
 def test_nodes_and_tensors_may_be_called_like_ours(name):
     model = tiny([
@@ -244,3 +276,67 @@ def test_nodes_and_tensors_may_be_called_like_ours(name):
     np.testing.assert_allclose(found[0, 1], 2 / 16)
     at_layer = session(gradient_model(model, layer=name))
     assert at_layer.run(["activation"], {"image": x, "target": np.array([1])})[0].shape == x.shape
+
+
+def test_a_choice_by_shapes_is_taken():
+    """As exporters write a squeeze of an axis whose size they did not see; the branches call their tensors alike."""
+    one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
+    two = helper.make_tensor("two", TensorProto.INT64, [1], [2])
+
+    def choice(given, axis, result):
+        return [
+            helper.make_node("Shape", [given], [f"{result} sizes"]),
+            helper.make_node("Gather", [f"{result} sizes", axis], [f"{result} size"]),
+            helper.make_node("Equal", [f"{result} size", "one"], [f"{result} is one"]),
+            helper.make_node(
+                "If",
+                [f"{result} is one"],
+                [result],
+                f"choice of {result}",
+                then_branch=helper.make_graph(
+                    [helper.make_node("Squeeze", [given, axis], ["inner"])],
+                    "then",
+                    [],
+                    [helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)],
+                ),
+                else_branch=helper.make_graph(
+                    [helper.make_node("Mul", [given, "ten"], ["inner"])],
+                    "else",
+                    [],
+                    [helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)],
+                    [helper.make_tensor("ten", TensorProto.FLOAT, [], [10.0])],
+                ),
+            ),
+        ]
+
+    model = tiny([
+        helper.make_node("ReduceMean", ["image"], ["means"], axes=[2], keepdims=1),
+        helper.make_node("Reshape", ["means", "rows"], ["unseen"]),
+        *choice("unseen", "two", "a"),
+        *choice("a", "two", "b"),
+        helper.make_node("Mul", ["b", "b"], ["c"]),
+        helper.make_node("ReduceSum", ["c", "two"], ["y"], keepdims=0),
+    ], constants=[one, two, helper.make_tensor("rows", TensorProto.INT64, [4], [0, 3, -1, 4])])  # fmt: skip
+    x = np.random.default_rng(0).random((2, 3, 4, 4)).astype(np.float32)
+    (wanted,) = session(model).run(None, {"image": x})
+    runner = session(gradient_model(model))
+    logits, found = runner.run(["logits", "gradient"], {"image": x, "target": np.array([1, 2])})
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5)
+    np.testing.assert_allclose(found[0, 1], np.tile(200 * x[0, 1].mean(0) / 4, (4, 1)), rtol=1e-5)
+    assert np.count_nonzero(found) == 2 * 16
+
+
+def test_a_choice_by_what_the_image_shows_is_refused():
+    value = helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)
+    branches = {
+        f"{name}_branch": helper.make_graph([helper.make_node(op, ["image"], ["inner"])], name, [], [value])
+        for name, op in (("then", "Relu"), ("else", "Neg"))
+    }
+    model = tiny([
+        helper.make_node("ReduceMax", ["image"], ["top"], keepdims=0),
+        helper.make_node("Greater", ["top", "half"], ["is_bright"]),
+        helper.make_node("If", ["is_bright"], ["seen"], "bright or dark", **branches),
+        helper.make_node("Flatten", ["seen"], ["y"]),
+    ], constants=[helper.make_tensor("half", TensorProto.FLOAT, [], [0.5])])  # fmt: skip
+    with pytest.raises(ModelError, match="If 'bright or dark' has a graph inside"):
+        gradient_model(model)

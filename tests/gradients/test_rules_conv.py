@@ -215,3 +215,61 @@ def session_gradient(model, x):
     built = gradient_model(model, image="image")
     feed = {"image": x.astype(np.float32), "target": np.zeros(len(x), np.int64)}
     return session(built).run(["gradient"], feed)[0]
+
+
+@given(
+    SIZES,
+    PAIRS,
+    PAIRS,
+    PAIRS,
+    st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    st.sampled_from([(1, 2, 3), (2, 4, 2), (2, 2, 4)]),
+    st.booleans(),
+    SEEDS,
+)
+@MANY
+def test_conv_by_weights_that_are_computed(size, kernel, strides, dilations, pads, groups, is_square, seed):
+    """Weights that the image gives, and a second reading of it by the input: their gradients add up."""
+    group, into, out = groups
+    assume(fits(size, kernel, dilations, pads))
+    shape = (out, into // group, *kernel)
+    how = {"strides": strides, "dilations": dilations, "pads": pads, "group": group}
+    nodes = [
+        node("ReduceMean", "image", outputs=["means"], axes=[0, 2, 3], keepdims=0),
+        node("MatMul", "means", "spread", outputs=["flat"]),
+        node("Reshape", "flat", "shape of w", outputs=["w"]),
+        node("Conv", "image", "w", outputs=["y" if not is_square else "z"], **how),
+        *([node("Mul", "z", "z")] if is_square else []),
+    ]
+    constants = {"spread": weights(into, int(np.prod(shape)), seed=seed), "shape of w": np.array(shape)}
+    model = small_model(nodes, (into, *size), constants, seed=seed)
+    check(model, image((into, *size), n=1, seed=seed))
+
+
+@given(
+    st.tuples(st.integers(2, 3), st.integers(2, 3)),
+    PAIRS,
+    st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    st.lists(st.integers(0, 1), min_size=4, max_size=4),
+    SEEDS,
+)
+@MANY
+def test_columns_to_image(block, strides, dilations, pads, seed):
+    counts = (3, 2)
+    sides = [
+        (counts[i] - 1) * strides[i] + (block[i] - 1) * dilations[i] + 1 - pads[i] - pads[2 + i]
+        for i in (0, 1)
+    ]
+    assume(min(sides) > 0)
+    shape = (2 * block[0] * block[1], counts[0], counts[1])
+    nodes = [
+        node("Reshape", "image", "columns", outputs=["z"]),
+        node("Col2Im", "z", "sides", "block", strides=strides, dilations=dilations, pads=pads),
+    ]
+    constants = {
+        "columns": np.array([0, shape[0], counts[0] * counts[1]]),
+        "sides": np.array(sides),
+        "block": np.array(block),
+    }
+    model = small_model(nodes, shape, constants, seed=seed, opset=18)
+    check(model, image(shape, seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)

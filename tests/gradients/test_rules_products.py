@@ -272,3 +272,45 @@ def test_whole_number_products_are_passed_straight_through(shape, seed, is_conv)
         session(gradient_model(m, image="image")).run(["gradient"], feed)[0] for m in (quantised, plain)
     )
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["plain", "mask", "booleans", "causal", "groups", "three", "capped"])
+@given(st.integers(2, 4), st.integers(2, 4), SEEDS)
+@settings(max_examples=5, deadline=None)
+def test_attention_is_written_out(kind, n_tokens, width, seed):
+    """As PyTorch exports it from opset 23 on: heads of the image's tokens, which ask each other."""
+    heads, n_shared = 4, 2 if kind == "groups" else 4
+    shape = (heads, n_tokens, width)
+    names = {"q": heads, "k": n_shared, "v": n_shared}
+    nodes = [
+        *(node("MatMul", "image", f"w{name}", outputs=[f"all {name}"]) for name in names),
+        *(node("Slice", f"all {name}", "zero", f"n {name}", "one", outputs=[name]) for name in names),
+    ]
+    constants = {f"w{name}": weights(width, width, seed=seed + i) for i, name in enumerate(names)}
+    constants |= {f"n {name}": np.array([n]) for name, n in names.items()}
+    constants |= {"zero": np.array([0]), "one": np.array([1])}
+    inputs, how = list(names), {}
+    if kind == "mask":
+        constants["m"] = weights(n_tokens, n_tokens, seed=seed)
+        inputs += ["m"]
+    elif kind == "booleans":
+        constants["m"] = np.tril(np.ones((n_tokens, n_tokens), bool))
+        inputs += ["m"]
+    elif kind == "causal":
+        how["is_causal"] = 1
+    elif kind == "capped":
+        how |= {"softcap": 1.5, "scale": 0.7}
+    elif kind == "three":
+        nodes += [
+            node(op, a, *more, outputs=[b], **perm)
+            for name in names
+            for op, a, more, b, perm in (
+                ("Transpose", name, (), f"t{name}", {"perm": [0, 2, 1, 3]}),
+                ("Reshape", f"t{name}", ("rows",), f"r{name}", {}),
+            )
+        ]
+        constants["rows"] = np.array([0, 0, -1])
+        inputs, how = [f"r{name}" for name in names], {"q_num_heads": heads, "kv_num_heads": heads}
+    nodes.append(node("Attention", *inputs, **how))
+    model = small_model(nodes, shape, constants, seed=seed, opset=23)
+    check(model, image(shape, seed=seed, low=-1, high=1))

@@ -165,6 +165,20 @@ def test_gather_nd_in_batches_and_scatter_nd(shape, seed):
     session_free(nodes, shape, constants, seed)
 
 
+@given(SHAPES, SEEDS)
+@MANY
+def test_gather_nd_in_an_open_batch(shape, seed):
+    """As exporters write a diagonal: the same places of each image, repeated for as many as there are."""
+    places = np.stack([np.random.default_rng(seed).integers(0, n, (1, 4)) for n in shape], axis=-1)
+    nodes = [
+        node("Shape", "image", outputs=["rows"], start=0, end=1),
+        node("Concat", "rows", "some", outputs=["size"], axis=0),
+        node("Expand", "places", "size", outputs=["i"]),
+        node("GatherND", "image", "i", batch_dims=1),
+    ]
+    check_linear(nodes, shape, {"places": places, "some": np.array([4, 3])}, seed=seed)
+
+
 @given(SHAPES, SEEDS, st.lists(st.integers(1, 3), min_size=3, max_size=3))
 @MANY
 def test_tile(shape, seed, repeats):
@@ -255,3 +269,31 @@ def test_resize(how, shape, rows, columns, is_scaled, seed):
         check_linear(nodes, shape, {"rest": np.array([shape[0], rows, columns])}, seed=seed, opset=18)
         return
     check_linear([made], shape, constants, seed=seed, opset=18)
+
+
+@given(SHAPES, SEEDS, st.booleans(), st.data())
+@MANY
+def test_sequences_that_are_reversed(shape, seed, is_time_last, data):
+    """Also by lengths that differ from row to row of what is reversed."""
+    axes = {"batch_axis": 1, "time_axis": 2} if is_time_last else {"batch_axis": 2, "time_axis": 1}
+    n, length = shape[axes["batch_axis"] - 1], shape[axes["time_axis"] - 1]
+    lengths = data.draw(st.lists(st.integers(1, length), min_size=n, max_size=n))
+    # It takes tensors whose batch and time come first.
+    swap = {"perm": [axes["batch_axis"], axes["time_axis"], 0, 3]}
+    nodes = [
+        node("Transpose", "image", outputs=["a"], **swap),
+        node("ReverseSequence", "a", "lengths", outputs=["b"], batch_axis=0, time_axis=1),
+        node("Transpose", "b", perm=[2, 0, 1, 3]),
+    ]
+    check_linear(nodes, shape, {"lengths": np.array(lengths)}, seed=seed)
+
+
+def test_a_size_that_is_whole_by_rounding_only():
+    """Of 20 by 1.3 ONNX Runtime makes 26, and ONNX infers 25."""
+    nodes = [
+        node("Resize", "image", "", "scales", outputs=["z"], mode="linear"),
+        node("Mul", "z", "z"),
+    ]
+    scales = np.array([1, 1, 1.3, 1.3], np.float32)
+    model = small_model(nodes, (1, 20, 24), {"scales": scales})
+    check(model, image((1, 20, 24)), evaluate=by_runtime(model), step=1e-2)

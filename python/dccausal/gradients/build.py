@@ -9,6 +9,7 @@ from dccausal.errors import OptionError
 from dccausal.gradients.backward import assemble, check_rules, find_active, write_backward
 from dccausal.gradients.guided import GUIDED_BOOK, check_guided
 from dccausal.gradients.pads import fold_pads
+from dccausal.gradients.resizes import settle_scales
 from dccausal.gradients.rules import GRADIENT, RuleBook
 from dccausal.gradients.sample import take_sample
 from dccausal.gradients.source import Explained, inner_name, read_source
@@ -70,7 +71,7 @@ def gradient_model(
     through.
 
     """
-    source = read_source(model, image=image, output=output, explained=explained)
+    source = read_source(model, image=image, output=output, explained=explained, size=size)
     start = source.image if layer is None else inner_name(layer)
     if layer is not None and not any(start in node.outputs for node in source.nodes):
         raise OptionError(f"layer is {layer!r}; no tensor of that name leads to the output that is explained")
@@ -78,6 +79,7 @@ def gradient_model(
         check_rules(source, book, find_active(source, [start]))
     sample = take_sample(source, size)
     fold_pads(source, sample, start)
+    sample = settle_scales(source, sample)
     if book is GUIDED_BOOK:
         check_guided(source, sample)
     backward = write_backward(source, sample, book, [start])

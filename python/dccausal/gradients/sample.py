@@ -7,7 +7,7 @@ on a few random images, once for each size that is left open, and what differs b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 
 from dccausal.errors import InputError, ModelError
 from dccausal.gradients.source import Source
+from dccausal.gradients.trials import image_free, trial_shapes
 
 Shape = tuple[int | None, ...]
 
-# What these say of a tensor holds for all images of one size.
-_SHAPE_ONLY = {"Shape", "Size"}
-_OTHER_SIZE = 32  # pixels by which an open height or width is enlarged, to see what grows with it
-_DEFAULT_SIZE = 224
 _TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
 
 
@@ -70,26 +67,18 @@ def take_sample(source: Source, size: tuple[int, int] | None = None) -> Sample:
         If ONNX Runtime cannot load or run the model.
 
     """
-    free = _image_free(source)
+    free = image_free(source.model.graph)
     session, wanted = _open(source, free)
     given = session.get_inputs()[0]
     dtypes = {value.name: _dtype(value.type) for value in (*session.get_inputs(), *session.get_outputs())}
     runs = []
-    for shape in _trial_shapes(given.shape, size):
+    for shape in trial_shapes(given.shape, size):
         try:
             runs.append(_run(session, source, shape, wanted, dtypes))
         except InputError:
             if not runs:
                 raise
     return _merge(runs, dtypes, free, source)
-
-
-def _image_free(source: Source) -> frozenset[str]:
-    free = {tensor.name for tensor in source.model.graph.initializer} | {""}
-    for node in source.nodes:
-        if node.op in _SHAPE_ONLY or all(name in free for name in node.inputs):
-            free.update(node.outputs)
-    return frozenset(free - {""})
 
 
 def _open(source: Source, free: frozenset[str]) -> tuple[Any, list[str]]:
@@ -134,29 +123,6 @@ def _shape_name(name: str) -> str:
 def _dtype(kind: str) -> str:
     name = kind.removeprefix("tensor(").removesuffix(")")
     return _TYPES.get(kind, name)
-
-
-def _trial_shapes(
-    declared: list[int | str | None], size: tuple[int, int] | None
-) -> Iterator[tuple[int, ...]]:
-    """Yield the shapes of the images to run on: one, and another for each group of open dimensions."""
-    spatial = _spatial_axes(declared)
-    sides = dict(zip(spatial, size or (_DEFAULT_SIZE, _DEFAULT_SIZE), strict=True))
-    first = [
-        dim if isinstance(dim, int) and dim > 0 else 1 if axis == 0 else sides.get(axis, 3)
-        for axis, dim in enumerate(declared)
-    ]
-    yield tuple(first)
-    open_axes = [axis for axis, dim in enumerate(declared) if not isinstance(dim, int) or dim <= 0]
-    if 0 in open_axes:
-        yield (2, *first[1:])
-    for axis in set(open_axes) & set(spatial):
-        yield tuple(n + _OTHER_SIZE * (at == axis) for at, n in enumerate(first))
-
-
-def _spatial_axes(declared: list[int | str | None]) -> tuple[int, int]:
-    is_last = len(declared) == 4 and declared[3] in (1, 3) and declared[1] not in (1, 3)  # noqa: PLR2004
-    return (1, 2) if is_last else (2, 3)
 
 
 def run_node(

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dccausal.errors import ModelError, OptionError, RuntimeMissingError
+from dccausal.gradients.branches import take_branches
+from dccausal.gradients.functions import write_out
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.retype import widen
+from dccausal.gradients.trials import has_graph
 from dccausal.gradients.upgrade import opset_of, upgrade
 
 Explained = Literal["logits", "probabilities"]
@@ -82,6 +85,7 @@ def read_source(
     image: str | None = None,
     output: str | None = None,
     explained: Explained = "logits",
+    size: tuple[int, int] | None = None,
 ) -> Source:
     """
     Read a model and bring it to the form that the rules know.
@@ -95,6 +99,8 @@ def read_source(
     explained
         "logits" leaves off the softmax or sigmoid that the model ends in; "probabilities" keeps it, or adds a
         softmax where there is none.
+    size
+        (height, width) of the images, where the model leaves them open and has choices that depend on them.
 
     Raises
     ------
@@ -108,10 +114,15 @@ def read_source(
     """
     if explained not in EXPLAINED:
         raise OptionError(f"explained is {explained!r}; one of {', '.join(EXPLAINED)} is needed")
-    proto = _without_functions(upgrade(_load(model)))
+    proto = write_out(_load(model))
     name = _choose_image(proto, image)
-    chosen = _free_names(proto, _choose_output(proto, output))
+    wanted = _choose_output(proto, output)
     widen(proto, name)
+    if any(has_graph(node) for node in proto.graph.node):
+        take_branches(proto, name, size)
+        widen(proto, name)
+    proto = upgrade(proto)
+    chosen = _free_names(proto, wanted)
     activation = _end(proto, chosen, explained)
     _prune(proto, chosen)
     _refuse_more_inputs(proto)
@@ -135,14 +146,6 @@ def _load(model: Any) -> Any:
     except Exception as error:
         what = "the bytes given" if isinstance(model, bytes) else Path(os.fspath(model)).name
         raise ModelError(f"{what}: no ONNX model ({error})") from error
-
-
-def _without_functions(proto: Any) -> Any:
-    if not proto.functions:
-        return proto
-    from onnx import inliner
-
-    return inliner.inline_local_functions(proto)
 
 
 def _choose_image(proto: Any, wanted: str | None) -> str:

@@ -170,6 +170,18 @@ def _resize_node(helper: Any, proto: Any, node: Node, scales: str) -> Any:
     )
 
 
+def _scatter(proto: Any, _node: Node, _opset: int, _graph: Any) -> Iterator[Any]:
+    proto.op_type = "ScatterElements"
+    yield proto
+
+
+def _top_k(proto: Any, node: Node, _opset: int, graph: Any) -> Iterator[Any]:
+    if node.get("k") is not None:
+        proto.input.append(_constant(graph, f"{node.outputs[0]}::k", np.array([node.get("k")], np.int64)))
+        _without(proto, "k")
+    yield proto
+
+
 def _inference(proto: Any, node: Node, _opset: int, _graph: Any) -> Iterator[Any]:
     """Of Dropout and BatchNormalization, keep what they do once a model is trained."""
     del proto.output[1:]
@@ -195,6 +207,8 @@ _CHANGES: dict[str, Callable[..., Iterator[Any]]] = {
     "LogSoftmax": _softmax,
     "Upsample": _upsample,
     "Resize": _resize,
+    "Scatter": _scatter,
+    "TopK": _top_k,
     "Dropout": _inference,
     "BatchNormalization": _inference,
 }

@@ -135,7 +135,7 @@ class WhiteBox:
 
         """
         if name not in self._layers:
-            source = read_source(self._model, image=self._names["image"], output=self._names["output"])
+            source = read_source(self._model, **self._names)
             sample = take_sample(source, self._names["size"])
             if name is None:
                 shape = sample.sizes[source.image]

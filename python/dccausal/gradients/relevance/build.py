@@ -10,6 +10,7 @@ from dccausal.gradients.pads import fold_pads
 from dccausal.gradients.relevance.graph import Forward, fold_batch_norms
 from dccausal.gradients.relevance.lrp import Lrp, LrpRules
 from dccausal.gradients.relevance.rap import Rap
+from dccausal.gradients.resizes import settle_scales
 from dccausal.gradients.sample import take_sample
 from dccausal.gradients.source import Source, read_source
 
@@ -44,11 +45,12 @@ def relevance_model(
         As in ``gradient_model``.
 
     """
-    source = read_source(model, image=image, output=output)
+    source = read_source(model, image=image, output=output, size=size)
     fold_batch_norms(source)
     _in_order(source)
     sample = take_sample(source, size)
     fold_pads(source, sample)
+    sample = settle_scales(source, sample)
     forward = Forward(source)
     book = Rap(forward).book() if rules == "rap" else Lrp(forward, rules or LrpRules()).book()
     backward = write_backward(source, sample, book, [source.image], weigh=True)

@@ -46,6 +46,7 @@ from dccausal.gradients.relevance.linear import (
 )
 from dccausal.gradients.rules import GRADIENT, RuleBook
 from dccausal.gradients.rules.book import Gradients, Rule
+from dccausal.gradients.rules.conv import refuse_computed_weights
 from dccausal.gradients.rules.norm import batch_slope
 from dccausal.gradients.tape import Tape
 
@@ -171,8 +172,9 @@ class Lrp:
 
     def layer(self, tape: Tape, node: Node, relevance: str) -> Gradients:
         """Share out by the preset's rule of a linear layer."""
-        if node.op == "MatMul" and not tape.is_free(node.inputs[1]):
+        if node.op in ("MatMul", "Gemm") and not tape.is_free(node.inputs[1]):
             return self.product(tape, node, relevance)
+        refuse_computed_weights(tape, node)
         rules = self.rules
         layer = Layer(tape, node, rules.bias == "share")
         is_dense = node.op in ("Gemm", "MatMul")
@@ -203,14 +205,14 @@ class Lrp:
     def product(self, tape: Tape, node: Node, relevance: str) -> list[str | None]:
         """Share out a product of two computed matrices, half to each, by contribution."""
         y = node.outputs[0]
-        left, right = node.inputs
+        left, right = node.inputs[:2]
         is_fixed = self.rules.attention == "fixed" and self.forward.is_gate(tape, left)
         if tape.is_free(left) or is_fixed:
             q = share(tape, relevance, y, y)
         else:
             double = tape.op("Mul", y, tape.number(2.0, y))
             q = share(tape, relevance, double, y)
-        found = GRADIENT["MatMul"](tape, node, q)
+        found = GRADIENT[node.op](tape, node, q)
         parts = [
             None if g is None else tape.op("Mul", name, g)
             for name, g in zip((left, right), list(found or ()), strict=False)

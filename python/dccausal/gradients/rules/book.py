@@ -26,6 +26,7 @@ FLAT = frozenset(
     {
         *("Shape", "Size", "ConstantOfShape", "EyeLike", "Range", "OneHot", "NonZero", "ArgMax", "ArgMin"),
         *("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Not", "And", "Or", "Xor"),
+        *("BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "Hardmax"),
         *("IsNaN", "IsInf", "Floor", "Ceil", "Round", "Sign", "BitShift", "Bernoulli"),
         *("RandomNormalLike", "RandomUniformLike"),
     }

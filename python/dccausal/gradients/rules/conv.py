@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dccausal.errors import ModelError
@@ -13,20 +15,56 @@ from dccausal.gradients.tape import Tape
 
 @rule("Conv")
 def conv(tape: Tape, node: Node, g: str, *, weight: str | None = None) -> list[str | None]:
-    """Return the gradient of a convolution; ``weight`` stands in for its own, for other rules than this."""
-    _refuse_computed_weights(tape, node)
+    """Return the gradients of a convolution; ``weight`` stands in for its own, for other rules than this."""
     shape = tape.known_shape(node, node.inputs[1], range(tape.rank(node.inputs[1])), "its weights do too")
     window = window_of(tape, node, tuple(shape[2:]))
     found: list[str | None] = [None] * len(node.inputs)
     if tape.wants(node.inputs[0]):
         found[0] = _back(tape, node, g, window, weight or node.inputs[1])
+    if tape.wants(node.inputs[1]) and weight is None:
+        found[1] = _of_weights(tape, node, g, window)
     if tape.wants(node.input(2)):
         rank = tape.rank(node.outputs[0])
         found[2] = tape.sum(g, [0, *range(2, rank)], keepdims=False)
     return found
 
 
-def _refuse_computed_weights(tape: Tape, node: Node) -> None:
+def _of_weights(tape: Tape, node: Node, g: str, window: Window) -> str:
+    """
+    Return the gradient of weights that are computed from the image.
+
+    It is a convolution of the input with the gradient, which change images and channels for it, and strides and
+    dilations.
+    """
+    x, w = node.inputs[:2]
+    group, axes = node.get("group", 1), range(2, tape.rank(x))
+    spatial = [tape.dimension(x, axis) for axis in axes]
+    images, channels = tape.dimension(x, 0), tape.constant([group, tape.shape(w)[1] or 0])
+    groups = tape.op("Reshape", x, tape.op("Concat", images, channels, *spatial, axis=0))
+    turned_x = tape.op("Transpose", groups, perm=[2, 1, 0, *range(3, 3 + len(axes))])
+    into = tape.constant([tape.shape(w)[1] or 0, -1])
+    found = tape.op(
+        "Conv",
+        tape.op("Reshape", turned_x, tape.op("Concat", into, *spatial, axis=0)),
+        tape.op("Transpose", g, perm=[1, 0, *axes]),
+        group=group,
+        strides=list(window.dilations),
+        dilations=list(window.strides),
+        pads=window.pads,
+    )
+    return _cut(tape, tape.op("Transpose", found, perm=[1, 0, *axes]), w)
+
+
+def refuse_computed_weights(tape: Tape, node: Node) -> None:
+    """
+    Do nothing if a layer's weights are constants.
+
+    Raises
+    ------
+    ModelError
+        If they are computed from the image.
+
+    """
     if tape.wants(node.inputs[1]):
         raise ModelError(
             f"{node} has weights that are computed from the image, for which there is no rule; explain such a model "
@@ -119,7 +157,7 @@ def turned(tape: Tape, weight: str, shape: tuple[int | None, ...], group: int) -
 @rule("ConvTranspose")
 def conv_transpose(tape: Tape, node: Node, g: str, *, weight: str | None = None) -> list[str | None]:
     """Return the gradient of a transposed convolution; ``weight`` stands in for its own."""
-    _refuse_computed_weights(tape, node)
+    refuse_computed_weights(tape, node)
     shape = tape.known_shape(node, node.inputs[1], range(tape.rank(node.inputs[1])), "its weights do too")
     kernel, n = shape[2:], len(shape) - 2
     strides = node.get("strides") or [1] * n
@@ -163,3 +201,16 @@ def _transposed_pads(
     half = [total // 2 for total in totals]
     rest = [total - part for total, part in zip(totals, half, strict=True)]
     return half + rest if auto == "SAME_UPPER" else rest + half
+
+
+@rule("Col2Im")
+def _columns_to_image(tape: Tape, node: Node, g: str) -> str:
+    """Take the blocks out again, each place of a block as a channel: a convolution with ones and zeros."""
+    x, y = node.inputs[0], node.outputs[0]
+    block = [int(n) for n in tape.known(node, 2, "blocks").ravel()]
+    sides = tape.known_shape(node, y, range(2, tape.rank(y)), "its blocks lie in it")
+    places = np.eye(math.prod(block)).reshape(-1, 1, *block)
+    one = {key: value for key, value in node.attributes.items() if key in ("dilations", "pads", "strides")}
+    images = tape.op("Reshape", g, tape.constant([-1, 1, *sides]))
+    found = tape.op("Conv", images, tape.constant(places, tape.float_dtype(x)), **one)
+    return tape.reshape_like(found, x)

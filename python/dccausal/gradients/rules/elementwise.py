@@ -222,6 +222,26 @@ def _cosh(f: _Sums, _node: Node, x: str, _y: str) -> str:
     return f("Mul", f("Sub", f("Exp", x), f("Exp", f("Neg", x))), 0.5)
 
 
+@derivative("Asinh")
+def _asinh(f: _Sums, _node: Node, x: str, _y: str) -> str:
+    return f("Reciprocal", f("Sqrt", f("Add", f("Mul", x, x), 1.0)))
+
+
+@derivative("Acosh")
+def _acosh(f: _Sums, _node: Node, x: str, _y: str) -> str:
+    return f("Reciprocal", f("Sqrt", f("Sub", f("Mul", x, x), 1.0)))
+
+
+@derivative("Atanh")
+def _atanh(f: _Sums, _node: Node, x: str, _y: str) -> str:
+    return f("Reciprocal", f("Sub", 1.0, f("Mul", x, x)))
+
+
+@derivative("Shrink")
+def _shrink(f: _Sums, node: Node, x: str, _y: str) -> str:
+    return f.where("Greater", f("Abs", x), node.get("lambd", 0.5))
+
+
 @rule("Neg")
 def _neg(tape: Tape, _node: Node, g: str) -> str:
     return tape.op("Neg", g)

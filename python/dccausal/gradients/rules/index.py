@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules.book import rule
 from dccausal.gradients.tape import Tape
@@ -55,10 +53,16 @@ def _gather_nd(tape: Tape, node: Node, g: str) -> str | None:
 def _gather_in_rows(tape: Tape, node: Node, g: str) -> str:
     """Each batch has indices of its own: the places of the batches are written before them."""
     x, indices = node.inputs
-    n_batch = node.get("batch_dims")
-    shape = tape.known_shape(node, indices, range(tape.rank(indices)), "its indices are counted in batches")
-    places = np.stack([*np.indices(shape[:-1])[:n_batch]], axis=-1)
-    full = tape.op("Concat", tape.constant(places), indices, axis=-1)
+    n_batch, rank = node.get("batch_dims"), tape.rank(indices)
+    sizes = [*(tape.dimension(indices, axis) for axis in range(rank - 1)), tape.constant([1])]
+    whole = tape.op("Concat", *sizes, axis=0)
+    places = []
+    for axis in range(n_batch):
+        n = tape.op("Squeeze", sizes[axis], tape.constant([0]))
+        counted = tape.op("Range", tape.constant(0), n, tape.constant(1))
+        along = tape.op("Reshape", counted, tape.constant([-1 if at == axis else 1 for at in range(rank)]))
+        places.append(tape.op("Expand", along, whole))
+    full = tape.op("Concat", *places, indices, axis=-1)
     return tape.op("ScatterND", tape.zeros_like(x), full, g, reduction="add")
 
 
@@ -80,3 +84,9 @@ def _scatter_nd(tape: Tape, node: Node, g: str) -> list[str | None]:
     if node.get("reduction", "none") == "add":
         return [g, None, taken]
     return [tape.op("ScatterND", g, indices, tape.zeros_like(updates)), None, taken]
+
+
+@rule("ReverseSequence")
+def _reverse_sequence(tape: Tape, node: Node, g: str) -> str:
+    """Do the same again, which undoes it."""
+    return tape.op("ReverseSequence", g, node.inputs[1], **node.attributes)
