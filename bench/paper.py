@@ -37,6 +37,8 @@ SEED = 5
 THREE = "grey,black,white"
 WHITE_BOX = "rap,lrp,integrated-gradients,guided-backprop"
 
+FURTHER = ("calls", "size", "pieces@0.5", "seeds_spearman", "seeds_iou", "neutral@0.5")
+
 Row = dict[str, Any]
 
 
@@ -92,7 +94,7 @@ PARTS = {
     "defaults": Part("photographs", "dc-causal", 200),
     "fast": Part("photographs", "dc-causal-fast", 200),
     "seeds": Part("photographs", "dc-causal", 24, more=("--seeds", "3")),
-    "neutral": Part("photographs", "dc-causal", 40, more=("--backgrounds", "neutral")),
+    "neutral": Part("photographs", "dc-causal", 24, more=("--backgrounds", "neutral")),
     "neutral-three": Part(
         "photographs", "dc-causal", 40, more=("--backgrounds", "neutral", "--baseline", THREE)
     ),
@@ -223,7 +225,7 @@ def rows_of(runs: Path, data: str) -> list[Row]:
     seen: set[tuple[str, str]] = set()
     for name, part in PARTS.items():
         path = runs / name / "evaluation.jsonl"
-        if part.data == data and path.exists():
+        if part.data == data and not part.more and path.exists():
             read += map(json.loads, path.read_text().splitlines())
     read += rows_of_earlier() if data == "photographs" else []
     for row in read:
@@ -301,20 +303,42 @@ def table(options: argparse.Namespace) -> None:
             continue
         methods = methods_of(rows)
         columns = list(dict.fromkeys(key for row in rows for key in row if not key.endswith("_scores")))
-        with (options.record / f"{data}.csv").open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, columns, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
+        _write(options.record / f"{data}.csv", rows, columns)
         (options.record / f"{data}-table.csv").write_text(table_csv(rows, methods))
         (options.record / f"{data}-curves.csv").write_text(curves_csv(rows, methods))
         head = [data, "n", *(title for title, _, _ in COLUMNS.values())]
         text.append(markdown([head, *lines(rows, methods[0])]))
         pairs = [["less dc-causal's", "pairs", *head[2:]], *differences(rows, methods[0])]
         text.append(markdown(pairs) if len(pairs) > 1 else "")
+    text += list(further(options))
     (options.record / "table.md").write_text("\n".join(text))
     print("\n".join(text))
     if options.plot is not None:
         plot(options.runs, options.plot)
+
+
+def further(options: argparse.Namespace) -> Iterator[str]:
+    """Write the rows of parts that ask for more than the table has, and yield a table of each."""
+    from dccausal.evaluation.table import markdown, mean_of
+
+    for name, part in PARTS.items():
+        path = options.runs / name / "evaluation.jsonl"
+        if not part.more or not path.exists():
+            continue
+        rows = [{**json.loads(line), "index": i} for i, line in enumerate(path.read_text().splitlines())]
+        columns = list(dict.fromkeys(key for row in rows for key in row if not key.endswith("_scores")))
+        _write(options.record / f"{name}.csv", rows, columns)
+        means = {column: mean_of(rows, part.methods, column) for column in FURTHER}
+        shown = {column: one for column, one in means.items() if one is not None}
+        cells = [f"{one.mean:.4g} [{one.low:.4g}, {one.high:.4g}]" for one in shown.values()]
+        yield markdown([[name, "n", *shown], [part.methods, str(len(rows)), *cells]])
+
+
+def _write(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
 
 
 def _short(value: Any) -> Any:

@@ -226,7 +226,8 @@ def resolve_label(
         return _check_index(int(wanted), n_classes, option)
     if not names:
         raise OptionError(
-            f"{option} is {shown(target)}, but the classifier's names are unknown; an index is needed"
+            f"{option} is {shown(target)}, but the names of the labels are unknown; an index is needed, "
+            "or names (--labels FILE, labels=)"
         )
     raise OptionError(
         f"{option} {shown(target)} is not a label{_suggestion(wanted, names)}; a label's name or index is needed"

@@ -161,6 +161,11 @@ def test_what_is_wrong_with_a_file_is_one_line(folder, capsys, text, error):
     ("variable", "value", "error"),
     [
         ("DCCAUSAL_SED", "1", "DCCAUSAL_SED is set, but no option has that name; DCCAUSAL_SEED, perhaps, "),
+        (
+            "DCCAUSAL_FOO",
+            "1",
+            "DCCAUSAL_FOO is set, but no option has that name; a name that --help lists is needed",
+        ),
         ("DCCAUSAL_seed", "1", "DCCAUSAL_seed is set, but no option has that name; "),
         ("DCCAUSAL_SEED", "x", "DCCAUSAL_SEED is 'x'; a whole number is needed"),
         ("DCCAUSAL_RESUME", "maybe", "DCCAUSAL_RESUME is 'maybe'; true or false is needed"),

@@ -138,7 +138,7 @@ def test_labels_by_index_and_name(target, index):
 def test_without_names_only_indices():
     assert resolve_label("12") == 12
     with pytest.raises(
-        OptionError, match="target is 'cat', but the classifier's names are unknown; an index is needed"
+        OptionError, match="target is 'cat', but the names of the labels are unknown; an index is needed"
     ):
         resolve_label("cat")
 

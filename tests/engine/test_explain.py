@@ -141,7 +141,7 @@ def test_masking_that_changes_nothing_is_said():
     assert found.outcome == "trivial"
     assert found.size == 0
     assert not found.heatmap.any()
-    assert "masking changes nothing" in found.notes[0]
+    assert "stays with everything masked" in found.notes[0]
     assert found.statistics["model_calls"] == 3
 
 
@@ -337,7 +337,7 @@ def test_classifiers_that_do_not_answer(answer, text):
         ({"profile": "best"}, "profile is 'best'; one of paper, default, fast is needed"),
         ({"on_interrupt": "stop"}, "on_interrupt is 'stop'; one of return, raise is needed"),
         ({"target": 7}, "target is 7; a label from 0 to 1 is needed"),
-        ({"target": "cat"}, "classifier's names are unknown; an index is needed"),
+        ({"target": "cat"}, "names of the labels are unknown; an index is needed"),
         ({"target": 0, "top_k": 1}, "target 0 is number 2 on this image, not among the top_k = 1"),
         ({"baseline": "no colour"}, "no colour"),
         ({"batch_size": 0}, "batch_size is 0"),
@@ -355,6 +355,8 @@ def test_options_out_of_range(options, text):
 def test_what_needs_scores_says_so():
     with pytest.raises(OptionError, match="returns labels only; it needs scores"):
         explain(np.zeros((8, 8, 3), np.uint8), lambda images: np.zeros(len(images), int), min_confidence=0.5)
+    with pytest.raises(OptionError, match="kind is complete, but the classifier returns labels only"):
+        explain(np.zeros((8, 8, 3), np.uint8), lambda images: np.zeros(len(images), int), kind="complete")
     with pytest.raises(OptionError, match="target is 3, but the classifier says 0 and gives no scores"):
         explain(np.zeros((8, 8, 3), np.uint8), lambda images: np.zeros(len(images), int), target=3)
 

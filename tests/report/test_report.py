@@ -302,3 +302,13 @@ def test_the_command_asks_the_model_for_curves(made, run, planted, capsys):
     assert main([*arguments, "-m", str(other.path)]) == 2
     assert "the same model is needed" in capsys.readouterr().err
     assert main(["report", str(run), "-m", "model.onnx"]) == 2
+
+
+def test_a_photograph_that_was_tried_again_is_there_once(run, capsys):
+    table = run / "results.jsonl"
+    lines = table.read_bytes().splitlines(keepends=True)
+    failed = next(line for line in lines if b"ImageError" in line)
+    table.write_bytes(b"".join(lines) + failed)
+    assert main(["report", str(run)]) == 0
+    assert "3 photographs, 1 failed" in capsys.readouterr().out
+    assert len(_blocks(run / "report.html")["about"]["items"]) == 4

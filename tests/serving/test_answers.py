@@ -161,3 +161,11 @@ def test_headers_keep_browsers_in(service):
     assert "connect-src 'self'" in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert service.get("/docs").status_code == 404
+
+
+def test_the_picture_of_a_kind(service):
+    answer = service.post(service.photo, accept=PNG, picture="kind", kind="necessary")
+    assert pixels_of(answer)[1] == "RGB"
+    answer = service.post(service.photo, accept=PNG, picture="kind")
+    assert answer.status_code == 422
+    assert "no set" in answer.text

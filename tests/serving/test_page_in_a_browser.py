@@ -215,3 +215,21 @@ def test_dark_and_on_a_phone(browser, service):
         page.click("#theme")
         page.click("#theme")  # auto, light, dark
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_answer_of_a_kind_is_shown(browser, service):
+    with opened(browser, service) as page:
+        assert page.locator("#option-other").is_hidden()
+        page.select_option("#option-kind", "why-not")
+        assert page.locator("#option-other").is_visible()
+        page.select_option("#option-kind", "necessary")
+        assert page.locator("#option-other").is_hidden()
+        give(page, service.photo)
+        drawn(page)
+        page.wait_for_selector("#kind:not([hidden])")
+        assert page.locator("#kind canvas").evaluate("(canvas) => canvas.width") >= 64
+        assert page.locator("#kind figcaption").text_content() == "Kind: necessary"
+        page.select_option("#option-kind", "sufficient")
+        page.click("#go")
+        page.wait_for_selector("#kind[hidden]", state="attached")
+        drawn(page)

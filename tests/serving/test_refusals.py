@@ -73,6 +73,8 @@ def test_it_refuses(service, content, query, status, says):
         ({"files": {"photo": b"x"}, "params": {"seed": 1}, "data": {"seed": "2"}}, 422, "twice"),
         ({"files": {"photo": b"x"}, "headers": {"Accept": "audio/mpeg"}}, 406, "Accept"),
         ({"files": {"photo": b"x"}, "headers": {"Sec-Fetch-Site": "cross-site"}}, 403, "another site"),
+        ({"files": {"photo": b"x"}, "headers": {"Origin": "http://evil.example"}}, 403, "another site"),
+        ({"files": {"photo": b"x"}, "headers": {"Origin": "null"}}, 403, "another site"),
     ],
 )
 def test_what_is_no_request(service, sent, status, says):

@@ -52,6 +52,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+def counted(n: int, name: str) -> str:
+    """Return a number with what it counts: "1 photograph", "12 photographs"."""
+    return f"{n} {name}" if n == 1 else f"{n} {name}s"
+
+
 def duration(seconds: float) -> str:
     """Return a time in words: "12 s", "3 min 05 s", "2 h 10 min"."""
     whole = round(seconds)

@@ -164,7 +164,8 @@ class Job:
         known: dict[str, Any] = {}
         for phase in (*self._done, self._phase):
             known |= phase.statistics()
-        # Questions, not calls: beside several baselines one question may take several.
+        # Questions, not calls: beside several baselines one question may take several. A superpixel whose questions the
+        # budget cut off is not among those that an exhaustive search is reckoned from.
         n_search, n_all = known.get("asked", 0), known.get("exhaustive", 0)
         n_verdicts = known.get("verdicts", n_all)
         counts = {name: known.get(name, 0) for name in _COUNTS}
@@ -172,9 +173,9 @@ class Job:
             "model_calls": sum(self._calls.values()),
             "model_calls_by_phase": dict(self._calls),
             "questions": n_all,
-            "questions_saved": n_all - n_search if n_all else 0,
-            "questions_not_needed": n_all - n_verdicts,
-            "questions_repeated": n_verdicts - n_search if n_all else 0,
+            "questions_saved": max(0, n_all - n_search),
+            "questions_not_needed": max(0, n_all - n_verdicts),
+            "questions_repeated": max(0, n_verdicts - n_search) if n_all else 0,
             "partitions": counts["partitions"],
             "refinements": counts["refinements"],
             "questions_inferred": counts["inferred"],

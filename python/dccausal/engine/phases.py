@@ -23,7 +23,7 @@ from dccausal.engine.nesting import Nest
 from dccausal.engine.phase import CorePhase, Phase, WholeImagePhase
 from dccausal.engine.progress import PhaseName
 from dccausal.engine.verify import Verify
-from dccausal.errors import DccausalError
+from dccausal.errors import DccausalError, OptionError
 from dccausal.targets import Request, Subject, choose_target
 from dccausal.targets.answers import rows_of
 from dccausal.targets.frame import Frame
@@ -88,6 +88,8 @@ class Check(WholeImagePhase):
         """
         found, options = self._findings, self._findings.options
         answer = self._inquiry.answer()
+        if options.kind == "complete" and answer.ndim == 1:
+            raise OptionError("kind is complete, but the classifier returns labels only; it needs scores")
         needs_scores = (options.min_confidence or 0.0) > 0 or options.kind == "complete"
         if self._subject is not None:
             view = found.view
@@ -117,8 +119,8 @@ class Check(WholeImagePhase):
             found.outcome = "trivial"
             found.kept = np.zeros_like(found.kept)
             found.notes.append(
-                "The label stays with everything masked: masking changes nothing, so nothing in the image "
-                "can be told to be its cause. Another baseline may tell more."
+                "The label stays with everything masked, so nothing in the image can be told to be its cause. "
+                "Another baseline may tell more."
             )
             return
         height, width = found.kept.shape

@@ -180,7 +180,7 @@ class Profile:
         0,
         Meaning(
             int,
-            "Lattices of which each part is masked alone and shown alone; 0 for none.",
+            "Lattices of which each part is masked alone; 0 for none.",
             0,
             8,
             metavar="N",

@@ -358,6 +358,9 @@ def _choose(folder: Path, options: EvaluationOptions) -> tuple[TruthKind, list[T
 
 def _notes(evaluation: Evaluation, table: ResultTable) -> list[str]:
     notes = []
+    n_there = sum(Path(path).is_file() for path in evaluation.paths)
+    if n_there < len(evaluation.paths):
+        notes.append(f"note: {n_there} of {len(evaluation.paths)} photographs of the truth are there")
     if table.torn:
         notes.append(f"note: a line of {TABLE} was only half written; it is measured anew")
     if table.rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.util
 import io
@@ -43,7 +44,8 @@ def write_tables(out: Path, rows: Sequence[Row], methods: Sequence[str]) -> list
     ordered = sorted(rows, key=lambda row: (row["index"], methods.index(row["method"])))
     files = {"evaluation.csv": _csv(ordered).encode()}
     if importlib.util.find_spec("pyarrow") is not None and ordered:
-        files[_PARQUET] = _parquet(ordered)
+        with contextlib.suppress(ImportError):  # one that is there for another NumPy
+            files[_PARQUET] = _parquet(ordered)
     good = measured(ordered)
     shown = cells(good, methods) if good else []
     if good:

@@ -162,7 +162,7 @@ def _sides(shape: str, share: float, height: int, width: int, rng: np.random.Gen
     high = min(_LONGEST, most_h**2 / area) if shape != "box" else 1.0
     if low > high or area > most_h * most_w or (shape == "box" and area > min(most_h, most_w) ** 2):
         raise OptionError(
-            f"share is {share:.3g}, and a {shape} of that size does not fit into {width} x {height} pixels; "
+            f"share is {share:.3g}, and the {shape} of that size does not fit into {width} x {height} pixels; "
             "a smaller share is needed"
         )
     ratio = math.exp(rng.uniform(math.log(low), math.log(high)))  # height to width

@@ -243,7 +243,7 @@ class Explanation(Record):
         OptionError
             If the colour map or the contour is unknown, or ``alpha`` out of range.
         OutputError
-            If the folder cannot be written. ``_files.check_writable`` tells beforehand.
+            If the folder cannot be written. ``dccausal._shared.files.check_writable`` tells beforehand.
 
         """
         files = result_files(

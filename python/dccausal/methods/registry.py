@@ -183,7 +183,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         method.name: method
         for method in (
             _causal("dc-causal", "causal responsibility, default profile", PROFILES["default"]),
-            _causal("dc-causal-fast", "sufficient sets of few partitions", PROFILES["fast"]),
+            _causal(
+                "dc-causal-fast", "a coarser survey, larger blocks, a single partition", PROFILES["fast"]
+            ),
             _causal("dc-causal-paper", "causal responsibility as in the paper", PROFILES["paper"]),
             *(_sbfl(measure) for measure in MEASURES),
             _method("rise", "random smooth masks weighted by the score", RiseOptions, RiseSearch),

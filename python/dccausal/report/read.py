@@ -127,14 +127,17 @@ def _of_run(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...], int
         lines = []
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); a readable table is needed") from error
-    rows = sorted(_rows(path, lines, len(images)), key=lambda row: int(row["index"]))
+    last = {
+        int(row["index"]): row for row in _rows(path, lines, len(images))
+    }  # a photograph done again has two
+    rows = [last[index] for index in sorted(last)]
     if not rows:
         raise InputError(
             f"{run} has none of its {len(images)} photographs done; one at least is needed "
             "(explain --resume continues a run)"
         )
     entries = tuple(_entry(run, row) for row in rows)
-    return entries, len(images) - len({row["index"] for row in rows})
+    return entries, len(images) - len(rows)
 
 
 def _of_cluster(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...], int]:

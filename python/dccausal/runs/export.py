@@ -20,7 +20,7 @@ _LISTS = ("notes", "levels")
 _REAL = ("score", "explanation_score", "size", "seconds", "model_seconds")
 
 
-def check_export(path: str) -> None:
+def check_export(path: str, option: str = "table") -> None:
     """
     Check that a table can be written, before any work.
 
@@ -36,7 +36,7 @@ def check_export(path: str) -> None:
     """
     file = Path(path)
     if file.suffix.lower() not in SUFFIXES:
-        raise OptionError(f"table is {path!r}; a file that ends in {' or '.join(SUFFIXES)} is needed")
+        raise OptionError(f"{option} is {path!r}; a file that ends in {' or '.join(SUFFIXES)} is needed")
     if file.suffix.lower() == ".parquet":
         require_arrow()
     check_writable(file.parent, [file.name])

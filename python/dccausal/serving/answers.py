@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dccausal._shared.files import png_bytes
 from dccausal._shared.json import json_text
 from dccausal.classifier import classify
+from dccausal.errors import OptionError
 from dccausal.explanation.explanation import Explanation
 from dccausal.explanation.result import result_document
 from dccausal.inputs.placement import Placement
@@ -22,7 +23,7 @@ from dccausal.report.pixels import tones
 if TYPE_CHECKING:
     from dccausal.classifier import Classifier
 
-PICTURES = ("overlay", "explanation", "cutout", "heatmap", "kept")
+PICTURES = ("overlay", "explanation", "cutout", "heatmap", "kept", "kind")
 # Of the heat that is shown while the search goes on.
 _HEAT_SIDE = 56
 _HOTTEST = 65535
@@ -35,7 +36,15 @@ def json_answer(explanation: Explanation) -> bytes:
 
 
 def picture(explanation: Explanation, name: str, most_side: int) -> bytes:
-    """Return a picture as PNG: of the photograph's size up to a longer side, or of the model's."""
+    """
+    Return a picture as PNG: of the photograph's size up to a longer side, or of the model's.
+
+    Raises
+    ------
+    OptionError
+        If the picture is that of a kind, and no set of one was found.
+
+    """
     from PIL import Image
 
     if name == "heatmap":
@@ -43,6 +52,13 @@ def picture(explanation: Explanation, name: str, most_side: int) -> bytes:
     if name == "kept":
         return png_bytes(Image.fromarray(explanation.kept.astype(np.uint8) * np.uint8(255)))
     small = _shrunk(explanation, most_side)
+    if name == "kind":
+        found = small.kind_picture()
+        if found is None:
+            raise OptionError(
+                "picture is kind, but there is no set to show; another kind, or another picture, is needed"
+            )
+        return png_bytes(found)
     draw = {"overlay": small.overlay, "explanation": small.picture, "cutout": small.cutout}[name]
     return png_bytes(draw())
 
@@ -50,8 +66,12 @@ def picture(explanation: Explanation, name: str, most_side: int) -> bytes:
 def pictures(explanation: Explanation, most_side: int) -> bytes:
     """Return the pictures that the page offers, in base64."""
     small = _shrunk(explanation, most_side)
-    drawn = {"overlay": small.overlay(), "explanation": small.picture()}
-    texts = {name: base64.b64encode(png_bytes(one)).decode("ascii") for name, one in drawn.items()}
+    drawn = {"overlay": small.overlay(), "explanation": small.picture(), "kind": small.kind_picture()}
+    texts = {
+        name: base64.b64encode(png_bytes(one)).decode("ascii")
+        for name, one in drawn.items()
+        if one is not None
+    }
     return json_text(texts).encode("ascii")
 
 

@@ -7,6 +7,7 @@ import contextlib
 import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlsplit
 
 from dccausal._shared.text import said, shown
 from dccausal.serving.answers import PICTURES
@@ -82,8 +83,11 @@ def check_key(request: Request, key: str | None) -> None:
         If it does not, or comes from a page of another site.
 
     """
+    # Browsers tell the site to addresses with TLS and to this machine, and the origin of what a page sends to any.
     site = request.headers.get("sec-fetch-site", "none")
-    if site not in ("none", "same-origin"):
+    origin = request.headers.get("origin")
+    is_own = origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    if site not in ("none", "same-origin") or not is_own:
         raise RefusedError(403, "this comes from a page of another site; one of this service's own is needed")
     if key is None:
         return

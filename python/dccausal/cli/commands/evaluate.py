@@ -13,9 +13,12 @@ from dccausal.cli.failures import FAILED, FINE, INTERRUPTED, Interrupts, code_of
 from dccausal.cli.loading import load_classifier
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
+from dccausal.errors import ImageError
 from dccausal.evaluation.evaluate import EvaluationOptions, EvaluationRun, check_evaluation
 from dccausal.evaluation.plots import check_matplotlib
 from dccausal.inputs.baseline import read_baselines
+
+_N_LISTED = 5
 
 
 def evaluate_command(**options: Any) -> int:
@@ -56,6 +59,7 @@ def evaluate_command(**options: Any) -> int:
 def _measure(run: EvaluationRun, terminal: Terminal, interrupts: Interrupts) -> None:
     n_todo = sum(len(names) for names in run.todo.values())
     n_done = len(run.table.rows)
+    said: set[str] = set()  # of photographs that no method can read
     with _Display(terminal, n_done + n_todo, n_done) as display:
 
         def watch(progress: Any) -> None:
@@ -64,9 +68,15 @@ def _measure(run: EvaluationRun, terminal: Terminal, interrupts: Interrupts) -> 
             display(progress)
 
         for row, error in run.measure(watch):
-            if error is not None:
+            if isinstance(error, ImageError):
+                if row["file"] not in said and len(said) < _N_LISTED:
+                    terminal.error(f"{row['file']}: {describe_error(error)}", error)
+                said.add(row["file"])
+            elif error is not None:
                 terminal.error(f"{row['file']}, {row['method']}: {describe_error(error)}", error)
             display.done(f"{row['method']} on {row['file']}")
+    if len(said) > _N_LISTED:
+        terminal.error(f"{len(said) - _N_LISTED} more photographs cannot be read; the table says why")
 
 
 class _Display(RunDisplay):

@@ -159,7 +159,8 @@ class CommandRun:
                 self._failed(image, error)
             if self._interrupts.seen:
                 left = len(todo) - self.n_done
-                self._terminal.error(f"interrupted; {left} of {len(todo)} photographs were not explained")
+                more = f"; {left} of {len(todo)} photographs were not explained" if left else ""
+                self._terminal.error(f"interrupted{more}")
                 return
 
     def _explain(self, image: str, folder: Path, title: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 def report_command(**options: Any) -> int:
     """Write the report; return the exit code."""
-    from dccausal._shared.text import printable
+    from dccausal._shared.text import counted, printable
     from dccausal.cli.failures import BAD_INPUT, FINE
     from dccausal.cli.loading import load_classifier
     from dccausal.cli.terminal import Terminal
@@ -35,16 +35,16 @@ def report_command(**options: Any) -> int:
         terminal.error(text)
     if made["n_without_photo"]:
         terminal.note(
-            f"note: {made['n_without_photo']} photographs are not where they were, or have changed; they are "
-            "shown grey (--photos tells where they are)"
+            f"note: {counted(made['n_without_photo'], 'photograph')} not found where it was, or changed since; shown "
+            "grey instead (--photos tells where photographs are)"
         )
     if made["n_left"]:
         terminal.note(
-            f"note: the run is not finished; {made['n_left']} photographs are still to be explained"
+            f"note: the run is not finished; {counted(made['n_left'], 'photograph')} still to be explained"
         )
     failed = f", {made['n_failed']} failed" if made["n_failed"] else ""
     terminal.result(
-        f"{made['n_explained']} photographs{failed}, {made['n_bytes'] / 1e6:.1f} MB; "
+        f"{counted(made['n_explained'], 'photograph')}{failed}, {made['n_bytes'] / 1e6:.1f} MB; "
         f"written to {printable(str(Path(made['path'])))}"
     )
     return BAD_INPUT if made["damaged"] else FINE

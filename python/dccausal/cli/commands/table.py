@@ -11,7 +11,7 @@ def table_command(**options: Any) -> int:
     from dccausal._shared.text import printable
     from dccausal.cli.terminal import Terminal
     from dccausal.errors import InputError
-    from dccausal.runs.export import write_export
+    from dccausal.runs.export import check_export, write_export
     from dccausal.runs.manifest import read_manifest
     from dccausal.runs.table import TABLE, latest, read_rows
 
@@ -22,6 +22,7 @@ def table_command(**options: Any) -> int:
         raise InputError(f"{run} holds no run; a folder that explain wrote with --out is needed")
     rows = latest(read_rows(run / TABLE))
     out = options["out"] or str(run / "results.parquet")
+    check_export(out, "out")
     write_export(out, rows)
     n_images = len(manifest["images"])
     left = (

@@ -146,7 +146,9 @@ def _of_table(
 
 
 def _instead(given: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(given.replace("-", "_"), names, n=1)
+    own = {name.removeprefix(PREFIX): name for name in names}  # a prefix that all have makes none alike
+    near = difflib.get_close_matches(given.replace("-", "_").removeprefix(PREFIX), own, n=1)
+    close = [own[name] for name in near]
     return f"{close[0]}, perhaps, is needed" if close else "a name that --help lists is needed"
 
 

@@ -1,8 +1,8 @@
 // The options of an explanation, as the service tells them: a control for each, and what is chosen.
 
-const FIRST = ['target', 'kind', 'baseline', 'min_confidence', 'profile'];
-const TITLES = { target: 'Label', min_confidence: 'Level', max_calls: 'Model calls, at most' };
-const HINTS = { target: 'the top label', min_confidence: 'half' };
+const FIRST = ['target', 'kind', 'other', 'baseline', 'min_confidence', 'profile'];
+const TITLES = { target: 'Label', other: 'Why not', min_confidence: 'Level', max_calls: 'Model calls, at most' };
+const HINTS = { target: 'the top label', other: 'another label', min_confidence: 'half' };
 const SUGGESTED = {
   baseline: ['grey', 'black', 'white', 'blur', '#7f7f7f'],
   min_confidence: ['0.9', '0.5', '0'],
@@ -54,6 +54,17 @@ function makeOptions({ options, labels }) {
       element('small', { textContent: option.description })));
   }
   const controls = options.map((option) => [option, byId(`option-${option.name}`)]);
+  const kind = byId('option-kind');
+  const other = byId('option-other');
+  if (kind && other) {
+    const fit = () => { // only one of the kinds asks for another label
+      other.required = kind.value === 'why-not';
+      other.closest('.option').hidden = !other.required;
+      if (!other.required) other.value = '';
+    };
+    kind.addEventListener('change', fit);
+    fit();
+  }
   return {
     target: byId('option-target'),
     // Only what was chosen: the rest is left to the service.

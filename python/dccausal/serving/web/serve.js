@@ -88,6 +88,7 @@ async function hear(name, data) {
   } else if (name === 'pictures') {
     state.pictures = told;
     setDownloads();
+    await showKind(told.kind);
   } else if (name === 'view') await watch.view(told, choose);
   else if (watch[name]) watch[name](told);
 }
@@ -100,6 +101,7 @@ function choose(label) {
 function show({ about: item, packed }) {
   state.result = '';
   state.pictures = {};
+  showKind();
   item.index = state.n++;
   item.file = state.file.name || 'photograph';
   item.path = item.file;
@@ -113,6 +115,18 @@ function show({ about: item, packed }) {
     button.setAttribute('aria-pressed', String(button.value === String(item.label)));
   }
   byId('viewer-title').focus({ preventScroll: true });
+}
+
+// The answer to a kind's question, as the command line draws it.
+async function showKind(text) {
+  byId('kind').hidden = !text;
+  if (!text) return;
+  const picture = await createImageBitmap(new Blob([bytesOf(text)], { type: 'image/png' }));
+  const [caption, canvas] = byId('kind').children;
+  caption.textContent = `Kind: ${byId('option-kind').value}`;
+  canvas.setAttribute('aria-label', caption.textContent);
+  Object.assign(canvas, { width: picture.width, height: picture.height });
+  canvas.getContext('2d').drawImage(picture, 0, 0);
 }
 
 function save(content, name) {
