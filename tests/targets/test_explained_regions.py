@@ -78,7 +78,7 @@ def test_a_region_that_is_not_there_gets_one_line(which, words):
 
 
 def test_a_segmenter_without_names_says_so():
-    with pytest.raises(OptionError, match="names are unknown; an index is needed"):
+    with pytest.raises(OptionError, match="names of the labels are unknown; an index is needed"):
         explain(scene(SQUARES), Segmenter().__call__, target=Region("blue"))
     with pytest.raises(ClassifierError, match=r"floats \(2, labels, height, width\)"):
         explain(scene(SQUARES), lambda images: np.zeros((len(images), 4)), target=Region(0))
