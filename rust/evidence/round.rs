@@ -78,7 +78,13 @@ impl Round {
     /// The verdict on a set of masked pixels, if it is known or was inferred.
     #[must_use]
     pub fn verdict(&self, evidence: &Evidence, fingerprint: Fingerprint) -> Option<Verdict> {
-        evidence.verdict(fingerprint).or_else(|| self.inferred.get(&fingerprint).copied())
+        self.verdict_at(evidence, fingerprint, 0.0)
+    }
+
+    /// The same for whoever needs a score of at least `floor`.
+    #[must_use]
+    pub fn verdict_at(&self, evidence: &Evidence, fingerprint: Fingerprint, floor: f64) -> Option<Verdict> {
+        evidence.verdict_at(fingerprint, floor).or_else(|| self.inferred.get(&fingerprint).copied())
     }
 
     /// The verdict on a question, or `None` after queueing it for this round.
@@ -99,7 +105,7 @@ impl Round {
         floor: f64,
         masked: impl FnOnce() -> Vec<Region>,
     ) -> Option<Verdict> {
-        let known = evidence.verdict_at(fingerprint, floor).or_else(|| self.inferred.get(&fingerprint).copied());
+        let known = self.verdict_at(evidence, fingerprint, floor);
         if known.is_some() {
             return known;
         }

@@ -118,10 +118,10 @@ impl Blocks {
         self.round.ask_at(evidence, print, floor, || grid.masked(set))
     }
 
-    /// The verdict on a set, if it is known.
+    /// The verdict on a set, if it is known for whoever needs a score of at least `floor`.
     #[must_use]
-    pub fn known(&self, evidence: &Evidence, set: &[bool]) -> Option<Verdict> {
-        self.round.verdict(evidence, self.print(set))
+    pub fn known_at(&self, evidence: &Evidence, set: &[bool], floor: f64) -> Option<Verdict> {
+        self.round.verdict_at(evidence, self.print(set), floor)
     }
 
     /// What identifies the mutant in which a set alone is kept.

@@ -1,8 +1,8 @@
 //! A minimal set of a kind: sufficient beside others, contrastive, necessary, for another label, complete.
 //!
 //! What is demanded of it is a [`TwoSided`]. A first set that does is [sought](crate::extraction::seeking); [`Peeling`] then
-//! takes squares of two by two blocks from it, and single blocks, until no single block can go without losing what is demanded,
-//! or leaving a hole.
+//! takes squares of two by two blocks and single blocks from what was added to the blocks that it began with. At last it takes
+//! single blocks from all of it, until none can go without losing what is demanded, or leaving a hole.
 
 use crate::error::{Error, require};
 use crate::evidence::evidence::Evidence;
@@ -15,6 +15,9 @@ use crate::extraction::seeking::{Ranked, SQUARE, Surveyed};
 use crate::extraction::staged::{Course, Staged};
 use crate::pixels::fingerprint::Fingerprint;
 use crate::pixels::region::{Grid, Region, rectangles};
+
+/// Units that are left out, each alone, before any of them is dropped, once all were.
+const WINDOW: usize = 4;
 
 /// What is looked for, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +55,11 @@ pub struct Minimal {
 enum Phase {
     Ranked(Ranked),
     Surveyed(Surveyed),
-    /// Squares are dropped.
+    /// Squares of what was added are dropped.
     Coarse(Peeling<TwoSided>),
-    /// Single blocks are.
+    /// Single blocks of it are.
+    Added(Peeling<TwoSided>),
+    /// Single blocks of all are.
     Fine(Peeling<TwoSided>),
 }
 
@@ -73,7 +78,6 @@ impl Minimal {
         let Some(intact) = evidence.verdict(Fingerprint::default()) else {
             return Err(Error::OutOfRange { option: "intact", given: "unknown".into(), needed: "known" });
         };
-        let demand = TwoSided::new(options.shown, options.hidden, intact)?;
         let covered = |pixels: &[bool]| -> Result<Vec<bool>, Error> {
             require(pixels.len() == n_pixels, "kept", pixels.len(), "one value a pixel")?;
             Ok(blocks_of(pixels, width as usize, &evidence.whole(), blocks.grid()))
@@ -85,6 +89,7 @@ impl Minimal {
         let taken = options.taken.iter().map(|pixels| covered(pixels)).collect::<Result<Vec<_>, _>>()?;
         let closed = closed(&taken, options.overlap, &blocks);
         base.iter_mut().zip(&closed).for_each(|(is_in, is_closed)| *is_in &= !is_closed);
+        let demand = TwoSided::new(options.shown, options.hidden, intact, base.clone())?;
         let (phase, is_surveyed) = (Phase::Ranked(Ranked::new(base, closed, &blocks)), options.is_surveyed);
         let mut minimal = Self { course: Course::new(blocks), heat, demand, is_surveyed, phase, grown: None };
         minimal.advance(evidence);
@@ -97,7 +102,9 @@ impl Minimal {
         match &self.phase {
             Phase::Ranked(ranked) => ranked.best(self.grid()),
             Phase::Surveyed(_) => None,
-            Phase::Coarse(peeling) | Phase::Fine(peeling) => Some(peeling.kept(&self.course.blocks)),
+            Phase::Coarse(peeling) | Phase::Added(peeling) | Phase::Fine(peeling) => {
+                Some(peeling.kept(&self.course.blocks))
+            }
         }
     }
 }
@@ -116,7 +123,7 @@ impl Staged for Minimal {
     }
 
     fn pursue(&mut self, evidence: &Evidence) -> Option<Stage> {
-        let (blocks, heat, demand) = (&mut self.course.blocks, &self.heat, self.demand);
+        let (blocks, heat, demand) = (&mut self.course.blocks, &self.heat, &self.demand);
         let found = match &mut self.phase {
             Phase::Ranked(ranked) => {
                 let found = ranked.advance(demand, blocks, evidence)?;
@@ -129,7 +136,14 @@ impl Staged for Minimal {
             Phase::Surveyed(surveyed) => surveyed.advance(demand, blocks, evidence)?,
             Phase::Coarse(peeling) => {
                 peeling.advance(demand, heat, blocks, evidence)?;
-                self.phase = Phase::Fine(Peeling::new(peeling.kept(blocks), 1, true));
+                let finer = Peeling::new(peeling.kept(blocks), 1, WINDOW, true);
+                let has_base = size(demand.base()) > 0;
+                self.phase = if has_base { Phase::Added(finer.holding(demand.base())) } else { Phase::Fine(finer) };
+                return Some(Stage::Shrinking);
+            }
+            Phase::Added(peeling) => {
+                peeling.advance(demand, heat, blocks, evidence)?;
+                self.phase = Phase::Fine(Peeling::new(peeling.kept(blocks), 1, WINDOW, true));
                 return Some(Stage::Shrinking);
             }
             Phase::Fine(peeling) => {
@@ -139,7 +153,11 @@ impl Staged for Minimal {
         };
         let Some(grown) = found else { return Some(Stage::Stopped) };
         self.grown = Some(grown.clone());
-        self.phase = Phase::Coarse(Peeling::new(grown, SQUARE, false));
+        self.phase = if grown == demand.base() {
+            Phase::Fine(Peeling::new(grown, 1, WINDOW, true))
+        } else {
+            Phase::Coarse(Peeling::new(grown, SQUARE, WINDOW, false).holding(demand.base()))
+        };
         Some(Stage::Shrinking)
     }
 }

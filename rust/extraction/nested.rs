@@ -20,6 +20,8 @@ use crate::extraction::zoom::points;
 const PRECISION: usize = 64;
 /// Blocks a side of the squares that are dropped first.
 const COARSE: usize = 2;
+/// Units that are left out, each alone, before any of them is dropped, once all were.
+const WINDOW: usize = 8;
 
 /// An extraction of one image's nested sets: an [`Inquiry`].
 #[derive(Clone, Debug)]
@@ -142,17 +144,17 @@ impl Staged for Nested {
             &mut Phase::Growing { judge, low, high } => {
                 let grown = self.grow(judge, low, high, evidence)?;
                 self.grown = Some(grown.clone());
-                self.phase = Phase::Coarse { judge, peeling: Peeling::new(grown, COARSE, false) };
+                self.phase = Phase::Coarse { judge, peeling: Peeling::new(grown, COARSE, WINDOW, false) };
                 Some(Stage::Shrinking)
             }
             Phase::Coarse { judge, peeling } => {
                 let judge = *judge;
-                peeling.advance(judge, heat, blocks, evidence)?;
-                self.phase = Phase::Fine { judge, peeling: Peeling::new(peeling.kept(blocks), 1, true) };
+                peeling.advance(&judge, heat, blocks, evidence)?;
+                self.phase = Phase::Fine { judge, peeling: Peeling::new(peeling.kept(blocks), 1, WINDOW, true) };
                 Some(Stage::Shrinking)
             }
             Phase::Fine { judge, peeling } => {
-                peeling.advance(*judge, heat, blocks, evidence)?;
+                peeling.advance(judge, heat, blocks, evidence)?;
                 self.levels.push(peeling.kept(blocks));
                 let Some(&floor) = self.floors.get(self.levels.len()) else { return Some(Stage::Minimal) };
                 *judge = judge.with_floor(floor);

@@ -12,8 +12,6 @@ use crate::extraction::compact::{can_open, n_beside};
 use crate::extraction::demand::Demand;
 use crate::extraction::zoom::points;
 
-/// Units that are left out, each alone, before any of them is dropped, once all were.
-const WINDOW: usize = 8;
 /// What kept blocks all around weigh, as a share of the intact image's score.
 const NEIGHBOURS: f64 = 0.2;
 /// What heat weighs; it decides between equals.
@@ -26,6 +24,10 @@ const UNSEEN: f64 = -2.0;
 pub struct Peeling<D: Demand> {
     kept: Vec<bool>,
     side: usize,
+    /// Units that are left out, each alone, before any of them is dropped, once all were.
+    window: usize,
+    /// Blocks that stay.
+    held: Vec<bool>,
     /// Whether it goes on until every unit was asked of the present set.
     is_thorough: bool,
     /// Whether nothing was asked for the present floor.
@@ -49,8 +51,15 @@ struct Going {
 impl<D: Demand> Peeling<D> {
     /// Begins with a set without holes; units are of `side` by `side` blocks, one or two.
     #[must_use]
-    pub fn new(kept: Vec<bool>, side: usize, is_thorough: bool) -> Self {
-        Self { kept, side, is_thorough, is_first: true, seen: HashMap::new(), going: None }
+    pub fn new(kept: Vec<bool>, side: usize, window: usize, is_thorough: bool) -> Self {
+        let held = vec![false; kept.len()];
+        Self { kept, side, window, held, is_thorough, is_first: true, seen: HashMap::new(), going: None }
+    }
+
+    /// The same, but some blocks stay.
+    #[must_use]
+    pub fn holding(self, held: &[bool]) -> Self {
+        Self { held: held.to_vec(), ..self }
     }
 
     /// Goes on from the same set for another floor; what was asked of it and is settled is not asked again.
@@ -67,7 +76,7 @@ impl<D: Demand> Peeling<D> {
     }
 
     /// Goes on as far as the known verdicts lead; `None` while it waits for more.
-    pub fn advance(&mut self, demand: D, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<()> {
+    pub fn advance(&mut self, demand: &D, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<()> {
         loop {
             if self.going.is_some() {
                 self.drop_together(demand, blocks, evidence)?;
@@ -78,7 +87,7 @@ impl<D: Demand> Peeling<D> {
     }
 
     /// Leaves units out, each alone, and sees which can go; `true` if there is no more to be done.
-    fn leave_out(&mut self, demand: D, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<bool> {
+    fn leave_out(&mut self, demand: &D, heat: &[f64], blocks: &mut Blocks, evidence: &Evidence) -> Option<bool> {
         let units = self.units(blocks);
         let n_kept = size(&self.kept);
         // What a higher floor refused may have been asked beside one baseline only: for a new floor all are asked again, and
@@ -89,7 +98,7 @@ impl<D: Demand> Peeling<D> {
         let mut waiting = self.by_priority(waiting, demand, heat, blocks);
         let n_waiting = waiting.len();
         if !self.is_first {
-            waiting.truncate(WINDOW);
+            waiting.truncate(self.window);
         }
         let sets: Vec<_> = waiting.iter().map(|unit| without(&self.kept, std::slice::from_ref(unit))).collect();
         let answers = demand.ask_all(&sets, blocks, evidence)?;
@@ -108,7 +117,7 @@ impl<D: Demand> Peeling<D> {
     }
 
     /// Drops as long a prefix of the units that can go as zooming finds.
-    fn drop_together(&mut self, demand: D, blocks: &mut Blocks, evidence: &Evidence) -> Option<()> {
+    fn drop_together(&mut self, demand: &D, blocks: &mut Blocks, evidence: &Evidence) -> Option<()> {
         while let Some(Going { units, low, high }) = &self.going {
             let (n_units, low, high) = (units.len(), *low, *high);
             if high - low <= 1 {
@@ -147,7 +156,7 @@ impl<D: Demand> Peeling<D> {
         rest
     }
 
-    /// Kept blocks in squares of the lattice, row by row, that can go without leaving a hole.
+    /// Kept blocks in squares of the lattice, row by row, that need not stay and can go without leaving a hole.
     fn units(&self, blocks: &Blocks) -> Vec<Group> {
         let (rows, columns) = (blocks.grid().n_rows(), blocks.grid().n_columns());
         let mut units = Vec::new();
@@ -155,7 +164,7 @@ impl<D: Demand> Peeling<D> {
             for left in (0..columns).step_by(self.side) {
                 let square = (top..(top + self.side).min(rows))
                     .flat_map(|row| (left..(left + self.side).min(columns)).map(move |column| row * columns + column));
-                let unit: Group = square.filter(|&block| self.kept[block]).collect();
+                let unit: Group = square.filter(|&block| self.kept[block] && !self.held[block]).collect();
                 if can_open(&self.kept, &unit, blocks.grid()) {
                     units.push(unit);
                 }
@@ -165,7 +174,7 @@ impl<D: Demand> Peeling<D> {
     }
 
     /// Those that should go first, first; equals as they came.
-    fn by_priority(&self, units: Vec<Group>, demand: D, heat: &[f64], blocks: &Blocks) -> Vec<Group> {
+    fn by_priority(&self, units: Vec<Group>, demand: &D, heat: &[f64], blocks: &Blocks) -> Vec<Group> {
         let mut ranked: Vec<(f64, Group)> =
             units.into_iter().map(|unit| (self.priority(&unit, demand, heat, blocks), unit)).collect();
         ranked.sort_by(|(left, _), (right, _)| left.total_cmp(right));
@@ -173,7 +182,7 @@ impl<D: Demand> Peeling<D> {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
-    fn priority(&self, unit: &Group, demand: D, heat: &[f64], blocks: &Blocks) -> f64 {
+    fn priority(&self, unit: &Group, demand: &D, heat: &[f64], blocks: &Blocks) -> f64 {
         let harm = self.seen.get(unit).map_or(UNSEEN, |&(answer, _)| -demand.worth(answer));
         let n_beside: usize = unit.iter().map(|&block| n_beside(&self.kept, block, blocks.grid())).sum();
         let heat = unit.iter().fold(0.0, |sum, &block| sum + heat[block]);

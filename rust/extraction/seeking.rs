@@ -61,7 +61,7 @@ impl Ranked {
     /// Goes on as far as the known verdicts lead; `None` while it waits for more, then the set, if there is one.
     pub fn advance<D: Demand>(
         &mut self,
-        demand: D,
+        demand: &D,
         blocks: &mut Blocks,
         evidence: &Evidence,
     ) -> Option<Option<Vec<bool>>> {
@@ -125,7 +125,7 @@ impl Surveyed {
     /// Goes on as far as the known verdicts lead; `None` while it waits for more, then the set, if there is one.
     pub fn advance<D: Demand>(
         &mut self,
-        demand: D,
+        demand: &D,
         blocks: &mut Blocks,
         evidence: &Evidence,
     ) -> Option<Option<Vec<bool>>> {

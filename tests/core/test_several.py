@@ -135,7 +135,7 @@ def test_each_level_does_beside_each_baseline(case):
             assert floor <= 0 or score >= floor
 
 
-KINDS = ["search", "sharing", "extraction", "halves"]
+KINDS = ["search", "sharing", "extraction", "halves", "minimal"]
 
 
 @st.composite
@@ -154,6 +154,8 @@ def inquiries(draw, kinds):
     def begin(evidence):
         if kind == "extraction":
             return _core.Extraction(evidence, heat, cells=5, min_score=floor)
+        if kind == "minimal":
+            return _core.Minimal(evidence, heat, cells=5, shown=(floor, np.inf), hidden="lost", base=kept)
         if kind == "halves":
             return _core.Halves(evidence, kept, side=3, is_both=True)
         return _core.Search(
@@ -170,6 +172,8 @@ def inquiries(draw, kinds):
         )
 
     def found(inquiry):
+        if kind == "minimal":
+            return inquiry.stage, None if inquiry.kept() is None else inquiry.kept().tobytes()
         return (inquiry.kept() if kind == "extraction" else inquiry.heatmap()).tobytes()
 
     return (height, width), begin, found

@@ -34,7 +34,7 @@ from nested_reference import (
     unit_of,
 )
 
-SCAN, SURVEYS, SQUARE = 16, 3, 2
+SCAN, SURVEYS, SQUARE, WINDOW = 16, 3, 2, 4
 # On a set that is hidden, and on one that is shown; None where it is not known, as nothing hung on it any more.
 Sides = tuple[Verdict | None, Verdict | None]
 
@@ -63,7 +63,7 @@ class Minimal(Peeling):
         overlap: float = 0.0,
         is_surveyed: bool = False,
     ) -> None:
-        super().__init__(heat)
+        super().__init__(heat, WINDOW)
         self.ask, self.look_up, self.shown, self.hidden = ask, look_up, shown, hidden
         self.is_surveyed = is_surveyed
         self.intact = unit_of(intact[1])
@@ -82,33 +82,54 @@ class Minimal(Peeling):
                 self.stage = "stopped"
                 return
             self.kept = self.grown = found
-            self.exists, self.known = True, {}
-            self.shrink(SQUARE, to_the_end=False)
-            self.known = {}
-            self.shrink(1, to_the_end=True)
+            self.exists = True
+            self.peel()
             self.stage = "minimal"
         except OutOfBudgetError:
             self.stage = "stopped"
+
+    def peel(self) -> None:
+        """
+        Drop squares, then single blocks: of what was added, where there is something that it was added to; and at
+        last single blocks of all.
+        """
+        self.held = self.base
+        if not (self.base == self.kept).all():
+            self.known = {}
+            self.shrink(SQUARE, to_the_end=False)
+            self.known = {}
+            self.shrink(1, to_the_end=True)
+        if self.base.any():
+            self.held, self.known = np.zeros_like(self.held), {}
+            self.shrink(1, to_the_end=True)
 
     # What is demanded.
 
     def answers(self, sets: list[Kept]) -> list[Sides]:
         """
-        First those are hidden of which it is not known that showing them does not do; then those are shown of which
-        hiding does what it has to.
+        Each set is asked about on the side on which it is the likelier to fail; then those that do there are asked
+        about on the other. Where the other side is known not to do, nothing is asked.
         """
-        if self.hidden is not None:
-            self.ask([~each for each in sets if self.can_do(self.known_sides(each))])
-        if self.shown is not None:
-            self.ask([each for each in sets if self.is_hidden_well(self.known_sides(each)[0])])
+        for is_first in (True, False):
+            self.ask([question for each in sets for question in self.questions(each, is_first=is_first)])
         return [self.known_sides(each) for each in sets]
+
+    def questions(self, kept: Kept, *, is_first: bool) -> list[Kept]:
+        """What is shown to learn about one side of a set, if it has to be."""
+        hidden, shown = self.known_sides(kept)
+        if self.is_shown_first(kept) == is_first:
+            may_do = self.is_hidden_well(hidden) or (is_first and hidden is None)
+            return [kept] if self.shown is not None and may_do else []
+        may_do = self.is_shown_well(shown) or (is_first and shown is None)
+        return [~kept] if self.hidden is not None and may_do else []
+
+    def is_shown_first(self, kept: Kept) -> bool:
+        """Where something is missing of what it began with, a set hardly suffices; else it hardly loses the label."""
+        return self.shown is not None and (self.hidden is None or bool((self.base & ~kept).any()))
 
     def known_sides(self, kept: Kept) -> Sides:
         hidden = None if self.hidden is None else self.look_up(~kept)
         return hidden, None if self.shown is None else self.look_up(kept)
-
-    def can_do(self, sides: Sides) -> bool:
-        return sides[1] is None or self.is_shown_well(sides[1])
 
     def is_hidden_well(self, verdict: Verdict | None) -> bool:
         if self.hidden is None or verdict is None:

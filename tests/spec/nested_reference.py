@@ -73,9 +73,15 @@ def points(low: int, high: int) -> list[int]:
 
 
 class Peeling:
-    """A set that loses what it can do without; subclasses say what is demanded of it."""
+    """
+    A set that loses what it can do without; subclasses say what is demanded of it.
 
-    def __init__(self, heat: Map) -> None:
+    ``window`` is how many units are left out before any of them is dropped, once all were.
+    """
+
+    def __init__(self, heat: Map, window: int) -> None:
+        self.window = window
+        self.held = np.zeros(heat.shape, dtype=bool)  # blocks that stay
         self.heat = heat / heat.max() if heat.max() > 0 else heat
         # The last answer on each unit, and the set that it was left out of.
         self.known: dict[bytes, tuple[Any, bytes]] = {}
@@ -91,13 +97,13 @@ class Peeling:
         raise NotImplementedError
 
     def units(self, side: int) -> list[Kept]:
-        """Kept blocks in squares of the lattice, row by row, that can go without leaving a hole."""
+        """Kept blocks in squares of the lattice, row by row, that are not held and can go without leaving a hole."""
         found = []
         for row in range(0, self.heat.shape[0], side):
             for column in range(0, self.heat.shape[1], side):
                 unit = np.zeros_like(self.kept)
                 unit[row : row + side, column : column + side] = True
-                unit &= self.kept
+                unit &= self.kept & ~self.held
                 if leaves_no_hole(self.kept, unit):
                     found.append(unit)
         return found
@@ -121,7 +127,7 @@ class Peeling:
             fresh = [u for u in units if u.tobytes() in self.known and self.known[u.tobytes()][1] == key]
             is_fresh = set() if is_first else {unit.tobytes() for unit in fresh}
             waiting = sorted((u for u in units if u.tobytes() not in is_fresh), key=self.priority)
-            window = waiting if is_first else waiting[:WINDOW]
+            window = waiting if is_first else waiting[: self.window]
             answers = self.answers([self.kept & ~unit for unit in window])
             for unit, answer in zip(window, answers, strict=True):
                 self.known[unit.tobytes()] = (answer, key)
@@ -165,7 +171,7 @@ class Nested(Peeling):
     def __init__(
         self, ask: Callable[[list[Kept], float], list[Verdict]], heat: Map, floors: Sequence[float]
     ) -> None:
-        super().__init__(heat)
+        super().__init__(heat, WINDOW)
         self.ask, self.floors = ask, floors
         self.floor, self.intact = floors[0], 1.0
         self.stage, self.grown = "growth", None

@@ -48,7 +48,7 @@ class Findings:
     lost
         For "why-not": bool (H, W), a minimal set without which the label is lost; empty where there is none.
     other, other_verdicts
-        The label that "why-not" asks for, and the verdicts on it of the intact image and of the blank one.
+        The label that "why-not" asks for, and the verdicts on it of the intact image and of the blank ones.
 
     """
 
@@ -83,7 +83,7 @@ class Findings:
     def budget(self) -> int | None:
         """Model calls for search and extraction together; None for as many as they like."""
         most = self.options.max_calls
-        return None if most is None else max(1, most - self._n_checks - 2 * self.n_sets)
+        return None if most is None else max(1, most - self._n_checks - self._n_sides * self.n_sets)
 
     @property
     def _n_checks(self) -> int:
@@ -91,13 +91,18 @@ class Findings:
         return 1 + len(self.view.baselines) * (1 + max(1, len(self.shares)))
 
     @property
+    def _n_sides(self) -> int:
+        """Calls of the last check of a set of a kind: from two sides, beside each baseline."""
+        return 2 * len(self.view.baselines)
+
+    @property
     def n_sets(self) -> int:
-        """Sets of a kind to be found at most; each is checked from two sides, within the budget."""
+        """Sets of a kind to be found at most; each is checked within the budget."""
         options, most = self.options, self.options.max_calls
         if options.kind == "sufficient":
             return 0
         wanted = (options.n or N_SEVERAL) if options.kind == "several" else 1
-        return wanted if most is None else max(0, min(wanted, (most - self._n_checks - 1) // 2))
+        return wanted if most is None else max(0, min(wanted, (most - self._n_checks - 1) // self._n_sides))
 
     @property
     def within(self) -> float:

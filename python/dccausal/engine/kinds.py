@@ -115,7 +115,10 @@ def _demand(found: Findings) -> Demand:
         height, width = found.kept.shape
         intact, blank = found.other_verdicts
         left = None if found.budget is None else max(0, _calls_left(found))
-        evidence = _core.Evidence(height, width, intact=intact, blank=blank, max_calls=left)
+        n_baselines = len(found.view.baselines)
+        evidence = _core.Evidence(
+            height, width, intact=intact, blank=blank, max_calls=left, baselines=n_baselines
+        )
         options = {"hidden": "given", "is_surveyed": True, "base": found.lost}
         demand = Demand(evidence, found.other, options)
     return demand

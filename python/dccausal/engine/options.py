@@ -219,10 +219,6 @@ class Options:
         from dccausal.inputs.baseline import split_baselines  # NumPy, which the help does without
 
         n_baselines = len(split_baselines(self.baseline))
-        if n_baselines > 1 and self.kind != "sufficient":
-            raise OptionError(
-                f"kind is {self.kind}, but {n_baselines} baselines were given; one is needed for it"
-            )
         least = _LEAST_CALLS * n_baselines
         if self.max_calls is not None and self.max_calls < least:
             raise OptionError(

@@ -111,8 +111,10 @@ class Check(WholeImagePhase):
                 answer[:1], found.target, self.other, multi_label=self._multi_label, threshold=self._threshold
             )
             passes, other_scores = found.other.judge(answer)
-            intact_other, blank_other = zip(passes.tolist(), other_scores.tolist(), strict=True)
-            found.other_verdicts = intact_other, blank_other
+            found.other_verdicts = (
+                (bool(passes[0]), float(other_scores[0])),
+                (bool(passes[1:].all()), float(other_scores[1:].min())),
+            )
         is_passing, scores = found.target.judge(answer)
         blank = (bool(is_passing[1:].all()), float(scores[1:].min()))
         if blank[0] and not found.is_below_floor(blank[1], found.share):
