@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,6 +51,49 @@ def test_crop_is_torchvisions(width, height):
     left, top, right, bottom = placement.box
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 30), (30, 41), (16, 16), (9, 60)])
+def test_native_cuts_without_resizing(width, height):
+    photo = _photo(width, height)
+    x, placement = Preprocess(geometry="native", rounding="transformers").prepare(photo, (16, 16))
+    canvas = Image.new("RGB", (16, 16))
+    left, top = (16 - width) // 2 if width < 16 else -((width - 16) // 2), -((height - 16) // 2)
+    canvas.paste(photo, (left, top))
+    np.testing.assert_array_equal(x, np.asarray(canvas))
+    assert placement.box == (-left, -top, 16 - left, 16 - top)
+
+
+def test_what_is_resized_to_less_is_padded():
+    photo = _photo(60, 30)
+    settings = Preprocess(geometry="crop", resize=(8, 8), pad_colour=(1, 2, 3))
+    x, placement = settings.prepare(photo, (12, 12))
+    assert (x[:2] == (1, 2, 3)).all()
+    assert (x[10:] == (1, 2, 3)).all()
+    inside = photo.resize((16, 8), Image.Resampling.BILINEAR).crop((2, 0, 14, 8))
+    assert np.abs(x[2:10].astype(int) - np.asarray(inside)).max() <= 1
+    assert placement.box == (7.5, -7.5, 52.5, 37.5)
+
+
+def test_cut_first_sees_nothing_beyond_the_cut():
+    pixels = np.zeros((40, 40, 3), np.uint8)
+    pixels[5:35, 5:35] = 255
+    x, placement = Preprocess(geometry="crop-first", crop_ratio=0.75).prepare(Image.fromarray(pixels), (8, 8))
+    assert (x == 255).all()
+    assert placement.box == (5, 5, 35, 35)
+    beside = Preprocess(geometry="crop", crop_ratio=0.75).prepare(Image.fromarray(pixels), (9, 9))[0]
+    assert (beside < 255).any(), "there the filter looks over the edge"
+
+
+@pytest.mark.parametrize("filter_name", ["nearest", "box", "opencv"])
+@pytest.mark.parametrize("geometry", ["crop", "squash-crop", "pad-crop"])
+def test_filters_with_steps_are_cut_after_they_are_resized(filter_name, geometry):
+    photo = _photo(61, 47)
+    how = Preprocess(geometry=geometry, interpolation=filter_name, crop_ratio=0.7)
+    x, _ = how.prepare(photo, (20, 20))
+    whole, placement = replace(how, resize=(28, 28)).prepare(photo, (28, 28))
+    assert placement.box[2] - placement.box[0] >= 46
+    np.testing.assert_array_equal(x, whole[4:24, 4:24])
 
 
 def test_crop_of_a_long_and_thin_photograph_needs_no_huge_picture():
@@ -127,12 +171,15 @@ def test_a_large_photograph_is_filled_in_every_row():
 @given(
     st.tuples(st.integers(2, 60), st.integers(2, 60)),
     st.tuples(st.integers(2, 24), st.integers(2, 24)),
-    st.sampled_from(["squash", "crop", "squash-crop", "pad"]),
+    st.sampled_from(["squash", "crop", "squash-crop", "pad", "pad-crop", "native", "crop-first"]),
+    st.none() | st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    st.sampled_from(["bilinear", "nearest", "opencv"]),
 )
-@settings(max_examples=60, deadline=None)
-def test_every_photograph_can_be_prepared_and_laid_back(photo_size, size, geometry):
+@settings(max_examples=120, deadline=None)
+def test_every_photograph_can_be_prepared_and_laid_back(photo_size, size, geometry, resize, filter_name):
     photo = Image.new("RGB", photo_size, (10, 20, 30))
-    x, placement = Preprocess(geometry=geometry, pad_colour=(10, 20, 30)).prepare(photo, size)
+    how = Preprocess(geometry=geometry, pad_colour=(10, 20, 30), resize=resize, interpolation=filter_name)
+    x, placement = how.prepare(photo, size)
     assert (x == (10, 20, 30)).all()
     back = placement.to_photo(x, smooth=True, fill=(10, 20, 30))
     np.testing.assert_array_equal(back, np.asarray(photo))
@@ -230,7 +277,7 @@ def test_one_number_stands_for_three_channels():
     [
         (
             {"geometry": "stretch"},
-            "geometry is 'stretch'; one of squash, crop, squash-crop, pad, pad-crop is needed",
+            "geometry is 'stretch'; one of squash, crop, squash-crop, pad, pad-crop, native, crop-first is",
         ),
         ({"interpolation": "cubic"}, "interpolation is 'cubic'; one of nearest, "),
         ({"channel_order": "GBR"}, "channel_order is 'GBR'; one of RGB, BGR is needed"),
@@ -251,6 +298,7 @@ def test_one_number_stands_for_three_channels():
         ({"mean": ("a", "b", "c")}, "mean is 'a'; a finite number is needed"),
         ({"std": (1, 0, 1)}, r"std is \(1\.0, 0\.0, 1\.0\); more than 0 is needed"),
         ({"std": float("inf")}, "std is inf; a finite number is needed"),
+        ({"resize": 224}, "resize is 224; 2 whole numbers from 1 to 16384 are needed"),
         ({"means": 1}, "unknown key means; only size, geometry"),
     ],
 )

@@ -17,6 +17,8 @@ from dccausal import OnnxClassifier, load_photo
 from dccausal.errors import ModelError
 from dccausal.onnx.reading.image_input import ImageInput
 from dccausal.onnx.reading.sidecar import read_sidecar
+from exports import export
+from small_models import on_cpu
 
 EXPORTS = Path(__file__).parents[1] / "data" / "exports"
 MODELS = sorted(path.name for path in (EXPORTS / "models").iterdir())
@@ -38,9 +40,10 @@ NORMALIZATION = ("functional_8_1/normalization_1/Sub/y:0", "functional_8_1/norma
 # Eight-bit sums differ between processors, and this net is steep.
 SCORE_WITHIN = {"ort_quant_qdq": 0.2}
 NOT_FOLLOWED = {
-    "v4_perceiver": "cuts the centre out before it resizes",
-    "v5_perceiver": "cuts the centre out before it resizes",
+    "v4_detr_of_2021": "another shape for each photograph",
     "v4_textnet": "multiples of 32",
+    "v5_janus": "pads photographs to squares",
+    "v5_vit_short_side": "cuts nothing, so its images have another shape for each",
 }
 
 
@@ -103,6 +106,20 @@ def test_processors_are_followed_or_said_not_to_be(name):
         for photo, picture in expected["pictures"].items():
             x, _ = settings.prepare(load_photo(EXPORTS / "photographs" / photo), settings.size or sides)
             _check_tensor(settings.encode(x[None], "NCHW", np.float32)[0], expected, picture)
+
+
+@pytest.mark.parametrize("name", NOT_FOLLOWED)
+def test_what_is_not_followed_still_tells_the_pixels(name, tmp_path):
+    """Where only the size is not told, mean and std are not guessed, and no other normalisation is as likely."""
+    config = (EXPORTS / "processors" / name / "preprocessor_config.json").read_text()
+    classifier = on_cpu(export(tmp_path, {"preprocessor_config.json": config}))
+    assert classifier.is_guessed
+    assert classifier.is_range_told
+    assert classifier.preprocess.geometry == "squash"
+    assert NOT_FOLLOWED[name] in classifier.preprocess_reason
+    white = classifier.encode(np.full((1, 32, 32, 3), 255, np.uint8))[0, :, 0, 0]
+    black = classifier.encode(np.zeros((1, 32, 32, 3), np.uint8))[0, :, 0, 0]
+    np.testing.assert_allclose((white - black) / 255, _expected("processors", name)["level"], rtol=1e-4)
 
 
 def test_the_broken_export_of_keras_works_with_its_constants_fed():

@@ -159,14 +159,10 @@ def test_names_that_do_not_fit_are_left_out_with_a_note(tmp_path):
         ("not JSON", "cannot be read: Expecting value"),
         ("[]", "cannot be read: it is no JSON object"),
         ("[" * 100_000, "cannot be read: "),
-        ({"do_normalize": True}, "cannot be followed: image_mean is None; a finite number is needed"),
+        ({"do_normalize": True}, "cannot be followed: size is None; a whole number"),
         (exports.vit() | {"image_mean": ["x"] * 3}, "image_mean is 'x'; a finite number is needed"),
         (exports.vit() | {"image_std": [0.5, 0, 0.5]}, "more than 0 is needed"),
         (exports.vit() | {"resample": 9}, "resample is 9"),
-        (exports.vit() | {"size": "large"}, "size is 'large'"),
-        (exports.vit() | {"size": {}}, "size is None"),
-        (exports.deit() | {"size": 100}, "224 pixels are to be cut out of 100"),
-        (exports.convnext() | {"crop_pct": 1e-300}, "cannot be followed: "),
         ({"do_color_quantize": True, "clusters": []}, "makes no tensor of pixels"),
     ],
 )
@@ -175,6 +171,67 @@ def test_what_cannot_be_read_is_passed_over_and_said(tmp_path, document, text):
     assert classifier.preprocess == Preprocess.preset("imagenet").with_size((32, 32))
     assert classifier.preprocess_reason.startswith("guessed: channels come first")
     assert text in classifier.preprocess_reason
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (exports.vit() | {"size": "large"}, "size is 'large'"),
+        (exports.vit() | {"size": {}}, "size is None"),
+        (exports.vit() | {"size": {"longest_edge": 224}}, "another shape for each"),
+        (
+            exports.vit() | {"size": {"shortest_edge": 224}},
+            "it resizes the short side to 224 and cuts nothing",
+        ),
+        (exports.vit() | {"do_resize": False}, "it resizes nothing"),
+        (exports.vit() | {"do_pad": True, "pad_size": {"height": 9, "width": 9}}, "it pads its images"),
+        (exports.clip() | {"size": {"shortest_edge": 9, "longest_edge": 10}}, "it limits the long side"),
+        (exports.clip() | {"do_center_crop": False}, "cuts nothing"),
+        (exports.convnext() | {"do_center_crop": True, "crop_size": 100}, "it has cut to 224 pixels already"),
+        (exports.convnext() | {"crop_pct": 1e-300}, "cannot be followed: "),
+        (
+            exports.vit() | {"image_processor_type": "NewImageProcessor", "tile_size": 3},
+            "with tile_size is not",
+        ),
+        (
+            exports.vit() | {"image_processor_type": "NewImageProcessor", "auto_map": {}},
+            "with auto_map is not",
+        ),
+    ],
+)
+def test_what_is_followed_in_part_is_said(tmp_path, document, text):
+    """A file that does not say how photographs are brought to size says mean and std all the same."""
+    classifier = on_cpu(export(tmp_path, {"preprocessor_config.json": document}))
+    assert classifier.preprocess.geometry == "squash"
+    assert classifier.preprocess.mean == tuple(document["image_mean"])
+    assert classifier.preprocess_reason.startswith(
+        "guessed: mean and std are those of preprocessor_config.json beside the model"
+    )
+    assert text in classifier.preprocess_reason
+
+
+def test_timm_in_part(tmp_path):
+    path = export(tmp_path, exports.timm(crop_mode="other", mean=[0.1, 0.2, 0.3]))
+    assert on_cpu(path).preprocess.mean == (0.1, 0.2, 0.3)
+    assert "those of config.json beside the model" in on_cpu(path).preprocess_reason
+
+
+def test_keys_that_a_class_does_not_know_change_nothing(tmp_path):
+    documents = optimum(exports.vit())
+    plain = on_cpu(export(tmp_path, documents)).preprocess
+    processor = documents["preprocessor_config.json"]
+    for key in ("do_flip_channel_order", "rescale_offset", "include_top"):
+        assert on_cpu(export(tmp_path, optimum(processor | {key: True}))).preprocess == plain
+    assert on_cpu(export(tmp_path, optimum(processor | {"crop_pct": 0.5}))).preprocess == plain
+
+
+def test_a_cut_that_no_share_says_is_scaled_with_the_model(tmp_path):
+    processor = exports.clip() | {"size": {"shortest_edge": 96}, "crop_size": {"height": 96, "width": 64}}
+    assert on_cpu(export(tmp_path, optimum(processor), size=(48, 32))).preprocess.resize == (48, 48)
+    told = on_cpu(export(tmp_path, optimum(processor), **OPEN))
+    assert (told.size, told.preprocess.resize) == ((96, 64), (96, 96))
+    asked = on_cpu(export(tmp_path, optimum(processor), **OPEN), crop_ratio=0.5)
+    assert (asked.preprocess.resize, asked.preprocess.crop_ratio) == (None, 0.5)
 
 
 def test_another_file_is_followed_where_one_is_damaged(tmp_path):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-# Whose way of rounding sides and margins is followed.
-Rounding = Literal["torchvision", "transformers", "timm"]
 
 _ROWS_AT_ONCE = 256
 
@@ -107,74 +103,3 @@ class _Axis:
         result: NDArray[Any] = np.take(array, before, axis).astype(np.float32)
         result += share * (np.take(array, after, axis).astype(np.float32) - result)
         return result
-
-
-def fit(
-    photo: tuple[int, int], size: tuple[int, int], ratio: float = 1.0
-) -> tuple[tuple[int, int], int, int]:
-    """
-    Fit a photograph (width, height) whole into ``size / ratio`` (height, width), proportions kept to the pixel.
-
-    Returns
-    -------
-    inner, left, top
-        The photograph's (width, height) there, and where it begins in ``size``: after a margin, or before the
-        first pixel where it is larger.
-
-    """
-    height, width = (math.floor(side / ratio) for side in size)
-    shrink = max(photo[0] / width, photo[1] / height)
-    inner = (max(1, min(width, round(photo[0] / shrink))), max(1, min(height, round(photo[1] / shrink))))
-    left, top = (_margin(whole - side, "timm") for whole, side in zip(size[::-1], inner, strict=True))
-    return inner, left, top
-
-
-def centre(
-    photo: tuple[int, int], size: tuple[int, int], ratio: float, rounding: Rounding = "torchvision"
-) -> tuple[float, float, float, float]:
-    """
-    Return the box of a photograph (width, height) that resizing the short side and cutting the centre leave.
-
-    It is what a model saw that was trained with the library that ``rounding`` names. Only the box needs
-    resizing: a photograph of 20000 x 10 would otherwise become one of 512000 x 256 first.
-    """
-    height, width = size
-    short_h, short_w = math.floor(height / ratio), math.floor(width / ratio)
-    if rounding == "timm" and short_h != short_w:
-        shrink = min(photo[0] / short_w, photo[1] / short_h)
-        whole_w, whole_h = (max(1, round(side / shrink)) for side in photo)
-    elif short_w * photo[1] >= short_h * photo[0]:
-        whole_w, whole_h = short_w, max(short_h, int(short_w * photo[1] / photo[0]))
-    else:
-        whole_w, whole_h = max(short_w, int(short_h * photo[0] / photo[1])), short_h
-    return _cut(photo, size, (whole_w, whole_h), rounding)
-
-
-def squashed_centre(
-    photo: tuple[int, int], size: tuple[int, int], ratio: float, rounding: Rounding = "torchvision"
-) -> tuple[float, float, float, float]:
-    """Return the box of a photograph (width, height) that resizing both sides and cutting the centre leave."""
-    height, width = size
-    return _cut(photo, size, (math.floor(width / ratio), math.floor(height / ratio)), rounding)
-
-
-def _cut(
-    photo: tuple[int, int], size: tuple[int, int], whole: tuple[int, int], rounding: Rounding
-) -> tuple[float, float, float, float]:
-    """Return the box of a photograph that is the centre of it once it is resized to ``whole`` (width, height)."""
-    height, width = size
-    left, top = -_margin(width - whole[0], rounding), -_margin(height - whole[1], rounding)
-    step_x, step_y = photo[0] / whole[0], photo[1] / whole[1]
-    right, bottom = min(photo[0], (left + width) * step_x), min(photo[1], (top + height) * step_y)
-    return left * step_x, top * step_y, right, bottom
-
-
-def _margin(room: int, rounding: Rounding) -> int:
-    """
-    Return the margin before what is put into, or cut out of, the centre; ``room`` is negative where it is cut.
-
-    What is cut off is halved as each library does: transformers rounds down, the others half to even.
-    """
-    if room >= 0:
-        return room // 2
-    return -(-room // 2) if rounding == "transformers" else -round(-room / 2)

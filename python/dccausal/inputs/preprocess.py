@@ -20,17 +20,16 @@ from numpy.typing import NDArray
 from dccausal._shared.checks import finite_number, whole_numbers
 from dccausal._shared.files import read_text
 from dccausal.errors import OptionError
+from dccausal.inputs.drawing import Interpolation, draw
 from dccausal.inputs.encode import affine, luma
-from dccausal.inputs.opencv import resize_linear
-from dccausal.inputs.placement import Placement, Rounding, centre, fit, squashed_centre
+from dccausal.inputs.framing import Frame, Geometry, Rounding, first_cut, frame, target_of
+from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["PRESETS", "Placement", "Preprocess"]
 
-Geometry = Literal["squash", "crop", "squash-crop", "pad", "pad-crop"]
-Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos", "opencv"]
 ChannelOrder = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
 
@@ -60,15 +59,20 @@ class Preprocess:
         seen; "crop" resizes the short side to ``size / crop_ratio`` and cuts out the centre, as torchvision
         does; "squash-crop" resizes both sides to ``size / crop_ratio`` and cuts out the centre (DeiT, BEiT);
         "pad" fits the long side and fills the rest with ``pad_colour``; "pad-crop" fits it into
-        ``size / crop_ratio`` first, and cuts off what is too much.
+        ``size / crop_ratio`` first, and cuts off what is too much; "native" resizes nothing and cuts out the
+        centre; "crop-first" cuts ``crop_ratio`` of the centre out before it resizes that (Perceiver).
     crop_ratio
         Share of the resized short side (or of both sides, or of the long side) that cutting out keeps, from
         0.01 to 1.
+    resize
+        (height, width) in place of ``size / crop_ratio``: what the photograph covers ("crop"), is resized to
+        ("squash-crop") or fitted into ("pad-crop"). Where it is smaller than ``size``, the rest is ``pad_colour``.
     rounding
         Whose roundings are followed, which decide by a pixel: "torchvision", "transformers" (margins are rounded
-        down) or "timm" (as torchvision, but for sizes that are not square).
+        down), "timm" (as torchvision, but for sizes that are not square) or "paddle" (margins down, sides to the
+        nearest).
     pad_colour
-        (r, g, b) of the borders that "pad" and "pad-crop" add, 0..255.
+        (r, g, b) of the borders that are added, 0..255.
     interpolation
         Pillow's filter; all but "nearest" are antialiased. Or "opencv", OpenCV's bilinear, which is not.
     scale, mean, std
@@ -91,6 +95,7 @@ class Preprocess:
     size: tuple[int, int] | None = None
     geometry: Geometry = "squash"
     crop_ratio: float = 0.875
+    resize: tuple[int, int] | None = None
     rounding: Rounding = "torchvision"
     pad_colour: tuple[int, int, int] = (0, 0, 0)
     interpolation: Interpolation = "bilinear"
@@ -110,6 +115,8 @@ class Preprocess:
         put = object.__setattr__
         if self.size is not None:
             put(self, "size", whole_numbers("preprocess: size", self.size, 2, 2, _MAX_SIDE))
+        if self.resize is not None:
+            put(self, "resize", whole_numbers("preprocess: resize", self.resize, 2, 1, _MAX_SIDE))
         put(self, "pad_colour", whole_numbers("preprocess: pad_colour", self.pad_colour, 3, 0, 255))
         put(self, "crop_ratio", finite_number("preprocess: crop_ratio", self.crop_ratio))
         put(self, "scale", finite_number("preprocess: scale", self.scale))
@@ -195,6 +202,11 @@ class Preprocess:
         checked = cls.from_dict(changes)
         return {name: getattr(checked, name) for name in changes}
 
+    def changed(self, changes: Mapping[str, Any]) -> Preprocess:
+        """Return the settings with some of them changed; another size or share takes the place of ``resize``."""
+        is_kept = "resize" in changes or changes.keys().isdisjoint(("size", "crop_ratio"))
+        return replace(self if is_kept else replace(self, resize=None), **changes)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict of plain numbers, strings and lists, ready for JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -202,14 +214,24 @@ class Preprocess:
 
     def words(self) -> str:
         """Return the settings as a sentence."""
+        share = (
+            f"{self.crop_ratio:.4g} of " if self.resize is None else f"of {self.resize[1]} x {self.resize[0]}"
+        )
+        it, them = ("it", "them") if self.resize is None else ("", "")
         geometry: Mapping[str, str] = {
             "squash": "whole photograph, both sides resized",
-            "crop": f"short side resized, centre cut out ({self.crop_ratio:.4g} of it)",
-            "squash-crop": f"both sides resized, centre cut out ({self.crop_ratio:.4g} of them)",
+            "crop": f"short side resized, centre cut out ({share}{it})",
+            "squash-crop": f"both sides resized, centre cut out ({share}{them})",
             "pad": f"whole photograph, padded{_with_colour(self.pad_colour)}",
-            "pad-crop": f"long side resized, padded, centre cut out ({self.crop_ratio:.4g} of it)",
+            "pad-crop": f"long side resized, padded, centre cut out ({share}{it})",
+            "native": "nothing resized, centre cut out",
+            "crop-first": f"centre cut out ({self.crop_ratio:.4g} of it), then resized",
         }
-        rounded = f"; rounded as {self.rounding} does" if self.geometry not in ("squash", "pad") else ""
+        rounded = (
+            f"; rounded as {self.rounding} does"
+            if self.geometry not in ("squash", "pad", "crop-first")
+            else ""
+        )
         stretched = "; 16 bits stretched" if self.stretch else ""
         to_size = "" if self.size is None else f" to {self.size[1]} x {self.size[0]}"
         factor = "1/255" if abs(self.scale * 255 - 1) < 1e-6 else f"{self.scale:.6g}"  # noqa: PLR2004
@@ -247,37 +269,18 @@ class Preprocess:
             If neither the settings nor the call say a size.
 
         """
-        from PIL import Image as ImageModule
-
         size = size or self.size
         if size is None:
             raise OptionError("preprocess: size is None; (height, width) is needed where no model gives it")
         height, width = size
-        if self.geometry in ("pad", "pad-crop"):
-            inner, left, top = fit(photo.size, size, self.crop_ratio if self.geometry == "pad-crop" else 1.0)
-            canvas = ImageModule.new("RGB", (width, height), self.pad_colour)
-            canvas.paste(self._resized(photo, inner), (left, top))
-            step_x, step_y = photo.width / inner[0], photo.height / inner[1]
-            box = (-left * step_x, -top * step_y, (width - left) * step_x, (height - top) * step_y)
-        else:
-            box = (0.0, 0.0, float(photo.width), float(photo.height))
-            if self.geometry == "crop":
-                box = centre(photo.size, size, self.crop_ratio, self.rounding)
-            elif self.geometry == "squash-crop":
-                box = squashed_centre(photo.size, size, self.crop_ratio, self.rounding)
-            canvas = self._resized(photo, (width, height), box)
-        return np.array(canvas, dtype=np.uint8), Placement(photo_size=photo.size, box=box)
-
-    def _resized(
-        self, photo: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
-    ) -> Image.Image:
-        """Return a photograph, or a box of it, brought to (width, height)."""
-        from PIL import Image as ImageModule
-
-        if self.interpolation == "opencv":
-            part = photo if box is None else photo.resize(_sides(box), box=box)
-            return resize_linear(part, size)
-        return photo.resize(size, ImageModule.Resampling[self.interpolation.upper()], box=box)
+        if self.geometry == "crop-first":
+            box = first_cut(photo.size, size, self.crop_ratio)
+            canvas = draw(photo.crop(box), Frame((width, height), size), self.interpolation, self.pad_colour)
+            return np.array(canvas, dtype=np.uint8), Placement(photo.size, box)
+        target = target_of(size, self.crop_ratio, self.resize)
+        found = frame(photo.size, size, self.geometry, target, self.rounding)
+        canvas = draw(photo, found, self.interpolation, self.pad_colour)
+        return np.array(canvas, dtype=np.uint8), Placement(photo.size, found.box(photo.size))
 
     def encode(
         self, images: NDArray[Any], layout: Layout, dtype: np.dtype[Any] | type, channels: int = 3
@@ -370,11 +373,6 @@ PRESETS: dict[str, Preprocess] = {
     "raw": Preprocess(scale=1.0),
     "caffe": Preprocess(scale=1.0, mean=(103.939, 116.779, 123.68), channel_order="BGR"),
 }
-
-
-def _sides(box: tuple[float, float, float, float]) -> tuple[int, int]:
-    """Return the (width, height) of a box in whole pixels."""
-    return max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
 
 
 def _with_colour(colour: tuple[int, int, int]) -> str:

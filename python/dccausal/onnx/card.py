@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal.inputs.preprocess import PRESETS, Geometry, Preprocess
+from dccausal.inputs.framing import Geometry
+from dccausal.inputs.preprocess import PRESETS, Preprocess
 
 if TYPE_CHECKING:
     from PIL import Image

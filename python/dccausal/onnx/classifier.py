@@ -12,7 +12,8 @@ from dccausal._shared.checks import whole_number
 from dccausal._shared.cores import count_cores
 from dccausal._shared.text import shown
 from dccausal.errors import OptionError
-from dccausal.inputs.preprocess import Geometry, Preprocess
+from dccausal.inputs.framing import Geometry
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.model_classifier import ModelClassifier
 from dccausal.onnx.opening import Given, Loaded, runtime_facts
 from dccausal.onnx.reading.feed import Feed

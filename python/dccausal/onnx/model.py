@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from dccausal._shared.checks import finite_number, whole_number
 from dccausal._shared.cores import count_cores
 from dccausal.errors import ModelError, OptionError
+from dccausal.inputs.framing import Geometry
 from dccausal.inputs.placement import Placement
-from dccausal.inputs.preprocess import Geometry, Preprocess
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.inputs.sizing import Sizing
 from dccausal.onnx.opening import Given, Loaded, runtime_facts
 from dccausal.onnx.reading.feed import Feed

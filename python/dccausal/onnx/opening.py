@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dccausal._shared.checks import whole_number
-from dccausal.inputs.preprocess import Geometry, Preprocess
+from dccausal.inputs.framing import Geometry
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.model_file import ModelFile
 from dccausal.onnx.reading.feed import Feed
 from dccausal.onnx.reading.image_input import metadata_of

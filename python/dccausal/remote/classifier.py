@@ -10,7 +10,8 @@ from typing import Any, Literal
 from dccausal._shared.checks import finite_number, whole_number
 from dccausal._shared.text import shown
 from dccausal.errors import ClassifierError, ModelError, OptionError
-from dccausal.inputs.preprocess import Geometry, Preprocess
+from dccausal.inputs.framing import Geometry
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.model_classifier import ModelClassifier
 from dccausal.onnx.opening import Given
 from dccausal.onnx.reading.feed import Feed

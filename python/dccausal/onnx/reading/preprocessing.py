@@ -11,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from dccausal._shared.checks import whole_numbers
-from dccausal.inputs.preprocess import Geometry, Preprocess
+from dccausal.inputs.framing import Geometry
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.failures import UNREADABLE, brief
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.image_input import ImageInput
@@ -27,6 +28,7 @@ _MAX_SIDE = 16384
 _MIN_CUT_SIDE = 64
 _TENSORFLOW = ("tf2onnx", "keras", "tensorflow", "tflite2onnx")
 _PYTORCH = ("pytorch", "torch", "onnx.quantize")
+PIXELS_TOLD = "mean and std are those of"
 IN_GRAPH = {
     "raw": "the graph begins with the normalisation of pixels of 0..255, so it gets them as they are",
     "unit": "the graph begins with a normalisation of 0..1",
@@ -59,6 +61,11 @@ def guess_preprocess(
         return _raw(
             told, image
         ), f"{where}{trouble}; the model takes {image.dtype}, so it gets the pixels as they are"
+    partly = sidecar.pixels()
+    if partly is not None and image.dtype.kind == "f":
+        return partly[
+            0
+        ], f"{GUESSED}: {PIXELS_TOLD} {partly[1]}, and the whole photograph is resized{trouble}{where}"
     preprocess, reason = _by_graph(graph, image) or _by_input(graph, image)
     preprocess = replace(preprocess, geometry=_geometry(graph, image))
     sides = None if graph is None else _safely(size_in_graph, graph, image.name)

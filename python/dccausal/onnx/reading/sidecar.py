@@ -22,8 +22,13 @@ from typing import Any
 from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.failures import UNREADABLE
 from dccausal.onnx.reading.image_input import ImageInput
-from dccausal.onnx.reading.sidecar_huggingface import is_multi_label, model_names, processor_settings
-from dccausal.onnx.reading.sidecar_timm import timm_config, timm_names, timm_settings
+from dccausal.onnx.reading.sidecar_huggingface import (
+    is_multi_label,
+    model_names,
+    processor_pixels,
+    processor_settings,
+)
+from dccausal.onnx.reading.sidecar_timm import timm_config, timm_names, timm_pixels, timm_settings
 
 _MAX_BYTES = 64 * 1024 * 1024
 _BROWSER_FOLDER = "onnx"
@@ -60,6 +65,17 @@ class Sidecar:
                 continue
             return told, f"{name} beside the model{trouble}"
         return None, trouble
+
+    def pixels(self) -> tuple[Preprocess, str] | None:
+        """Return what the files tell of filter, scale, mean and std alone, and which does; None where none does."""
+        for name, values in self._settings():
+            try:
+                return (timm_pixels if name == _CONFIG else processor_pixels)(
+                    values
+                ), f"{name} beside the model"
+            except UNREADABLE:
+                continue
+        return None
 
     def _settings(self) -> list[tuple[str, Mapping[str, Any]]]:
         found = [(name, self.documents[name]) for name in _PROCESSORS if name in self.documents]

@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 from dccausal._shared.checks import finite_number, whole_number
 from dccausal.errors import OptionError
-from dccausal.inputs.preprocess import Geometry, Interpolation
+from dccausal.inputs.drawing import Interpolation
+from dccausal.inputs.framing import Geometry
 
 _MAX_SIDE = 16384
 
@@ -30,6 +31,39 @@ def make_geometry(
     if size is not None:
         size = (height or size[0], width or size[1])
     return {"size": size, "geometry": geometry, "crop_ratio": ratio}
+
+
+def make_cut(
+    model: Sides, *, sides: tuple[int, int], geometry: Geometry, whole: tuple[int, int]
+) -> dict[str, Any]:
+    """
+    Return size, geometry and crop_ratio, or resize where no share says it.
+
+    Parameters
+    ----------
+    model
+        As in ``make_geometry``.
+    sides, geometry
+        What the file says.
+    whole
+        (height, width) that photographs are resized to, or cover, before the centre is cut out.
+
+    Raises
+    ------
+    OptionError
+        If there is no such size.
+
+    """
+    is_share = sides[0] * whole[1] == sides[1] * whole[0] and whole[0] >= sides[0]
+    ratio = crop_ratio(sides[0], whole[0]) if is_share else max(0.01, min(1.0, sides[0] / whole[0]))
+    made = make_geometry(model, sides=sides, geometry=geometry, ratio=ratio)
+    if not is_share and geometry in ("crop", "squash-crop"):
+        height, width = made["size"] or (model[0] or sides[0], model[1] or sides[1])
+        made["resize"] = (
+            max(1, round(whole[0] * height / sides[0])),
+            max(1, round(whole[1] * width / sides[1])),
+        )
+    return made
 
 
 def crop_ratio(side: int, whole: int) -> float:

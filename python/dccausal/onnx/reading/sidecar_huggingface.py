@@ -11,25 +11,24 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dccausal._shared.checks import finite_number, whole_number
+from dccausal._shared.checks import finite_number
 from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.reading.names import read_labels
-from dccausal.onnx.reading.sidecar_geometry import Sides, crop_ratio, interpolation, make_geometry, three
+from dccausal.onnx.reading.sidecar_geometry import Sides, interpolation, make_cut, three
 from dccausal.onnx.reading.sidecar_processors import (
+    FOREIGN_KEYS,
     PROCESSORS,
     Processor,
     class_of,
     not_followed,
     rounding_of,
 )
+from dccausal.onnx.reading.sidecar_sizes import steps
 
 _PLACEHOLDER = re.compile(r"LABEL_\d+")
-_CROP_PCT = 224 / 256
-_SQUASHED_FROM = 384  # ConvNeXt's processor does not cut anything at this size and above
-
-# Classes that resize to more than they say, by their key crop_pct or this share.
-_BY_CROP_PCT = {"ConvNext": _CROP_PCT, "ResNet": _CROP_PCT, "PoolFormer": 0.9, "Levit": _CROP_PCT}
+# Keys of which None means the default of the class, in transformers 4.
+_NEVER_NONE = ("image_mean", "image_std", "resample", "size", "rescale_factor")
 
 
 def processor_settings(values: Mapping[str, Any], model: Sides) -> Preprocess:
@@ -49,80 +48,80 @@ def processor_settings(values: Mapping[str, Any], model: Sides) -> Preprocess:
         If a value is out of its range, or the photographs are prepared in a way that ``Preprocess`` has not.
 
     """
-    kind = str(values.get("image_processor_type") or values.get("feature_extractor_type") or "")
+    kind, known, values = _known(values)
     trouble = not_followed(kind)
     if trouble is not None:
         raise OptionError(f"{kind} {trouble}; resizing both sides, or the short one and a centre, is needed")
-    if "do_color_quantize" in values or "clusters" in values:
-        raise OptionError(f"{kind or 'the processor'} makes no tensor of pixels; mean and std are needed")
-    known = PROCESSORS.get(class_of(kind))
-    if known is not None:
-        values = {**known.defaults(), **values}
-    resample = values.get("resample", 2)
+    foreign = sorted(values.keys() & FOREIGN_KEYS) if known is None else []
+    if foreign:
+        raise OptionError(f"what {kind or 'the processor'} does with {', '.join(foreign)} is not known")
+    found = steps(values, class_of(kind), known)
     return Preprocess(
-        **make_geometry(model, **_geometry(values, kind, known)),
+        **make_cut(model, sides=found.sides, geometry=found.geometry, whole=found.whole),
         rounding=rounding_of(kind),
-        interpolation=interpolation("bilinear" if resample is None else resample),
-        channel_order="BGR" if values.get("do_flip_channel_order") else "RGB",
-        **_normalisation(values),
+        **_pixels(values, kind, known),
     )
 
 
-def _geometry(values: Mapping[str, Any], kind: str, known: Processor | None) -> dict[str, Any]:
-    """Return the sides, how they are reached, and what share is cut out."""
-    if not values.get("do_resize", True):
-        return {"sides": _pair(values.get("crop_size")), "geometry": "squash", "ratio": 1.0}
-    size = values.get("size")
-    short = size.get("shortest_edge") if isinstance(size, Mapping) else None
-    if isinstance(size, int) and known is not None and known.is_short:
-        short = size
-    name = next((name for name in _BY_CROP_PCT if kind.startswith(name)), None)
-    cuts = values.get("do_center_crop", "crop_size" in values) and values.get("crop_size") is not None
-    if short is None:
-        sides = _pair(size)
-        if not cuts or sides is None:
-            return {"sides": sides, "geometry": "squash", "ratio": 1.0}
-        cut = _pair(values["crop_size"]) or sides
-        return {"sides": cut, "geometry": "squash-crop", "ratio": crop_ratio(cut[0], sides[0])}
-    short = whole_number("shortest_edge", short, 1)
-    if name is not None or (not cuts and "crop_pct" in values):
-        share = values.get("crop_pct") or _BY_CROP_PCT.get(name or "", _CROP_PCT)
-        if short >= _SQUASHED_FROM and name != "PoolFormer":
-            return {"sides": (short, short), "geometry": "squash", "ratio": 1.0}
-        whole = int(short / finite_number("crop_pct", share))
-        return {"sides": (short, short), "geometry": "crop", "ratio": crop_ratio(short, whole)}
-    cut = (_pair(values["crop_size"]) if cuts else None) or (short, short)
-    return {"sides": cut, "geometry": "crop", "ratio": crop_ratio(min(cut), short)}
+def processor_pixels(values: Mapping[str, Any]) -> Preprocess:
+    """
+    Return what a configuration tells of pixels alone: filter, order of channels, scale, mean and std.
+
+    Raises
+    ------
+    OptionError
+        If it does not tell them.
+
+    """
+    kind, known, values = _known(values)
+    if values.get("do_normalize", True) and "image_mean" not in values:
+        raise OptionError("image_mean is absent; three numbers are needed")
+    return Preprocess(**_pixels(values, kind, known))
 
 
-def _pair(size: Any) -> tuple[int, int] | None:
-    """Return (height, width) of a size as a number, a list or an object; None of none."""
-    if size is None:
-        return None
-    if isinstance(size, Mapping):
-        both = (size.get("height"), size.get("width"))
-        if None in both:
-            edge = size.get("shortest_edge", size.get("longest_edge"))
-            both = (edge, edge)
-    else:
-        both = tuple(size) if isinstance(size, list) else (size, size)
-    height, width = (whole_number("size", side, 1) for side in both)
-    return height, width
+def _known(values: Mapping[str, Any]) -> tuple[str, Processor | None, Mapping[str, Any]]:
+    """Return the name of the class, what is known of it, and the values with its defaults."""
+    kind = str(values.get("image_processor_type") or values.get("feature_extractor_type") or "")
+    if "do_color_quantize" in values or "clusters" in values:
+        raise OptionError(f"{kind or 'the processor'} makes no tensor of pixels; mean and std are needed")
+    known = PROCESSORS.get(class_of(kind))
+    if known is None:
+        return kind, None, values
+    return (
+        kind,
+        known,
+        {**known.defaults(), **{k: v for k, v in values.items() if v is not None or k not in _NEVER_NONE}},
+    )
 
 
-def _normalisation(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return scale, mean and std. What a processor does one after the other is put into one step."""
-    scale = finite_number("rescale_factor", values.get("rescale_factor", 1 / 255))
-    scale = scale if values.get("do_rescale", True) else 1.0
-    if not values.get("do_normalize", "image_mean" in values):
-        mean, std = (0.0,) * 3, (1.0,) * 3
-    else:
+def _pixels(values: Mapping[str, Any], kind: str, known: Processor | None) -> dict[str, Any]:
+    """Return filter, order of channels, scale, mean and std. What is done one after the other becomes one step."""
+    name = class_of(kind)
+    scale = values.get("rescale_factor", 1 / 255)
+    is_scaled = values.get("do_rescale", True) and scale is not None
+    mean, std = (0.0,) * 3, (1.0,) * 3
+    is_normalised = values.get("do_normalize", "image_mean" in values)
+    if is_normalised:
         mean, std = (three(key, values.get(key)) for key in ("image_mean", "image_std"))
-    if values.get("rescale_offset"):  # pixels are shifted by -1 after they are scaled
-        mean = three("image_mean", [value + 1 for value in mean])
-    if values.get("include_top"):  # EfficientNet's processor divides by std a second time
-        std = three("image_std", [value * value for value in std])
-    return {"scale": scale, "mean": mean, "std": std}
+    if known is None or name == "EfficientNet":
+        if values.get("rescale_offset"):  # pixels are shifted by -1 after they are scaled
+            mean = three("image_mean", [value + 1 for value in mean])
+        if values.get("include_top"):  # all is divided by std once more
+            std = three(
+                "image_std",
+                [a * b for a, b in zip(std, three("image_std", values.get("image_std")), strict=True)],
+            )
+    is_bgr = bool(values.get("do_flip_channel_order")) and (known is None or known.flips)
+    if name == "PPLCNet":  # normalised as RGB, then turned
+        is_bgr, mean, std = True, mean[::-1], std[::-1]
+    resample = values.get("resample", 2)
+    return {
+        "interpolation": interpolation("bilinear" if resample is None else resample),
+        "channel_order": "BGR" if is_bgr else "RGB",
+        "scale": finite_number("rescale_factor", scale) if is_scaled else 1.0,
+        "mean": mean,
+        "std": std,
+    }
 
 
 def model_names(config: Mapping[str, Any]) -> tuple[str, ...] | None:

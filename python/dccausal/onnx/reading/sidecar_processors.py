@@ -2,7 +2,8 @@
 What Hugging Face's classes of image processors do where a file does not say.
 
 transformers 5 leaves keys out that are None, and older versions had keys that are newer than their files; what is
-absent is then the class's own default, and that differs. The table is of transformers 5.24, which agrees with 4.57.
+absent is then the class's own default, and that differs. The table is of transformers 4.57. 5.24 has other filters for
+ConvNeXt, EfficientNet and MobileViT, but no version leaves the filter out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dccausal.inputs.placement import Rounding
+from dccausal.inputs.framing import Rounding
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -45,6 +46,10 @@ class Processor:
         Whether a size that is one number is the short side.
     more
         Values of other keys.
+    flips
+        Whether it knows the key that turns RGB into BGR.
+    cuts
+        Whether it knows the keys that cut the centre out.
 
     """
 
@@ -54,6 +59,8 @@ class Processor:
     crop: int | None = None
     is_short: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+    flips: bool = False
+    cuts: bool = True
 
     def defaults(self) -> dict[str, Any]:
         """Return the values of all keys, as in the file."""
@@ -80,16 +87,20 @@ PROCESSORS: Mapping[str, Processor] = {
     "CLIP": Processor(224, _CLIP, _BICUBIC, 224, is_short=True),
     "ChineseCLIP": Processor(224, _CLIP, _BICUBIC, 224, is_short=True),
     "ConvNext": Processor(384, _HALF, _BILINEAR, is_short=True, more={"crop_pct": 224 / 256}),
+    "ConditionalDetr": Processor(800, is_short=True, cuts=False),
     "DINOv3ViT": Processor(224, _IMAGENET, _BILINEAR),
     "DPT": Processor(384, _HALF, _BICUBIC),
+    "DeformableDetr": Processor(800, is_short=True, cuts=False),
     "DeiT": Processor(256, _HALF, _BICUBIC, 224),
+    "Detr": Processor(800, is_short=True, cuts=False),
     "EfficientLoFTR": Processor((480, 640), more=_RAW),
     "EfficientNet": Processor(346, _HALF, 0, more={"include_top": True}),
     "Flava": Processor(224, _FLAVA, _BICUBIC, 224),
     "Gemma3": Processor(224, _HALF, _BILINEAR),
-    "Gemma4": Processor(224, resample=_BICUBIC, more=_RAW),
-    "Gemma4Unified": Processor(224, resample=_BICUBIC, more=_RAW),
-    "LayoutLMv2": Processor(224, more=_RAW),
+    "GroundingDino": Processor(800, is_short=True, cuts=False),
+    "LayoutLMv2": Processor(
+        224, more={**_RAW, "do_rescale": False, "do_flip_channel_order": True}, flips=True
+    ),
     "LayoutLMv3": Processor(224, _HALF, _BILINEAR),
     "Levit": Processor(224, _IMAGENET, _BICUBIC, 224, is_short=True),
     "LightGlue": Processor((480, 640), more=_RAW),
@@ -97,16 +108,16 @@ PROCESSORS: Mapping[str, Processor] = {
     "MobileNetV1": Processor(256, _HALF, _BILINEAR, 224, is_short=True),
     "MobileNetV2": Processor(256, _HALF, _BILINEAR, 224, is_short=True),
     "MobileViT": Processor(
-        224, _HALF, _BILINEAR, 256, is_short=True, more={**_RAW, "do_flip_channel_order": True}
+        224, _HALF, _BILINEAR, 256, is_short=True, more={**_RAW, "do_flip_channel_order": True}, flips=True
     ),
     "OwlViT": Processor(768, _CLIP, _BICUBIC, more={"crop_size": {"height": 768, "width": 768}}),
-    "PPLCNet": Processor(256, _PPLC, _BILINEAR, 224),
+    "PPLCNet": Processor(256, _PPLC, _BILINEAR, 224, more={"resize_short": 256, "size_divisor": 1}),
     "Perceiver": Processor(224, _IMAGENET, _BICUBIC, 256),
     "PoolFormer": Processor(224, _IMAGENET, _BICUBIC, 224, is_short=True, more={"crop_pct": 0.9}),
     "Pvt": Processor(224, _IMAGENET, _BILINEAR),
     "RTDetr": Processor(640, more=_RAW),
     "ResNet": Processor(224, _IMAGENET, _BICUBIC, is_short=True, more={"crop_pct": 224 / 256}),
-    "Segformer": Processor(512, _IMAGENET, _BILINEAR),
+    "Segformer": Processor(512, _IMAGENET, _BILINEAR, cuts=False),
     "Siglip": Processor(224, _HALF, _BICUBIC),
     "SuperGlue": Processor((480, 640), more=_RAW),
     "SuperPoint": Processor((480, 640), more=_RAW),
@@ -114,12 +125,8 @@ PROCESSORS: Mapping[str, Processor] = {
     "Tipsv2Dpt": Processor(448, more=_RAW),
     "ViT": Processor(224, _HALF, _BILINEAR),
     "ViTHybrid": Processor(384, _HALF, _BICUBIC, 384, is_short=True),
-    "VideoMAE": Processor(224, _HALF, _BILINEAR, 224, is_short=True),
     "VitPose": Processor((256, 192)),
-    "Vivit": Processor(
-        224, _HALF, _BILINEAR, 224, is_short=True, more={"rescale_factor": 1 / 127.5, "offset": True}
-    ),
-    "Yolos": Processor(800, is_short=True),
+    "Yolos": Processor(800, is_short=True, cuts=False),
 }
 
 # Classes that make images of another shape for each photograph, or several of one, or no pixels at all.
@@ -127,17 +134,41 @@ _NOT_FOLLOWED: Mapping[str, str] = {
     "BridgeTower": "brings sides to multiples of 32",
     "Donut": "turns and pads photographs",
     "GLPN": "brings sides to multiples of 32",
+    "Gemma4": "cuts photographs into patches",
+    "Gemma4Unified": "cuts photographs into patches",
     "Idefics2": "cuts photographs into tiles",
     "Idefics3": "cuts photographs into tiles",
     "ImageGPT": "makes colours of a palette, no pixels",
-    "Perceiver": "cuts the centre out before it resizes",
+    "Inkling": "cuts photographs into patches",
+    "Inkling2": "cuts photographs into patches",
+    "Janus": "pads photographs to squares",
+    "Owlv2": "pads photographs to squares",
+    "PPDocLayoutV2": "resizes without antialiasing",
+    "PPDocLayoutV3": "resizes without antialiasing",
+    "PPDocLayoutV4": "resizes without antialiasing",
+    "PPOCRV5ServerDet": "keeps the proportions of photographs",
     "Pix2Struct": "cuts photographs into patches",
     "Sam": "pads photographs",
     "Siglip2": "cuts photographs into patches",
     "TextNet": "brings sides to multiples of 32 and cuts nothing",
     "Tvp": "pads photographs",
+    "VideoMAE": "makes videos",
+    "UVDoc": "makes images for another purpose",
     "Vilt": "brings sides to multiples of 32",
+    "Vivit": "makes videos",
 }
+
+# Keys of classes that do more than resize, cut and normalise. Of a class that is not known, one of them is a reason
+# to follow nothing.
+FOREIGN_KEYS = frozenset(
+    {
+        *("auto_map", "background_color", "crop_to_patches", "do_align_long_axis", "do_image_splitting"),
+        *("do_pan_and_scan", "do_thumbnail", "ensure_multiple_of", "image_grid_pinpoints", "max_image_size"),
+        *("max_image_tiles", "max_patches", "max_pixels", "merge_size", "min_image_size", "min_patches"),
+        *("min_pixels", "min_size", "patch_size", "size_divisibility", "size_divisor", "spatial_factor"),
+        *("split_image", "split_resolutions", "temporal_patch_size", "tile_size"),
+    }
+)
 
 
 def class_of(kind: str) -> str:
@@ -150,6 +181,8 @@ def class_of(kind: str) -> str:
 
 def rounding_of(kind: str) -> Rounding:
     """Return whose roundings the class follows."""
+    if class_of(kind) == "PPLCNet":
+        return "paddle"
     return "torchvision" if kind in _BY_TORCHVISION else "transformers"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dccausal._shared.checks import finite_number, whole_numbers
 from dccausal.errors import OptionError
-from dccausal.inputs.preprocess import Geometry, Preprocess
+from dccausal.inputs.framing import Geometry
+from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.reading.names import read_labels
 from dccausal.onnx.reading.sidecar_geometry import Sides, interpolation, make_geometry, three
 
@@ -56,16 +58,29 @@ def timm_settings(values: Mapping[str, Any], model: Sides) -> Preprocess:
     if not _MIN_SHARE <= share <= 1:
         raise OptionError(f"crop_pct is {share}; a share from {_MIN_SHARE} to 1 is needed")
     geometry: Geometry = _UNCUT.get(mode, _GEOMETRY[mode]) if share == 1 else _GEOMETRY[mode]
-    mean = three("mean", values.get("mean") or _MEAN)
-    red, green, blue = (min(255, max(0, round(255 * value))) for value in mean)
-    return Preprocess(
+    settings = timm_pixels(values)
+    red, green, blue = (min(255, max(0, round(255 * value))) for value in settings.mean)
+    return replace(
+        settings,
         **make_geometry(model, sides=trained, geometry=geometry, ratio=share),
         rounding="timm",
         pad_colour=(red, green, blue),
         interpolation=interpolation(values.get("interpolation") or "bicubic"),
-        mean=mean,
-        std=three("std", values.get("std") or _STD),
     )
+
+
+def timm_pixels(values: Mapping[str, Any]) -> Preprocess:
+    """
+    Return what a ``pretrained_cfg`` tells of pixels alone: mean and std.
+
+    Raises
+    ------
+    OptionError
+        If a value is out of its range.
+
+    """
+    mean, std = three("mean", values.get("mean") or _MEAN), three("std", values.get("std") or _STD)
+    return Preprocess(interpolation="bicubic", mean=mean, std=std)
 
 
 def _sides(given: Any) -> tuple[int, int] | None:

@@ -200,7 +200,7 @@ def _as_asked(
     if request.preprocess is not None:
         preprocess = request.preprocess
     if request.changes:
-        preprocess = replace(preprocess, **request.changes)
+        preprocess = preprocess.changed(request.changes)
     size = preprocess.size if request.preprocess is not None or "size" in request.changes else None
     if size is None:
         return preprocess, sizing

@@ -51,8 +51,9 @@ def guess_task_preprocess(
     processor = next(iter(sidecar.documents.get(name, {}) for name in _processors(sidecar)), {})
     edges = _edges(processor)
     settings, reason = guess_preprocess(metadata, image, sidecar, graph)
-    if edges is not None and image.is_open:
-        return replace(settings, geometry="squash", size=None), edges, reason
+    pixels = sidecar.pixels()
+    if edges is not None and image.is_open and pixels is not None and "preprocess" not in metadata:
+        return pixels[0], edges, pixels[1]
     if image.dropped == 0 and image.is_open and reason.startswith(GUESSED):
         settings = replace(settings, geometry="squash", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3)
         reason = f"{GUESSED}: one image without a batch, as torchvision's detectors take it: 0..1, resized by the model"

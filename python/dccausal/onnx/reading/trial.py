@@ -17,7 +17,7 @@ from dccausal.onnx.model_file import ModelFile
 from dccausal.onnx.reading.feed import Feed, Inputs, settle_inputs
 from dccausal.onnx.reading.image_input import ImageInput, check_names, describe, image_inputs, metadata_of
 from dccausal.onnx.reading.outputs import Rows, as_rows, choose_output
-from dccausal.onnx.reading.preprocessing import GUESSED, IN_GRAPH, guess_preprocess
+from dccausal.onnx.reading.preprocessing import GUESSED, IN_GRAPH, PIXELS_TOLD, guess_preprocess
 from dccausal.onnx.reading.scores import ScoreKind, tell_scores
 from dccausal.onnx.reading.sidecar import Sidecar
 from dccausal.onnx.reading.suspicions import depends_on_neighbours, is_of_best_few, notes_on, varies
@@ -105,9 +105,9 @@ class Reading:
 
     @property
     def is_range_told(self) -> bool:
-        """Whether the graph or the input's type tells which numbers the model takes for pixels."""
+        """Whether the graph, a file or the input's type tells which numbers the model takes for pixels."""
         return self.image.dtype.kind != "f" or any(
-            told in self.preprocess_reason for told in IN_GRAPH.values()
+            told in self.preprocess_reason for told in (*IN_GRAPH.values(), PIXELS_TOLD)
         )
 
     @property
@@ -145,7 +145,7 @@ def read_model(session: Any, file: ModelFile, request: Request) -> Reading:
         if preprocess is None:
             preprocess, reason = guess_preprocess(metadata, image, request.sidecar, file.graph)
         if request.changes:
-            preprocess = replace(preprocess, **request.changes)
+            preprocess = preprocess.changed(request.changes)
             reason = f"{reason}; {', '.join(request.changes)} given"
         preprocess.check_dtype(image.dtype)
         inputs = settle_inputs(session, file.what, image, request.feed)
