@@ -23,6 +23,7 @@ _OUT_OF_MEMORY = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
+_MOST_READ = 1000
 # Where in ONNX Runtime's sources it happened, and the signature of the function that follows.
 _PLACE = re.compile(r"[\w/.+-]*?\w\.(?:cc|h|hpp|cu|cpp):\d+ ?")
 _OPSET = re.compile(r"Opset (\d+) is under development.*till opset (\d+)")
@@ -44,6 +45,8 @@ def brief(error: BaseException) -> str:
     the C++ function go, and of what is still too long the end stays.
     """
     text = " ".join(str(error).split()) or type(error).__name__
+    if len(text) > 2 * _MOST_READ:  # a model may have names of any length, and the patterns take their square
+        text = f"{text[:_MOST_READ]} ... {text[-_MOST_READ:]}"
     text = _without_place(text.removeprefix("[ONNXRuntimeError] : "))
     opset = _OPSET.search(text)
     if opset is not None:
