@@ -173,6 +173,13 @@ def test_the_same_options_give_the_same_files_and_photographs_do_not_depend_on_e
     _plant("--seed", 4)
     _plant("--seed", 4, out="again")
     assert _files(photos / "set") == _files(photos / "again")
+    (photos / "again" / "images" / ".p1.png.0123456789ab.tmp").write_bytes(
+        b"half"
+    )  # as a killed process leaves it
+    for name in ("plant.json", "occlusions.csv"):
+        (photos / "again" / name).unlink()
+    assert _plant("--seed", 4, out="again") == 0
+    assert _files(photos / "set") == _files(photos / "again")
     _plant("--seed", 5, out="other")
     assert _files(photos / "set")["images/p0.png"] != _files(photos / "other")["images/p0.png"]
     (photos / "photos" / "p0.png").unlink()

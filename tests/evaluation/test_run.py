@@ -367,6 +367,14 @@ def test_a_run_killed_at_random_points_ends_as_an_undisturbed_one(tmp_path, plan
     process = _process(tmp_path, *arguments, "--resume")
     process.communicate(timeout=120)
     assert table.read_bytes() == again
+    [first, *rest] = again.splitlines(keepends=True)
+    table.write_bytes(b"".join(rest))  # as where a process was killed while it wrote the first pictures
+    made = min((tmp_path / "run").rglob("heatmap.npy"))
+    (made.parent / ".heatmap.npy.0123456789ab.tmp").write_bytes(b"half")
+    process = _process(tmp_path, *arguments, "--resume")
+    process.communicate(timeout=120)
+    assert len(table.read_bytes().splitlines()) == len(rest) + 1, first
+    assert not list((tmp_path / "run").rglob("*.tmp"))
 
 
 def test_ctrl_c_records_no_unfinished_explanation(tmp_path, planted):
