@@ -70,8 +70,3 @@ def test_what_does_not_go_gets_one_line(capsys, folder, options, words):
     ).err
     assert words in error
     assert error.count("\n") == 1
-
-
-def test_a_folder_takes_labels_alone(capsys, folder):
-    error = _run(capsys, "explain", folder, "--model", folder / "model.onnx", "--box", "0", code=2).err
-    assert "--box was given for a folder" in error

@@ -24,6 +24,7 @@ from dccausal.inputs.placement import Placement
 from dccausal.report.check import check_document
 from dccausal.report.pixels import kept_text, levels_of, photo_text
 from dccausal.report.read import Entry, read_result
+from dccausal.report.target import target_of
 from dccausal.report.trees import trees_of
 
 if TYPE_CHECKING:
@@ -143,6 +144,10 @@ def make_item(
     text, size = photo_text(photo, longest)
     scale = size[0] / photo.width, size[1] / photo.height
     box = [side * scale[i % 2] for i, side in enumerate(result.placement.box)]
+    try:
+        target, region = target_of(document, scale)
+    except ValueError as error:
+        raise InputError(f"a result lacks {error}; a whole result is needed") from error
     named = ("label", "name", "score", "explanation_score", "size", "outcome", "notes")
     about = {
         **heading(entry, document),
@@ -156,6 +161,7 @@ def make_item(
         "levels": [{name: level[name] for name in _LEVEL} for level in document.get("levels", [])],
         "beside": [[one["name"], one["explanation_score"]] for one in document.get("baselines", [])],
         "kind": _kind(document, result.kept.shape),
+        "target": target,
         "calls": document["statistics"].get("model_calls"),
     }
     packed = {
@@ -163,6 +169,7 @@ def make_item(
         **levels_of(result.heatmap),
         "kept": kept_text(result.kept),
         "nested": [kept_text(level) for level in result.levels],
+        "region": region,
         "baseline": None if result.baseline is None else photo_text(result.baseline, 1024)[0],
         "trees": result.trees,
         "curve": document["statistics"].get("insertion_curve"),

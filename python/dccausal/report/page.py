@@ -17,6 +17,7 @@ VIEWER = (
     "look.js",
     "unpack.js",
     "outlines.js",
+    "target.js",
     "draw.js",
     "tree.js",
     "curve.js",

@@ -11,7 +11,7 @@ from typing import Any
 from dccausal._shared.files import read_bytes
 from dccausal.errors import InputError
 from dccausal.explanation.result import SCHEMA, SCHEMA_VERSION
-from dccausal.runs.manifest import MANIFEST, is_own_folder, read_manifest
+from dccausal.runs.manifest import MANIFEST, is_own_folder, is_target_folder, read_manifest
 from dccausal.runs.parts import RESULTS, rows_of
 
 RESULT, TABLE = "result.json", "results.jsonl"
@@ -136,7 +136,7 @@ def _of_run(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...], int
             f"{run} has none of its {len(images)} photographs done; one at least is needed "
             "(explain --resume continues a run)"
         )
-    entries = tuple(_entry(run, row) for row in rows)
+    entries = tuple(entry for row in rows for entry in _entries(run, row))
     return entries, len(images) - len(rows)
 
 
@@ -157,7 +157,10 @@ def _of_cluster(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...],
             f"{run} has a table ({RESULTS}) and no files of its photographs; a run with --files is needed for a report"
         )
     entries = tuple(
-        _entry(run, row) for row in rows if is_own_folder(row["folder"]) or isinstance(row["error"], str)
+        entry
+        for row in rows
+        if is_own_folder(row["folder"]) or isinstance(row["error"], str)
+        for entry in _entries(run, row)
     )
     return entries, max(0, n_all - len(rows)) if isinstance(n_all, int) else 0
 
@@ -188,10 +191,17 @@ def _row(line: bytes, n_images: int) -> dict[str, Any] | None:
     index = row.get("index")
     is_index = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < n_images
     says_which = is_own_folder(row.get("folder")) or isinstance(row.get("error"), str)
-    return row if is_index and says_which else None
+    targets = row.get("targets", [])  # since there are several targets
+    are_own = isinstance(targets, list) and all(
+        isinstance(one, dict) and is_target_folder(one.get("folder"), str(row.get("folder")))
+        for one in targets
+    )
+    return row if is_index and says_which and are_own else None
 
 
-def _entry(run: Path, row: dict[str, Any]) -> Entry:
+def _entries(run: Path, row: dict[str, Any]) -> list[Entry]:
+    """Return the photograph of a row: once, or once for each of its targets."""
     if isinstance(row.get("error"), str):
-        return Entry(row["path"], None, row["error"], str(row.get("message") or ""))
-    return Entry(row["path"], run / row["folder"])
+        return [Entry(row["path"], None, row["error"], str(row.get("message") or ""))]
+    folders = [one["folder"] for one in row.get("targets", [])] or [row["folder"]]
+    return [Entry(row["path"], run / folder) for folder in folders]

@@ -11,12 +11,12 @@ from typing import Any
 
 from dccausal._shared.files import check_writable, write_files
 from dccausal.errors import OptionError, RuntimeMissingError
-from dccausal.runs.table import COLUMNS, LEVEL
+from dccausal.runs.table import COLUMNS, LEVEL, TARGET
 
 SUFFIXES = (".parquet", ".csv")
 
 _WHOLE = ("index", "label", "photo_width", "photo_height", "model_calls", "questions")
-_LISTS = ("notes", "levels")
+_LISTS = ("notes", "levels", "targets")
 _REAL = ("score", "explanation_score", "size", "seconds", "model_seconds")
 
 
@@ -51,7 +51,7 @@ def write_export(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
     path
         It ends in .parquet or .csv.
     rows
-        Those of ``row_of``. In CSV, notes and levels are lists in JSON and what does not apply is empty.
+        Those of ``row_of``. In CSV, notes, levels and targets are lists in JSON and what does not apply is empty.
 
     Raises
     ------
@@ -89,11 +89,13 @@ def parquet_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     import pyarrow.parquet
 
     level = pa.struct([(name, pa.string() if name == "outcome" else pa.float64()) for name in LEVEL])
+    plain_kinds = {**dict.fromkeys(_WHOLE, pa.int64()), **dict.fromkeys(_REAL, pa.float64())}
+    target = pa.struct([(name, plain_kinds.get(name, pa.string())) for name in TARGET])
     kinds = {
-        **dict.fromkeys(_WHOLE, pa.int64()),
-        **dict.fromkeys(_REAL, pa.float64()),
+        **plain_kinds,
         "notes": pa.list_(pa.string()),
         "levels": pa.list_(level),
+        "targets": pa.list_(target),
     }
     schema = pa.schema([(column, kinds.get(column, pa.string())) for column in COLUMNS])
     plain = [{column: _text(row.get(column)) for column in COLUMNS} for row in rows]
@@ -106,6 +108,8 @@ def _text(value: Any) -> Any:
     r"""Return a value with bytes of file names that are no text as ``\udcff``."""
     if isinstance(value, list):
         return [_text(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _text(item) for name, item in value.items()}
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 

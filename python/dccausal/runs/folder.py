@@ -15,16 +15,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
 
 from dccausal._shared.files import remove_files, sync_folder
 from dccausal.engine.many import explain_many
+from dccausal.engine.opening import subject_of
 from dccausal.engine.option import meanings
 from dccausal.engine.options import GivenOptions, Options, defaults
 from dccausal.engine.profiles import Profile
-from dccausal.errors import STOPPING, InputError
+from dccausal.engine.together import explain_together
+from dccausal.errors import STOPPING, DccausalError, InputError, OptionError
+from dccausal.explanation.explanation import Explanation
 from dccausal.explanation.pictures import check_drawing
 from dccausal.explanation.result import RESULT_FILES, STALE_FILES
 from dccausal.inputs.baseline import make_baselines
@@ -35,21 +38,25 @@ from dccausal.runs.table import TABLE, ResultTable, latest, row_of
 
 if TYPE_CHECKING:
     from dccausal.engine.progress import Progress
-    from dccausal.explanation.explanation import Explanation
+    from dccausal.onnx.model import OnnxModel
     from dccausal.onnx.model_classifier import ModelClassifier
 
-    Result = Explanation | Exception
+    Model = ModelClassifier | OnnxModel
+    # Of several targets, by the names of their folders.
+    Result = Explanation | Mapping[str, Explanation] | Exception
 
 # Results that are being written or wait for it, while the search goes on.
 _N_WRITING = 2
+_ANY_SIZE = (64, 64)  # of an image, where a model leaves it open
 DRAWING = {"colormap": "inferno", "alpha": 0.65, "contour": "solid", "caption": True, "cutout": False}
 
 
 def run_folder(
     images: Sequence[str] | str | os.PathLike[str],
-    classifier: ModelClassifier | Sequence[ModelClassifier],
+    classifier: Model | Sequence[Model],
     out: str | os.PathLike[str],
     *,
+    targets: int | Literal["boxes"] | None = None,
     resume: bool = False,
     retry: bool = False,
     recursive: bool = False,
@@ -69,6 +76,9 @@ def run_folder(
         The model, or the same model on several devices.
     out
         Folder of the run: manifest.json, results.jsonl, images/NAME.
+    targets
+        "boxes" explains every box that a detector sees in a photograph, a number so many of its best labels, each in
+        a folder of its own, images/NAME/TARGET; see ``explain_together``. By default one target.
     resume
         Whether a run that is there is continued.
     retry
@@ -101,6 +111,7 @@ def run_folder(
         arguments,
         classifiers,
         Path(out),
+        targets=targets,
         resume=resume,
         retry=retry,
         recursive=recursive,
@@ -132,28 +143,32 @@ class FolderRun:
         Places in ``entries`` of what is to be done.
     options, drawing
         Of ``explain`` and of ``Explanation.save``.
+    targets
+        As in ``run_folder``.
     notes
         Sentences on how it goes on.
 
     """
 
     out: Path
-    classifiers: Sequence[ModelClassifier]
+    classifiers: Sequence[Model]
     entries: Sequence[Mapping[str, str]]
     table: ResultTable
     todo: list[int]
     options: Mapping[str, Any]
     drawing: Mapping[str, Any]
     notes: list[str]
+    targets: int | str | None = None
     _writing: deque[tuple[int, Result, Future[None]]] = field(default_factory=deque)
 
     @classmethod
     def begin(
         cls,
         images: Sequence[str],
-        classifiers: Sequence[ModelClassifier],
+        classifiers: Sequence[Model],
         out: Path,
         *,
+        targets: int | str | None = None,
         resume: bool,
         retry: bool,
         recursive: bool,
@@ -165,10 +180,20 @@ class FolderRun:
         check_run(out, resume=resume, retry=retry, drawing=drawing, options=options)
         paths = collect(images, out, recursive=recursive) if paths is None else paths
         first = classifiers[0]
-        first.resolve_label(options["target"])
-        make_baselines(options["baseline"], np.zeros((*first.size, 3), dtype=np.uint8))
+        if targets is not None and len(classifiers) > 1:
+            raise OptionError(
+                f"{len(classifiers)} devices were given; one is needed for several targets of a photograph"
+            )
+        subject = subject_of(options["target"])
+        if subject is None and hasattr(first, "resolve_label"):
+            first.resolve_label(options["target"])
+        make_baselines(options["baseline"], np.zeros((*(first.size or _ANY_SIZE), 3), dtype=np.uint8))
         folders = [f"{IMAGES}/{folder.name}" for folder in plan_folders(paths, out)]
         deciding = {name: options[name] for name in DECIDING} | dict(drawing)
+        if subject is not None:
+            deciding["target"] = subject.to_dict()
+        if targets is not None:
+            deciding["targets"] = targets
         begun = begin(out, TABLE, make_manifest(first, deciding, paths, folders), resume=resume)
         table, entries, notes = begun.table, begun.manifest["images"], []
         if table.torn:
@@ -178,7 +203,7 @@ class FolderRun:
                 f"note: {begun.n_new} photographs were not there when the run began; they are left out"
             )
         todo = _left(latest(table.rows), len(entries), notes, retry=retry)
-        run = cls(out, classifiers, entries, table, todo, options, drawing, notes)
+        run = cls(out, classifiers, entries, table, todo, options, drawing, notes, targets)
         try:
             check_reachable([entries[index]["path"] for index in todo], images)
         except InputError:
@@ -230,7 +255,11 @@ class FolderRun:
         paths = [self.entries[index]["path"] for index in left]
         options: Any = {**self.options, "on_interrupt": "raise", "in_flight_images": n_at_once}
         options["progress"] = progress
-        explained = explain_many(paths, tuple(self.classifiers), **options)
+        explained = (
+            explain_many(paths, tuple(self.classifiers), **options)
+            if self.targets is None
+            else self._together(paths, progress)
+        )
         try:
             with contextlib.closing(explained) as results:  # type: ignore[type-var]
                 for place, result in results:
@@ -245,6 +274,23 @@ class FolderRun:
             raise
         yield from self._record()
 
+    def _together(
+        self, paths: Sequence[str], progress: Callable[[Progress], object] | None
+    ) -> Iterator[tuple[int, Result]]:
+        """Explain several targets of each photograph."""
+        options: Any = {**self.options, "on_interrupt": "raise", "progress": progress}
+        for place, path in enumerate(paths):
+            try:
+                found = explain_together(path, self.classifiers[0], self.targets or 1, **options)
+            except DccausalError as error:
+                yield place, error
+            else:
+                names = [
+                    f"box-{i}" if self.targets == "boxes" else f"label-{one.label}"
+                    for i, one in enumerate(found)
+                ]
+                yield place, dict(zip(names, found, strict=True))
+
     def _begin(self, index: int, result: Result, writer: ThreadPoolExecutor) -> None:
         if isinstance(result, STOPPING):
             raise result
@@ -253,9 +299,11 @@ class FolderRun:
     def _write(self, index: int, result: Result) -> None:
         folder = result_folder(self.out, self.entries[index]["folder"])
         remove_files(folder, (*RESULT_FILES, *STALE_FILES))
-        if not isinstance(result, Exception):
-            result.save(folder, **self.drawing)
-            sync_folder(folder.parent)
+        if isinstance(result, Exception):
+            return
+        for place, one in {"": result}.items() if isinstance(result, Explanation) else result.items():
+            one.save(folder / place, **self.drawing)
+        sync_folder(folder.parent)
 
     def _record(self, n_more: int = 0) -> Iterator[tuple[dict[str, Any], Exception | None]]:
         """Put into the table what has been written, oldest first, until at most ``n_more`` are being written."""

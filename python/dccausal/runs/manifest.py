@@ -13,6 +13,7 @@ from typing import Any
 from dccausal._shared.files import is_file, read_bytes, remove_unfinished, sha256_of, write_files
 from dccausal._shared.json import json_text
 from dccausal.errors import InputError, OutputError
+from dccausal.onnx.model import OnnxModel
 from dccausal.onnx.model_classifier import ModelClassifier
 
 MANIFEST = "manifest.json"
@@ -36,13 +37,15 @@ _CLASSIFIER = (
     ),
     "threshold",
     "preprocess",
+    # Of models that do not classify:
+    *("outputs", "gives", "decoder", "sizing"),
 )
 _SHOWN = 60
 _OWN = "sha256"  # of the manifest without it
 
 
 def make_manifest(
-    classifier: ModelClassifier,
+    classifier: ModelClassifier | OnnxModel,
     options: Mapping[str, Any],
     images: Sequence[str],
     folders: Sequence[str],
@@ -81,7 +84,7 @@ def make_manifest(
             **getattr(classifier, "identity", {}),
         },
         "classifier": {
-            **{name: known[name] for name in own},
+            **{name: known[name] for name in own if name in known},
             "names_sha256": hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest(),
         },
         "options": {**options, "baseline_sha256": _file_sha256(options.get("baseline"))},
@@ -185,6 +188,12 @@ def result_folder(run: Path, folder: str) -> Path:
         if path.is_symlink():
             raise InputError(f"{path} is a link; a folder of the run itself is needed")
     return run / folder
+
+
+def is_target_folder(folder: object, photograph: str) -> bool:
+    """Return whether a folder, relative to the run's, is one that a target of a photograph has: images/NAME/TARGET."""
+    head, _, name = folder.rpartition("/") if isinstance(folder, str) else ("", "", "")
+    return head == photograph and is_own_folder(f"{IMAGES}/{name}")
 
 
 def is_own_folder(folder: object) -> bool:

@@ -26,10 +26,12 @@ _MOST_BYTES = 4 << 30  # of a table: some millions of rows
 COLUMNS = (
     *("index", "path", "folder", "outcome", "label", "name", "score", "explanation_score", "size", "notes"),
     *("photo_width", "photo_height", "model_calls", "questions", "seconds", "model_seconds"),
-    *("image_sha256", "heatmap_sha256", "error", "message", "levels"),
+    *("image_sha256", "heatmap_sha256", "error", "message", "levels", "targets"),
 )
 # What "levels" says of each nested set.
 LEVEL = ("confidence", "size", "score", "outcome")
+# What "targets" says of each of several targets of one photograph.
+TARGET = ("folder", "title", "label", "name", "score", "explanation_score", "size", "outcome", "model_calls")
 
 
 class ResultTable:
@@ -135,10 +137,33 @@ def latest(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [by_index[index] for index in sorted(by_index)]
 
 
-def row_of(index: int, path: str, folder: str, result: Explanation | Exception) -> dict[str, Any]:
-    """Return the row of a photograph, with every column."""
-    row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row.update(index=index, path=path, notes=[], levels=[])
+def rows_of_targets(folder: str, results: Mapping[str, Explanation]) -> list[dict[str, Any]]:
+    """Return what a row says of several targets, by the names of their folders in that of the photograph."""
+    return [
+        {
+            "folder": f"{folder}/{name}",
+            **{column: getattr(result, column) for column in TARGET[1:-1]},
+            "model_calls": result.statistics.get("model_calls"),
+        }
+        for name, result in results.items()
+    ]
+
+
+def row_of(
+    index: int, path: str, folder: str, result: Explanation | Mapping[str, Explanation] | Exception
+) -> dict[str, Any]:
+    """
+    Return the row of a photograph, with every column.
+
+    Of several targets, by the names of their folders, it is the row of the first; calls and seconds are those of all.
+    """
+    if isinstance(result, Mapping):
+        row = row_of(index, path, folder, next(iter(result.values())))
+        for name in ("model_calls", "questions", "seconds", "model_seconds"):
+            row[name] = sum(one.statistics.get(name) or 0 for one in result.values())
+        return {**row, "targets": rows_of_targets(folder, result)}
+    row = dict.fromkeys(COLUMNS)
+    row.update(index=index, path=path, notes=[], levels=[], targets=[])
     if isinstance(result, Exception):
         row.update(error=type(result).__name__, message=said(result))
         return row

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
 from dccausal.cli.failures import FINE, INTERRUPTED, Interrupts, code_of, describe_error
-from dccausal.cli.loading import explain_options, load_classifier, open_classifier
+from dccausal.cli.loading import explain_options, load_model, open_classifier, open_model
 from dccausal.cli.once import is_stream
-from dccausal.cli.options.common import DRAWING, RUN, TARGET
+from dccausal.cli.options.common import DRAWING, RUN
 from dccausal.cli.run_display import RunDisplay
+from dccausal.cli.subjects import read_subject, together
 from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OutputError
 from dccausal.runs.export import check_export, write_export
@@ -25,7 +26,8 @@ from dccausal.runs.manifest import IMAGES
 from dccausal.runs.table import TABLE
 
 if TYPE_CHECKING:
-    from dccausal.onnx.model_classifier import ModelClassifier
+    from dccausal.runs.folder import Model
+    from dccausal.targets import Subject
 
 _N_LISTED = 5
 
@@ -40,8 +42,11 @@ def run_command(**options: Any) -> int:
     terminal = Terminal(is_quiet=options["quiet"], is_json=options["json"], is_debug=options["debug"])
     out, resume, retry = Path(options["out"]), options["resume"], options["retry"]
     drawing = {option.name: options[option.name] for option in DRAWING}
-    refuse_single(options)
-    given = explain_options(options)
+    refuse_streams(options)
+    given, targets = explain_options(options), together(options)
+    _refuse_places(given["target"])
+    if targets is not None:
+        given["target"] = None
     check_run(out, resume=resume, retry=retry, drawing=drawing, options=given)
     if options["table"] is not None:
         try:
@@ -49,12 +54,13 @@ def run_command(**options: Any) -> int:
         except OutputError as error:
             raise InputError(str(error)) from error
     paths = collect(options["images"], out, recursive=options["recursive"])
-    classifiers = _load(options, terminal)
+    classifiers = _load(options, terminal, read_subject(options))
     interrupts = Interrupts()
     run = FolderRun.begin(
         options["images"],
         classifiers,
         out,
+        targets=targets,
         resume=resume,
         retry=retry,
         recursive=options["recursive"],
@@ -83,22 +89,28 @@ def run_command(**options: Any) -> int:
         return max((code_of(row) for row in rows), default=FINE, key=[FINE, 2, 1].index)
 
 
-def refuse_single(options: Mapping[str, Any]) -> None:
+def _refuse_places(target: Any) -> None:
+    """Refuse coordinates: what is at a place differs from photograph to photograph."""
+    place = getattr(target, "which", None)
+    if isinstance(place, tuple):
+        kind = target.to_dict()["kind"]
+        needed = "a number, or all," if kind == "box" else "a label's name or index"
+        raise InputError(
+            f"{kind} {','.join(f'{side:g}' for side in place)} was given for a folder; coordinates are of one "
+            f"photograph, so {needed} is needed in a run"
+        )
+
+
+def refuse_streams(options: Mapping[str, Any]) -> None:
     """
-    Refuse what a run cannot have: photographs that can be read only once, and targets of single photographs.
+    Refuse photographs that can be read only once.
 
     Raises
     ------
     InputError
-        If the options ask for it.
+        If the options name one.
 
     """
-    for option in TARGET:
-        if options[option.name] is not None:
-            raise InputError(
-                f"--{option.name} was given for a folder; in a run labels are explained, and single photographs are "
-                "needed for other targets"
-            )
     streams = [image for image in options["images"] if is_stream(image)]
     if streams:
         raise InputError(
@@ -124,13 +136,16 @@ def _explain(run: FolderRun, terminal: Terminal) -> None:
             display.done(row["path"])
 
 
-def _load(options: Mapping[str, Any], terminal: Terminal) -> list[ModelClassifier]:
+def _load(options: Mapping[str, Any], terminal: Terminal, subject: Subject | None) -> list[Model]:
     """Return the model on each of the devices that --device lists."""
     first, *more = [name.strip() for name in options["device"].split(",")]
-    classifier = load_classifier({**options, "device": first, "many": True}, terminal)
-    others = [
-        open_classifier({**options, "model": classifier.path, "device": name, "many": True}) for name in more
-    ]
+    classifier: Model = load_model({**options, "device": first, "many": True}, terminal, subject)
+
+    def other(device: str) -> Model:
+        given = {**options, "model": classifier.path, "device": device, "many": True}
+        return open_classifier(given) if subject is None else open_model(given, subject.needs)
+
+    others = [other(name) for name in more]
     if others:
         terminal.note(f"shared by {', '.join(one.device for one in (classifier, *others))}")
     return [classifier, *others]

@@ -9,10 +9,10 @@ from typing import Any
 
 from dccausal._shared.json import json_text
 from dccausal._shared.text import duration, printable
-from dccausal.cli.commands.folder import refuse_single
+from dccausal.cli.commands.folder import refuse_streams
 from dccausal.cli.failures import BAD_INPUT, FINE, INTERRUPTED, Interrupts
 from dccausal.cli.loading import explain_options, load_classifier
-from dccausal.cli.options.common import DRAWING
+from dccausal.cli.options.common import DRAWING, TARGET
 from dccausal.cli.run_display import RunDisplay
 from dccausal.cli.terminal import Terminal
 from dccausal.errors import InputError, OptionError, OutputError
@@ -51,7 +51,12 @@ def run_command(**options: Any) -> int:
     out = Path(options["out"])
     drawing = {option.name: options[option.name] for option in DRAWING}
     how: dict[str, Any] = {"resume": options["resume"], "retry": options["retry"], "drawing": drawing}
-    refuse_single(options)
+    refuse_streams(options)
+    for option in TARGET:
+        if options[option.name] is not None:
+            raise InputError(
+                f"--{option.name} was given for a cluster, which explains labels; a run of one machine is needed for it"
+            )
     given = {**explain_options(options), "progress": None}
     check_run_on_ray(out, options=given, **how)
     if options["table"] is not None:

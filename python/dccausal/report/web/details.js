@@ -16,6 +16,7 @@ function factsOf(item) {
   const told = fact('Score', alone(item.explanation_score, item.score) || score(item.score) || 'none');
   told.lastChild.classList.add('is-plain');
   if (isWeak(item.explanation_score, item.score)) told.lastChild.classList.add('is-low');
+  if (item.target) list.append(fact('Target', item.target.title, item.target.words));
   list.append(
     fact('Kept', percent(item.size), `${count(n)} of ${count(item.shape[0] * item.shape[1])} pixels`),
     told,

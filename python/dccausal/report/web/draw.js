@@ -108,6 +108,9 @@ function draw(canvas, unpacked, view, chosen, longest, { shown = null, levels = 
     const bold = sets.find((set) => set.every((bit, i) => bit === chosen[i])) || null;
     drawLines(to, item.shape, sets, bold, box, view === 'explanation' ? 0.7 : 1);
   }
+  if (view !== 'masked' && view !== 'tree') {
+    drawTarget(to, unpacked, ([x, y]) => [origin[0] + x * scale[0], origin[1] + y * scale[1]], box);
+  }
 }
 
 // Width and height of a canvas for the whole photograph, and where on it the model's image lies.

@@ -43,7 +43,7 @@ function makeGallery(about, open) {
     return value !== null && value !== undefined && value >= low && value < high;
   };
   const searched = new Map(items.map((item) => [item, [
-    item.path, item.file, item.name, item.label, item.error, item.message, item.truth && item.truth.label,
+    item.path, item.file, item.name, item.label, item.target && item.target.title, item.error, item.message, item.truth && item.truth.label,
     ...(item.notes || []),
   ].filter((part) => part !== null && part !== undefined).join('\n').toLowerCase()]));
 
@@ -125,7 +125,7 @@ function makeGallery(about, open) {
 
 function makeCard(item, about) {
   const frame = element('div', { className: 'card-picture' });
-  const heading = item.error === null ? labelName(item) : 'Not explained';
+  const heading = item.error === null ? targetTitle(item) : 'Not explained';
   const card = element('a', { className: 'card', href: `#photograph-${item.index + 1}`, 'data-index': item.index }, frame,
     element('span', { className: 'card-title', dir: 'auto', textContent: heading }),
     element('span', { className: 'card-file quiet', dir: 'auto', textContent: item.file || 'in memory' }));

@@ -61,18 +61,20 @@ function bitsFrom(bytes, n) {
 async function unpack(item) {
   const packed = await packedOf(item.index);
   const [height, width] = item.shape;
-  const [photo, planes, tones, kept, baseline, ...nested] = await Promise.all([
+  const [photo, planes, tones, kept, baseline, region, ...nested] = await Promise.all([
     pictureOf(packed.photo),
     inflate(packed.levels),
     inflate(packed.tones),
     inflate(packed.kept),
     packed.baseline ? pictureOf(packed.baseline) : null,
+    packed.region ? inflate(packed.region) : null,
     ...packed.nested.map(inflate),
   ]);
   const levels = levelsFrom(planes, packed.n_bytes, height, width);
   return {
     item, packed, photo, baseline, levels, tones,
     kept: bitsFrom(kept, height * width),
+    region: region ? bitsFrom(region, item.target.shape[0] * item.target.shape[1]) : null,
     nested: nested.map((bytes) => bitsFrom(bytes, height * width)),
     ranking: rankingFrom(levels, tones.length),
   };

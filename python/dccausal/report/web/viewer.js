@@ -174,7 +174,7 @@ function makeViewer(about, order) {
       byId('place').textContent = at < 0 ? '' : `${count(at + 1)} of ${count(shown.length)}`;
       byId('previous').disabled = at <= 0;
       byId('next').disabled = at < 0 || at === shown.length - 1;
-      byId('viewer-title').textContent = item.error === null ? labelName(item) : 'Not explained';
+      byId('viewer-title').textContent = item.error === null ? targetTitle(item) : 'Not explained';
       byId('viewer-file').textContent = item.path || item.file;
       byId('viewer-facts').replaceChildren(factsOf(item));
       byId('viewer-levels').replaceChildren(...levelsOf(item), ...kindOf(item));
