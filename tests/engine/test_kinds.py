@@ -207,7 +207,7 @@ def test_masking_that_changes_nothing_leaves_the_question_open():
         ({"kind": "why-not"}, "kind is why-not, but other is not given; the label to ask for is needed"),
         ({"kind": "why-not", "other": 1}, "other is 1, which is the label that is explained"),
         ({"kind": "why-not", "other": 9}, "other is 9; a label from 0 to 3 is needed"),
-        ({"kind": "why-not", "other": "cat"}, "other is 'cat', but the classifier's names are unknown"),
+        ({"kind": "why-not", "other": "cat"}, "other is 'cat', but the names of the labels are unknown"),
         ({"kind": "necessary", "n": 3}, "n is 3, but kind is necessary; kind several is needed for it"),
         ({"overlap": 0.1}, "overlap is 0.1, but kind is sufficient; kind several is needed for it"),
         ({"kind": "several", "n": 1}, "n is 1; a whole number from 2 to 8 is needed"),
