@@ -12,6 +12,7 @@ from dccausal.errors import ModelError, OptionError, RuntimeMissingError
 from dccausal.gradients.branches import take_branches
 from dccausal.gradients.functions import write_out
 from dccausal.gradients.nodes import Node
+from dccausal.gradients.quantised import write_quantised_out
 from dccausal.gradients.retype import widen
 from dccausal.gradients.trials import has_graph
 from dccausal.gradients.upgrade import opset_of, upgrade
@@ -122,6 +123,7 @@ def read_source(
         take_branches(proto, name, size)
         widen(proto, name)
     proto = upgrade(proto)
+    write_quantised_out(proto)
     chosen = _free_names(proto, wanted)
     activation = _end(proto, chosen, explained)
     _prune(proto, chosen)

@@ -1,10 +1,14 @@
 """
 Quantised operations, straight through: a gradient passes as if nothing were rounded, nor cut off.
 
-Between a quantisation and the step back the numbers are whole ones; their gradient is one of float32 all the same.
+Quantisers leave ReLU and ReLU6 out where the range of the whole numbers does their work: it begins at 0, and ends at 6.
+There the gradient is that of ReLU. Between a quantisation and the step back the numbers are whole ones; their gradient
+is one of float32 all the same.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,21 +17,43 @@ from dccausal.gradients.rules.book import rule
 from dccausal.gradients.rules.conv import conv
 from dccausal.gradients.tape import Tape
 
+_SIX = 6.0
+
 
 def _scale(tape: Tape, node: Node, scale: str, x: str) -> str:
-    """Return a scale that goes with x: a number, or one along its axis."""
-    if tape.rank(scale) == 0 or tape.shape(scale) == (1,):
-        return tape.op("Reshape", scale, tape.constant([], np.int64))
+    """Return a scale, or a zero point as a number, that goes with x: one number, or one along its axis."""
     rank, axis = tape.rank(x), node.get("axis", 1) % tape.rank(x)
-    return tape.op("Reshape", scale, tape.constant([-1 if at == axis else 1 for at in range(rank)]))
+    is_one = tape.rank(scale) == 0 or tape.shape(scale) == (1,)
+    sides = [] if is_one else [-1 if at == axis else 1 for at in range(rank)]
+    if tape.dtype(scale) not in ("float32", "float64"):
+        scale = tape.op("Cast", scale, to=1)
+    return tape.op("Reshape", scale, tape.constant(sides))
 
 
-@rule("QuantizeLinear")
+@rule("QuantizeLinear", "com.microsoft:QuantizeLinear")
 def _quantize(tape: Tape, node: Node, g: str) -> str:
-    return tape.op("Div", g, _scale(tape, node, node.inputs[1], node.inputs[0]))
+    x = node.inputs[0]
+    scale = _scale(tape, node, node.inputs[1], x)
+    for compare, bound in _rectified(tape, node):
+        g = tape.mask(g, tape.op(compare, x, tape.number(bound, x)), x)
+    return tape.op("Div", g, scale)
 
 
-@rule("DequantizeLinear")
+def _rectified(tape: Tape, node: Node) -> Iterator[tuple[str, float]]:
+    """Yield the comparisons that hold for what a range lets through that begins at 0, and that ends at 6 as well."""
+    dtype = tape.dtype(node.outputs[0])
+    bits = dtype.removeprefix("u").removeprefix("int")
+    scale, zero = tape.value(node.inputs[1]), tape.value(node.input(2)) if node.input(2) else np.zeros(1)
+    if not bits.isdecimal() or scale is None or zero is None:
+        return
+    least = 0 if dtype.startswith("u") else -(2 ** (int(bits) - 1))
+    if np.all(zero == least):
+        yield "GreaterOrEqual", 0.0
+        if np.allclose((2 ** int(bits) - 1) * scale, _SIX, rtol=1e-3):
+            yield "LessOrEqual", _SIX
+
+
+@rule("DequantizeLinear", "com.microsoft:DequantizeLinear")
 def _dequantize(tape: Tape, node: Node, g: str) -> str:
     return tape.op("Mul", g, _scale(tape, node, node.inputs[1], node.inputs[0]))
 
@@ -67,27 +93,3 @@ def _matmul_integer(tape: Tape, node: Node, g: str) -> list[str | None]:
     rank = tape.rank(b)
     turned = tape.op("Transpose", right, perm=[*range(rank - 2), rank - 1, rank - 2])
     return [tape.op("MatMul", g, turned) if tape.wants(a) else None]
-
-
-@rule("QLinearConv")
-def _qlinear_conv(tape: Tape, node: Node, g: str) -> list[str | None]:
-    x, x_scale, _, w, w_scale, w_zero, y_scale = node.inputs[:7]
-    rank = tape.rank(w)
-    weight = _centred(tape, w, w_zero, rank, is_channelwise=True)
-    if tape.shape(w_scale) not in ((), (1,)):
-        weight = tape.op("Mul", weight, tape.op("Reshape", w_scale, tape.constant([-1] + [1] * (rank - 1))))
-    else:
-        weight = tape.op("Mul", weight, w_scale)
-    real = tape.op("Mul", g, tape.op("Div", x_scale, y_scale))
-    return conv(tape, Node(node.op, node.name, (x, w), node.outputs, node.attributes), real, weight=weight)[
-        :1
-    ]
-
-
-@rule("QLinearMatMul")
-def _qlinear_matmul(tape: Tape, node: Node, g: str) -> list[str | None]:
-    _, a_scale, _, b, b_scale, b_zero, y_scale = node.inputs[:7]
-    right = tape.op("Mul", _centred(tape, b, b_zero, tape.rank(b), is_channelwise=False), b_scale)
-    rank = tape.rank(b)
-    turned = tape.op("Transpose", right, perm=[*range(rank - 2), rank - 1, rank - 2])
-    return [tape.op("MatMul", tape.op("Mul", g, tape.op("Div", a_scale, y_scale)), turned)]
