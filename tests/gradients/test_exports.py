@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from dccausal.errors import ModelError
 from dccausal.gradients import gradient_model
@@ -194,6 +194,22 @@ def test_a_model_of_one_output_has_two_targets():
     np.testing.assert_allclose(found[1], -1 / 48, rtol=1e-6)
 
 
+def test_a_softmax_is_left_off_where_its_probabilities_are_rounded():
+    numbers = {"s": np.float32(1 / 255), "z": np.uint8(0), "times": np.float32(40)}
+    model = tiny([
+        helper.make_node("ReduceMean", ["image"], ["a"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["a", "times"], ["b"]),
+        helper.make_node("Softmax", ["b"], ["c"]),
+        helper.make_node("QuantizeLinear", ["c", "s", "z"], ["d"]),
+        helper.make_node("DequantizeLinear", ["d", "s", "z"], ["y"]),
+    ], constants=[numpy_helper.from_array(np.asarray(v), k) for k, v in numbers.items()])  # fmt: skip
+    runner = session(gradient_model(model))
+    x = np.ones((1, 3, 4, 4), np.float32)
+    logits, found = runner.run(["logits", "gradient"], {"image": x, "target": np.array([1])})
+    np.testing.assert_allclose(logits, [[40, 40, 40]])
+    np.testing.assert_allclose(found[0, 1], 40 / 16)
+
+
 def old_model(opset):
     """A model in the words of an old opset: attributes where inputs are now, softmax over all that follows."""
     nodes = [
@@ -340,3 +356,25 @@ def test_a_choice_by_what_the_image_shows_is_refused():
     ], constants=[helper.make_tensor("half", TensorProto.FLOAT, [], [0.5])])  # fmt: skip
     with pytest.raises(ModelError, match="If 'bright or dark' has a graph inside"):
         gradient_model(model)
+
+
+@pytest.mark.parametrize("is_apart", [True, False])
+def test_a_hard_sigmoid_is_a_gate_however_it_is_written(is_apart):
+    """Of a product with one the relevance goes to what is gated."""
+    whole = [helper.make_node("HardSigmoid", ["a"], ["gate"], alpha=1 / 6, beta=0.5)]
+    apart = [
+        helper.make_node("Add", ["a", "three"], ["b"]),
+        helper.make_node("Clip", ["b", "zero", "six"], ["c"]),
+        helper.make_node("Div", ["c", "six"], ["gate"]),
+    ]
+    numbers = {"three": 3, "zero": 0, "six": 6}
+    model = tiny([
+        helper.make_node("ReduceMean", ["image"], ["a"], axes=[2, 3], keepdims=1),
+        *(apart if is_apart else whole),
+        helper.make_node("Mul", ["image", "gate"], ["d"]),
+        helper.make_node("ReduceMean", ["d"], ["y"], axes=[2, 3], keepdims=0),
+    ], constants=[numpy_helper.from_array(np.float32(v), k) for k, v in numbers.items()])  # fmt: skip
+    x = np.random.default_rng(0).uniform(0.2, 1, (1, 3, 4, 4)).astype(np.float32)
+    runner = session(relevance_model(model))
+    logits, found = runner.run(["logits", "relevance"], {"image": x, "target": np.array([1])})
+    np.testing.assert_allclose(found[0, 1], logits[0, 1] * x[0, 1] / x[0, 1].sum(), rtol=1e-4)

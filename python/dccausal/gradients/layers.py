@@ -85,9 +85,11 @@ _KEEPING_MAPS = _MAPS | {
         "Dropout",
     ),
 }
+# Where a map begins anew, whatever it was made of: shuffled channels, say, which were reshaped on the way.
+_BEGINNING_MAPS = {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv"}
 _MOST_EXTRA_TOKENS = 8
 _ALIKE = 0.15  # by which the grid's steps may differ, for pads and odd sizes
-_TRIED = 8  # layers from the end on
+_TRIED = 24  # layers from the end on
 
 
 @dataclass(frozen=True)
@@ -164,18 +166,19 @@ def find_layer(source: Source, sample: Sample, book: RuleBook, run: Any) -> Laye
         If there is none.
 
     """
-    candidates = list(_candidates(source, sample))[:_TRIED]
+    found = list(_candidates(source, sample))
+    candidates = found[:_TRIED]
     if not candidates:
         raise ModelError(
             "the model has no layer with a grid over the image; a class activation map needs one"
         )
-    if all(layer.kind != "tokens" for layer in candidates[:1]):
+    if all(layer.kind != "tokens" for layer in found):
         return candidates[0]
     backward = write_backward(source, sample, book, [layer.name for layer in candidates])
     names = {f"gradient_{i}": (backward.handed[layer.name], layer.name) for i, layer in enumerate(candidates)}
-    found = run(assemble(backward, names))
+    answer = run(assemble(backward, names))
     for i, layer in enumerate(candidates):
-        if np.any(layer.as_map(found[f"gradient_{i}"])):
+        if np.any(layer.as_map(answer[f"gradient_{i}"])):
             return layer
     return candidates[-1]
 
@@ -197,9 +200,14 @@ def _candidates(source: Source, sample: Sample) -> Iterator[Layer]:
 
 
 def _maps(source: Source, sample: Sample) -> set[str]:
-    found = {source.image}
+    seen, found = {source.image}, {source.image}
     for node in source.nodes:
-        if node.op in _KEEPING_MAPS and found & set(node.inputs) and len(sample.shapes[node.outputs[0]]) == 4:  # noqa: PLR2004
+        if not seen & set(node.inputs):
+            continue
+        seen.update(node.outputs)
+        goes_on = node.op in _KEEPING_MAPS and bool(found & set(node.inputs))
+        rank = len(sample.shapes[node.outputs[0]])
+        if (goes_on or node.op in _BEGINNING_MAPS) and rank == 4:  # noqa: PLR2004
             found.update(node.outputs)
     return found
 

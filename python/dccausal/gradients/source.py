@@ -26,6 +26,7 @@ RESERVED = ("target", "logits", "gradient", "relevance", "activation")
 _IMAGE_RANK = 4
 _ACTIVATIONS = ("Softmax", "LogSoftmax", "Sigmoid")
 _PASSING_ON = ("Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose", "Dropout")
+_ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass
@@ -206,10 +207,11 @@ def _refuse_more_inputs(proto: Any) -> None:
 def _end(proto: Any, output: str, explained: Explained) -> str | None:
     """Leave off, or add, the activation at the end; return the one that was left off."""
     producers = {name: node for node in proto.graph.node for name in node.output}
-    node, at = producers.get(output), output
-    while node is not None and node.op_type in _PASSING_ON and node.input:
-        at = node.input[0]
-        node = producers.get(at)
+    node, rounding = producers.get(output), []
+    while node is not None and node.op_type in (*_PASSING_ON, *_ROUNDING) and node.input:
+        if node.op_type in _ROUNDING:
+            rounding.append(node)
+        node = producers.get(node.input[0])
     found = node if node is not None and node.op_type in _ACTIVATIONS else None
     if explained == "probabilities":
         if found is None:
@@ -218,8 +220,10 @@ def _end(proto: Any, output: str, explained: Explained) -> str | None:
     if found is None:
         return None
     was = str(found.op_type)
-    found.op_type = "Identity"
-    del found.attribute[:]
+    for left_out in (found, *rounding):  # probabilities are rounded to ranges that scores do not fit into
+        left_out.op_type = "Identity"
+        del left_out.input[1:]
+        del left_out.attribute[:]
     return was
 
 

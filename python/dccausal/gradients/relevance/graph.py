@@ -104,7 +104,7 @@ class Forward:
         """Whether a tensor says how much of another passes: a sigmoid, a softmax, or the bounded part of a GELU."""
         node = self.maker(name)
         while node is not None:
-            if node.op in _GATES:
+            if node.op in _GATES or self._is_hard_sigmoid(tape, node):
                 return True
             if node.op in _OF_ONE_TENSOR:
                 name = node.inputs[0]
@@ -117,6 +117,17 @@ class Forward:
                 return False
             node = self.maker(name)
         return False
+
+    def _is_hard_sigmoid(self, tape: Tape, node: Node) -> bool:
+        """Whether a node is the bounded part of a hard sigmoid that is taken apart: a constant is added before it."""
+        if node.op != "Clip" or not (node.input(1) and node.input(2)):
+            return False
+        shifted = self.maker(node.inputs[0])
+        return (
+            shifted is not None
+            and shifted.op == "Add"
+            and any(tape.is_free(name) and np.size(tape.value(name)) == 1 for name in shifted.inputs)
+        )
 
     def is_own_mean(self, name: str, of: str) -> bool:
         """Whether a tensor is the mean of another, which layer normalisation takes off."""
