@@ -123,11 +123,10 @@ class Forward:
         if node.op != "Clip" or not (node.input(1) and node.input(2)):
             return False
         shifted = self.maker(node.inputs[0])
-        return (
-            shifted is not None
-            and shifted.op == "Add"
-            and any(tape.is_free(name) and np.size(tape.value(name)) == 1 for name in shifted.inputs)
-        )
+        if shifted is None or shifted.op != "Add":
+            return False
+        added = [tape.value(name) for name in shifted.inputs if tape.is_free(name)]
+        return any(value is not None and value.size == 1 for value in added)
 
     def is_own_mean(self, name: str, of: str) -> bool:
         """Whether a tensor is the mean of another, which layer normalisation takes off."""
