@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from dccausal.inputs.framing import Frame
+from dccausal.inputs.framing import Box, Frame
 from dccausal.inputs.opencv import resize_linear
 
 if TYPE_CHECKING:
@@ -45,6 +45,18 @@ def draw(
     left, top = frame.window[:2]
     canvas.paste(part, (left - frame.left, top - frame.top))
     return canvas
+
+
+def draw_box(
+    photo: Image.Image, box: Box, size: tuple[int, int], interpolation: Interpolation
+) -> Image.Image:
+    """Return a box of a photograph, in parts of its pixels, resized to (width, height)."""
+    from PIL import Image
+
+    if interpolation == "opencv":  # which knows whole pixels only
+        left, top, right, bottom = (round(side) for side in box)
+        return resize_linear(photo.crop((left, top, max(left + 1, right), max(top + 1, bottom))), size)
+    return photo.resize(size, Image.Resampling[interpolation.upper()], box=box)
 
 
 def _window(photo: Image.Image, frame: Frame, interpolation: Interpolation) -> Image.Image:

@@ -8,7 +8,7 @@ from typing import Literal
 
 Geometry = Literal["squash", "crop", "squash-crop", "pad", "pad-crop", "native", "crop-first"]
 # Whose way of rounding sides and margins is followed.
-Rounding = Literal["torchvision", "transformers", "timm", "paddle"]
+Rounding = Literal["torchvision", "transformers", "timm", "paddle", "exact"]
 
 Box = tuple[float, float, float, float]
 
@@ -120,6 +120,19 @@ def first_cut(photo: tuple[int, int], size: tuple[int, int], ratio: float) -> tu
     width, height = (max(1, side) for side in sides)
     left, top = (photo[0] - width) // 2, (photo[1] - height) // 2
     return left, top, left + width, top + height
+
+
+def exact_cut(photo: tuple[int, int], size: tuple[int, int], ratio: float) -> Box:
+    """
+    Return the (left, top, right, bottom) of a photograph (width, height) that ``ImageOps.fit`` of Pillow resizes.
+
+    It is the share ``ratio`` of the largest centre that has the proportions of ``size`` (height, width), in parts of
+    pixels.
+    """
+    step = min(photo[0] / size[1], photo[1] / size[0]) * ratio
+    width, height = min(photo[0], size[1] * step), min(photo[1], size[0] * step)
+    left, top = (photo[0] - width) / 2, (photo[1] - height) / 2
+    return left, top, min(photo[0], left + width), min(photo[1], top + height)
 
 
 def _fitted(photo: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:

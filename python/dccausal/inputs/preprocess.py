@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from dccausal._shared.checks import finite_number, whole_numbers
 from dccausal._shared.files import read_text
 from dccausal.errors import OptionError
-from dccausal.inputs.drawing import Interpolation, draw
+from dccausal.inputs.drawing import Interpolation, draw, draw_box
 from dccausal.inputs.encode import affine, luma
-from dccausal.inputs.framing import Frame, Geometry, Rounding, first_cut, frame, target_of
+from dccausal.inputs.framing import Frame, Geometry, Rounding, exact_cut, first_cut, frame, target_of
 from dccausal.inputs.placement import Placement
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class Preprocess:
         ("squash-crop") or fitted into ("pad-crop"). Where it is smaller than ``size``, the rest is ``pad_colour``.
     rounding
         Whose roundings are followed, which decide by a pixel: "torchvision", "transformers" (margins are rounded
-        down), "timm" (as torchvision, but for sizes that are not square) or "paddle" (margins down, sides to the
-        nearest).
+        down), "timm" (as torchvision, but for sizes that are not square), "paddle" (margins down, sides to the
+        nearest) or "exact" (nothing is rounded, as Pillow's ``ImageOps.fit``).
     pad_colour
         (r, g, b) of the borders that are added, 0..255.
     interpolation
@@ -277,6 +277,10 @@ class Preprocess:
             box = first_cut(photo.size, size, self.crop_ratio)
             canvas = draw(photo.crop(box), Frame((width, height), size), self.interpolation, self.pad_colour)
             return np.array(canvas, dtype=np.uint8), Placement(photo.size, box)
+        if self.geometry == "crop" and self.rounding == "exact":
+            area = exact_cut(photo.size, size, self.crop_ratio)
+            canvas = draw_box(photo, area, (width, height), self.interpolation)
+            return np.array(canvas, dtype=np.uint8), Placement(photo.size, area)
         target = target_of(size, self.crop_ratio, self.resize)
         found = frame(photo.size, size, self.geometry, target, self.rounding)
         canvas = draw(photo, found, self.interpolation, self.pad_colour)

@@ -137,7 +137,7 @@ provider, batch_size, fixed_batch, runs_at_once, threads, feed, notes, cautions,
             overlap,
             given.preprocess,
             given.changes,
-            known.names,
+            known.fitting(None).names,
             loaded.sidecar,
             input,
             given.feed,
@@ -147,6 +147,7 @@ provider, batch_size, fixed_batch, runs_at_once, threads, feed, notes, cautions,
         self._reading: TaskReading = reading
         self.decoder: Decoder | None = reading.decoder
         self.gives: Needs = reading.gives
+        known = known.fitting(reading.n_labels)
         self.names = known.names
         self.names_reason = None if self.names is None else known.source
         self.n_classes = reading.n_labels or (len(self.names) if self.names else None)

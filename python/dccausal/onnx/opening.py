@@ -127,7 +127,14 @@ class Loaded:
         file = ModelFile.read(model)
         opened = open_model(ort, file, replace(chosen, many=many), threads)
         sidecar = read_sidecar(file.path)
-        known = Known(names, names_in_metadata(metadata_of(opened.session)), sidecar.names)
+        named, where = sidecar.named or (None, "config.json")
+        known = Known(
+            names,
+            names_in_metadata(metadata_of(opened.session)),
+            named,
+            file=where,
+            is_list=sidecar.listed is not None and where == sidecar.listed[1],
+        )
         return cls(file, opened, sidecar, known, ort.__version__)
 
 

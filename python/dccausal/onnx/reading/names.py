@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,12 @@ from dccausal.onnx.reading.label_files import OneBased, literal, names_in_text, 
 Labels = str | os.PathLike[str] | Sequence[str] | Mapping[Any, Any]
 
 BACKGROUND = "background"
-_METADATA_KEYS = ("names", "id2label", "labels", "class_names", "classes")
+_METADATA_KEYS = (
+    *("names", "id2label", "labels", "class_names", "classes", "categories", "class_labels", "label_names"),
+    *("idx_to_class", "index_to_name", "class_to_idx", "class_indices", "label2id", "label_map", "vocab"),
+)
+# Intel's Geti and Training Extensions: a JSON object, or names with a space between them and "_" within.
+_GETI_INFO, _GETI_LABELS = "model_info label_info", "model_info labels"
 _IMAGENET = 1000
 _MAX_TEXT = 1 << 24
 
@@ -59,7 +64,15 @@ def names_in_metadata(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
             continue  # other programs may mean something else by the key
         if len(names) > 1:
             return names
-    return None
+    return _geti_names(metadata)
+
+
+def _geti_names(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    try:
+        return names_of(literal(metadata[_GETI_INFO])["label_names"], f"metadata {_GETI_INFO!r}")
+    except UNREADABLE:
+        names = metadata.get(_GETI_LABELS, "")[:_MAX_TEXT].split()
+        return tuple(name.replace("_", " ") for name in names) or None
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,9 @@ class Known:
     given
         By the user.
     in_metadata, beside
-        In the model's metadata, and in config.json beside it.
+        In the model's metadata, and in the file beside it whose name is ``file``.
+    file, is_list
+        That file, and whether it holds nothing but names, so that it may be another model's.
     in_graph
         In the operation that makes the scores into texts or maps.
 
@@ -82,6 +97,8 @@ class Known:
     in_metadata: tuple[str, ...] | None = None
     beside: tuple[str, ...] | None = None
     in_graph: tuple[str, ...] | None = None
+    file: str = "config.json"
+    is_list: bool = False
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -100,7 +117,12 @@ class Known:
             return "given"
         if self.in_metadata:
             return "the model's metadata"
-        return "config.json beside the model" if self.beside else "the end of the graph"
+        return f"{self.file} beside the model" if self.beside else "the end of the graph"
+
+    def fitting(self, n_labels: int | None) -> Known:
+        """Return the same without a list of names beside the model that has another number than there are labels."""
+        is_other = self.is_list and self.beside is not None and len(self.beside) != n_labels
+        return replace(self, beside=None) if is_other else self
 
     def settle(self, n_classes: int | None, *, is_binary: bool) -> tuple[tuple[str, ...] | None, str | None]:
         """

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
-from dccausal._shared.checks import whole_numbers
 from dccausal.inputs.framing import Geometry
 from dccausal.inputs.preprocess import Preprocess
-from dccausal.onnx.failures import UNREADABLE, brief
+from dccausal.onnx.failures import UNREADABLE
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.image_input import ImageInput
+from dccausal.onnx.reading.metadata import read_metadata
 from dccausal.onnx.reading.normalisation import range_in_graph, size_in_graph
 from dccausal.onnx.reading.sidecar import Sidecar
 
@@ -23,7 +21,6 @@ Value = TypeVar("Value")
 
 GUESSED = "guessed"
 
-_MAX_SIDE = 16384
 # From this side on a model of PyTorch's is taken to be torchvision's: smaller ones see whole pictures of their size.
 _MIN_CUT_SIDE = 64
 _TENSORFLOW = ("tf2onnx", "keras", "tensorflow", "tflite2onnx")
@@ -41,31 +38,24 @@ def guess_preprocess(
     """
     Return the settings that suit a model, and the reason in words.
 
-    The metadata key "preprocess" (JSON of ``Preprocess.to_dict``) is followed; a classifier that Ultralytics
-    exported is known by its metadata. Next come the files beside the model (``_sidecar``). What is left is a
-    guess, from the beginning of the graph or else the input, and the reason says so.
+    The model's metadata come first (``read_metadata``), next the files beside the model (``Sidecar``). What is left
+    is a guess, from the beginning of the graph or else the input, and the reason says so. So it does where only the
+    geometry is left.
     """
-    text = metadata.get("preprocess")
-    trouble = ""
-    if text:
-        try:
-            return Preprocess.from_dict(json.loads(text)), "the model's metadata"
-        except UNREADABLE as error:
-            trouble = f"; its metadata 'preprocess' cannot be read: {brief(error)}"
-    if metadata.get("task") == "classify" and "names" in metadata:
-        return _ultralytics(metadata, image), "metadata of an Ultralytics classifier"
+    found, trouble = read_metadata(metadata, image)
+    if found is not None and found.is_whole:
+        return _told(found.settings, found.where, trouble, image)
     told, where = sidecar.preprocess(image)
     if told is not None:
-        if image.dtype.kind == "f":
-            return told, f"{where}{trouble}"
-        return _raw(
-            told, image
-        ), f"{where}{trouble}; the model takes {image.dtype}, so it gets the pixels as they are"
-    partly = sidecar.pixels()
+        return _told(told, where, trouble, image)
+    partly = (found.settings, found.where) if found is not None else sidecar.pixels()
     if partly is not None and image.dtype.kind == "f":
-        return partly[
-            0
-        ], f"{GUESSED}: {PIXELS_TOLD} {partly[1]}, and the whole photograph is resized{trouble}{where}"
+        settings, source = partly
+        settings = replace(settings, geometry="squash")
+        return (
+            settings,
+            f"{GUESSED}: {PIXELS_TOLD} {source}, and the whole photograph is resized{trouble}{where}",
+        )
     preprocess, reason = _by_graph(graph, image) or _by_input(graph, image)
     preprocess = replace(preprocess, geometry=_geometry(graph, image))
     sides = None if graph is None else _safely(size_in_graph, graph, image.name)
@@ -75,25 +65,18 @@ def guess_preprocess(
     return preprocess, f"{GUESSED}: {reason}{trouble}{where}"
 
 
+def _told(settings: Preprocess, where: str, trouble: str, image: ImageInput) -> tuple[Preprocess, str]:
+    """Return settings that something tells, as an input of this type takes them, and the reason."""
+    if image.dtype.kind == "f":
+        return settings, f"{where}{trouble}"
+    text = f"{where}{trouble}; the model takes {image.dtype}, so it gets the pixels as they are"
+    return _raw(settings, image), text
+
+
 def _raw(settings: Preprocess, image: ImageInput) -> Preprocess:
     """Return the settings for a model of whole numbers: the pixels as they are."""
     least = 128.0 if image.dtype == np.int8 else 0.0
     return replace(settings, scale=1.0, mean=(least,) * 3, std=(1.0,) * 3)
-
-
-def _ultralytics(metadata: Mapping[str, str], image: ImageInput) -> Preprocess:
-    """Return 0..1 and the centre of the short side's square; other shapes are squashed, as it does itself."""
-    size = None
-    if None in (image.height, image.width):
-        try:
-            height, width = whole_numbers("imgsz", ast.literal_eval(metadata["imgsz"]), 2, 1, _MAX_SIDE)
-        except UNREADABLE:
-            height = width = 224
-        size = (image.height or height, image.width or width)
-    height, width = size or (image.height or 0, image.width or 0)
-    if height != width:
-        return Preprocess(size=size, geometry="squash")
-    return Preprocess(size=size, geometry="crop", crop_ratio=1.0)
 
 
 def _by_graph(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str] | None:
