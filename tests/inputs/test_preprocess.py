@@ -121,6 +121,17 @@ def test_pad_keeps_the_proportions(width, height):
     assert back.all(), "every pixel of the photograph lies in the model's image"
 
 
+@pytest.mark.parametrize(("width", "height"), [(40, 20), (20, 40), (33, 32), (32, 32), (20000, 10)])
+def test_pad_corner_begins_in_the_corner(width, height):
+    photo = Image.new("RGB", (width, height), (200, 100, 50))
+    x, placement = Preprocess(geometry="pad-corner", pad_colour=(1, 2, 3)).prepare(photo, (16, 16))
+    grow = min(16 / height, 16 / width)
+    wide, tall = max(1, int(width * grow)), max(1, int(height * grow))
+    assert (x[:tall, :wide] == (200, 100, 50)).all()
+    assert (x == (1, 2, 3)).all(axis=2).sum() == 256 - wide * tall
+    assert placement.box[:2] == (0, 0)
+
+
 def test_a_size_is_needed():
     with pytest.raises(OptionError, match=r"size is None; \(height, width\) is needed"):
         Preprocess().prepare(_photo(4, 4))
@@ -171,7 +182,9 @@ def test_a_large_photograph_is_filled_in_every_row():
 @given(
     st.tuples(st.integers(2, 60), st.integers(2, 60)),
     st.tuples(st.integers(2, 24), st.integers(2, 24)),
-    st.sampled_from(["squash", "crop", "squash-crop", "pad", "pad-crop", "native", "crop-first"]),
+    st.sampled_from(
+        ["squash", "crop", "squash-crop", "pad", "pad-corner", "pad-crop", "native", "crop-first"]
+    ),
     st.none() | st.tuples(st.integers(1, 30), st.integers(1, 30)),
     st.sampled_from(["bilinear", "nearest", "opencv"]),
 )
@@ -277,7 +290,7 @@ def test_one_number_stands_for_three_channels():
     [
         (
             {"geometry": "stretch"},
-            "geometry is 'stretch'; one of squash, crop, squash-crop, pad, pad-crop, native, crop-first is",
+            "geometry is 'stretch'; one of squash, crop, squash-crop, pad, pad-corner, pad-crop, native, crop-first is",
         ),
         ({"interpolation": "cubic"}, "interpolation is 'cubic'; one of nearest, "),
         ({"channel_order": "GBR"}, "channel_order is 'GBR'; one of RGB, BGR is needed"),

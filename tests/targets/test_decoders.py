@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dccausal.targets.decoders.choose import find_decoder
+from dccausal.targets.decoders.choose import find_decoder, refused
 from dccausal.targets.decoders.facts import Facts
 from dccausal.targets.decoders.yolo import masks_of
 
@@ -54,6 +54,21 @@ def seven(order):
     return np.concatenate([np.zeros((2, 1), np.float32), TRUTH], axis=1)[:, order]
 
 
+def rows_of_yolox(strides=(8, 16, 32)):
+    """Offsets in the cells of grids and logarithms of sides, as YOLOX gives them: the inverse of its own decoding."""
+    cells = [(s, x, y) for s in strides for y in range(SIZE[0] // s) for x in range(SIZE[1] // s)]
+    table = np.zeros((len(cells), 8), np.float32)
+    table[:, 2:4], table[:, 4:] = -1, 0.02
+    for (stride, x, y), (cx, cy, w, h), label, score in (
+        ((32, 1, 0), CENTRES[0], 2, 0.9),
+        ((16, 9, 4), CENTRES[1], 0, 0.6),
+    ):
+        row = cells.index((stride, x, y))
+        table[row, :4] = cx / stride - x, cy / stride - y, np.log(w / stride), np.log(h / stride)
+        table[row, 4], table[row, 5 + label] = 0.95, score / 0.95
+    return table[None]
+
+
 def softmaxed(nothing):
     table = np.full((N, 4), 1e-4, np.float32)
     at = [i for i in range(4) if i != nothing]
@@ -73,6 +88,24 @@ FAMILIES = {
     "Ultralytics with NMS": ({"output0": six(range(6))}, NMS, 3),
     "YOLOv10": ({"output0": six(range(6))}, {}, None),
     "YOLOv5": ({"output0": rows_of_v5()}, {}, None),
+    "YOLOX": ({"output": rows_of_yolox()}, {}, None),
+    "YOLOX for large images": ({"output": rows_of_yolox((8, 16, 32, 64))}, {}, 3),
+    "Ultralytics RT-DETR": (
+        {"output0": np.concatenate([placed(SHARES, [0.5, 0.5, 0.1, 0.1]), scores()], axis=1)[None]},
+        ULTRALYTICS,
+        3,
+    ),
+    "Ultralytics RT-DETR without metadata": (
+        {"output0": np.concatenate([placed(SHARES, [0.5, 0.5, 0.1, 0.1]), scores()], axis=1)[None]},
+        {},
+        None,
+    ),
+    "YOLO-NAS, flat": ({"graph2_flat_predictions": seven(range(7))}, {}, None),
+    "MMDetection": (
+        {"dets": TRUTH[None, :, :5], "labels": TRUTH[None, :, 5].astype(np.int64)},
+        {},
+        3,
+    ),
     "YOLOv7 with NMS": ({"output": seven([0, 1, 2, 3, 4, 6, 5])}, {}, None),
     "PaddleDetection": ({"out": six([5, 4, 0, 1, 2, 3], fill=0)[0], "num": np.array([2])}, {}, None),
     "OpenVINO": (
@@ -132,6 +165,33 @@ def test_the_boxes_are_those_that_were_written(family):
     assert decoder is not None
     answer = decoder.decode(outputs, 1, SIZE)
     assert answer.detections() == pytest.approx(TRUTH, abs=2e-3)
+
+
+def test_rows_of_nothing_are_read_by_their_name():
+    outputs = {"flat_predictions": seven(range(7))[:0].astype(np.float32)}
+    assert find_decoder(Facts(outputs, SIZE)).score == 5
+    assert find_decoder(Facts({"output": outputs["flat_predictions"]}, SIZE)).score == 6
+
+
+@pytest.mark.parametrize(
+    ("outputs", "metadata", "text"),
+    [
+        ({"output0": columns(more=1)}, {**ULTRALYTICS, "task": "obb"}, "its boxes are turned"),
+        ({"output0": scores()[:1]}, {**ULTRALYTICS, "task": "classify"}, "it classifies"),
+        (
+            {
+                name: np.zeros((1, 3, side, 2 * side, 8), np.float32)
+                for name, side in (("a", 12), ("b", 6), ("c", 3))
+            },
+            {},
+            "before their anchors are applied",
+        ),
+    ],
+)
+def test_what_is_recognised_and_not_read_is_said(outputs, metadata, text):
+    facts = Facts(outputs, SIZE, metadata, n_names=3)
+    assert find_decoder(facts) is find_decoder(facts, "boxes") is None
+    assert text in refused(facts)
 
 
 def test_a_threshold_and_an_overlap_are_followed():

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Geometry = Literal["squash", "crop", "squash-crop", "pad", "pad-crop", "native", "crop-first"]
+Geometry = Literal["squash", "crop", "squash-crop", "pad", "pad-corner", "pad-crop", "native", "crop-first"]
 # Whose way of rounding sides and margins is followed.
 Rounding = Literal["torchvision", "transformers", "timm", "paddle", "exact"]
 
@@ -94,10 +94,10 @@ def frame(
     height, width = size
     if geometry == "squash":
         return Frame((width, height), size)
-    if geometry == "pad":
-        return _centred(_fitted(photo, size), size, "timm")
-    if geometry == "pad-crop":
-        return _centred(_fitted(photo, target), size, "timm")
+    if geometry == "pad-corner":
+        return Frame(_cornered(photo, size), size)
+    if geometry in ("pad", "pad-crop"):
+        return _centred(_fitted(photo, size if geometry == "pad" else target), size, "timm")
     if geometry == "native":
         return _centred(photo, size, rounding)
     if geometry == "squash-crop":
@@ -140,6 +140,12 @@ def _fitted(photo: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
     height, width = target
     shrink = max(photo[0] / width, photo[1] / height)
     return max(1, min(width, round(photo[0] / shrink))), max(1, min(height, round(photo[1] / shrink)))
+
+
+def _cornered(photo: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """Return the (width, height) of a photograph fitted into ``target``, rounded down as YOLOX does."""
+    grow = min(target[0] / photo[1], target[1] / photo[0])
+    return max(1, int(photo[0] * grow)), max(1, int(photo[1] * grow))
 
 
 def _covering(photo: tuple[int, int], target: tuple[int, int], rounding: Rounding) -> tuple[int, int]:

@@ -58,7 +58,8 @@ class Preprocess:
         "squash" resizes both sides to ``size`` whatever the proportions, so that the whole photograph is
         seen; "crop" resizes the short side to ``size / crop_ratio`` and cuts out the centre, as torchvision
         does; "squash-crop" resizes both sides to ``size / crop_ratio`` and cuts out the centre (DeiT, BEiT);
-        "pad" fits the long side and fills the rest with ``pad_colour``; "pad-crop" fits it into
+        "pad" fits the long side and fills the rest with ``pad_colour``; "pad-corner" does the same, the photograph
+        being in the upper left corner (YOLOX); "pad-crop" fits it into
         ``size / crop_ratio`` first, and cuts off what is too much; "native" resizes nothing and cuts out the
         centre; "crop-first" cuts ``crop_ratio`` of the centre out before it resizes that (Perceiver).
     crop_ratio
@@ -223,13 +224,14 @@ class Preprocess:
             "crop": f"short side resized, centre cut out ({share}{it})",
             "squash-crop": f"both sides resized, centre cut out ({share}{them})",
             "pad": f"whole photograph, padded{_with_colour(self.pad_colour)}",
+            "pad-corner": f"whole photograph in the upper left corner, padded{_with_colour(self.pad_colour)}",
             "pad-crop": f"long side resized, padded, centre cut out ({share}{it})",
             "native": "nothing resized, centre cut out",
             "crop-first": f"centre cut out ({self.crop_ratio:.4g} of it), then resized",
         }
         rounded = (
             f"; rounded as {self.rounding} does"
-            if self.geometry not in ("squash", "pad", "crop-first")
+            if self.geometry not in ("squash", "pad", "pad-corner", "crop-first")
             else ""
         )
         stretched = "; 16 bits stretched" if self.stretch else ""

@@ -163,7 +163,7 @@ def _named(classifier: ModelClassifier, label: int) -> str:
 def _is_same(one: Preprocess, other: Preprocess) -> bool:
     """Return whether two settings prepare every photograph alike, however they are written down."""
     geometry = [(s.geometry, s.interpolation, s.channel_order, s.size) for s in (one, other)]
-    is_cut = one.geometry not in ("squash", "pad")
+    is_cut = one.geometry not in ("squash", "pad", "pad-corner")
     if geometry[0] != geometry[1] or (is_cut and one.crop_ratio != other.crop_ratio):
         return False
     (gain, offset), (other_gain, other_offset) = (

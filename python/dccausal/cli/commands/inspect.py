@@ -96,6 +96,10 @@ def text(classifier: ModelClassifier, providers: Sequence[str], speed: Sequence[
         ("", f"because: {classifier.preprocess_reason}"),
         ("device", f"{classifier.device} ({classifier.provider}); there are {', '.join(providers)}"),
     ]
+    if classifier.names is None and classifier.scores == "logits":
+        rows.insert(
+            4, ("", "where it is an embedding: --like IMAGE or --prompts FILE.npy explains it as one")
+        )
     if classifier.threshold is not None:
         rows.insert(4, ("", f"a label counts as given from {classifier.threshold:g} on"))
     if classifier.feed:

@@ -19,7 +19,7 @@ from dccausal.onnx.reading.image_input import ImageInput, check_names, describe,
 from dccausal.onnx.reading.sidecar import Sidecar
 from dccausal.onnx.reading.task_preprocessing import guess_task_preprocess
 from dccausal.onnx.reading.trial import pad, sample_images
-from dccausal.targets.decoders.choose import find_decoder
+from dccausal.targets.decoders.choose import find_decoder, refused
 from dccausal.targets.decoders.facts import Decoder, Facts
 from dccausal.targets.target import Needs
 
@@ -160,7 +160,10 @@ def _try(session: Any, file: ModelFile, request: TaskRequest, image: ImageInput)
     )
     decoder = None if request.gives == "anything" else find_decoder(facts, request.gives)
     if decoder is None and request.gives != "anything":
-        raise ModelError(_unknown(file, session, request.gives))
+        reason = refused(facts)
+        raise ModelError(
+            _unknown(file, session, request.gives) if reason is None else f"{file.what} is not read: {reason}"
+        )
     if request.preprocess is None:
         # What reads the outputs tells how photographs are prepared, where nothing else does.
         preprocess, sizing, reason = guess_task_preprocess(

@@ -46,7 +46,9 @@ def guess_task_preprocess(
         What its decoder reads.
 
     """
-    if "preprocess" not in metadata and (metadata.get("task") in _TASKS or family.startswith("YOLO")):
+    if "preprocess" not in metadata and (
+        metadata.get("task") in _TASKS or family.startswith(("YOLO", "Ultralytics"))
+    ):
         return _letterbox(metadata, image, family)
     processor = next(iter(sidecar.documents.get(name, {}) for name in _processors(sidecar)), {})
     edges = _edges(processor)
@@ -60,6 +62,7 @@ def guess_task_preprocess(
         return settings, Sizing("photograph", longest=_LONGEST), reason
     if reason.startswith(GUESSED):
         settings = replace(settings, geometry="squash")  # a box at the border must not be cut off
+        reason = reason.replace("and the centre as torchvision cuts it", "and the whole photograph")
     if image.is_open and settings.size is None and image.dtype.kind != "f":
         return settings, Sizing("photograph", longest=_LONGEST), f"{reason}; the model resizes it itself"
     side = settings.size or (image.height or DEFAULT_SIDE, image.width or DEFAULT_SIDE)
@@ -76,6 +79,16 @@ def _letterbox(metadata: Mapping[str, str], image: ImageInput, family: str) -> t
     who = "metadata of an Ultralytics export" if is_ultralytics else f"{family}: as YOLOv5 does it"
     reason = f"{who}: letterbox in grey, OpenCV's bilinear, 0..1"
     settings = LETTERBOX if image.dtype.kind == "f" else replace(LETTERBOX, scale=1.0)
+    if family == "Ultralytics RT-DETR":
+        reason = f"{who}: the whole photograph, OpenCV's bilinear, 0..1, as its RT-DETR takes it"
+        return replace(settings, geometry="squash"), Sizing("fixed", size), reason
+    if family.startswith("YOLOX"):
+        reason = f"{family}: as YOLOX does it: fitted into the corner, grey beside it, OpenCV's bilinear, BGR, 0..255"
+        return (
+            replace(settings, geometry="pad-corner", scale=1.0, channel_order="BGR"),
+            Sizing("fixed", size),
+            reason,
+        )
     if image.is_open and is_ultralytics:
         try:
             stride = whole_number("stride", ast.literal_eval(metadata.get("stride", "32")), 1, 1024)

@@ -17,7 +17,7 @@ from dccausal.targets.boxes import Candidates, Selection
 from dccausal.targets.decoders.facts import Facts, Outputs, called, with_batch
 
 _THRESHOLD, _THRESHOLD_ULTRALYTICS = 0.5, 0.25
-_RANK = 3
+_RANK, _BOX = 3, 4
 _WHOLE = 1e-3
 _NORMALISED = 1.5  # boxes that end within this are shares of the image
 # What the columns of a row are, as exporters order them.
@@ -26,6 +26,7 @@ _ROWS: Sequence[tuple[int, tuple[int, int, int, int], int, int, int | None]] = (
     (6, (0, 1, 2, 3), 4, 5, None),  # Ultralytics, YOLOv10
     (6, (2, 3, 4, 5), 1, 0, None),  # PaddleDetection
     (7, (1, 2, 3, 4), 6, 5, 0),  # YOLOv7 with NMS
+    (7, (1, 2, 3, 4), 5, 6, 0),  # YOLO-NAS, flat
     (7, (3, 4, 5, 6), 2, 1, 0),  # Caffe's and OpenVINO's DetectionOutput
 )
 
@@ -97,7 +98,7 @@ class Triple:
     Attributes
     ----------
     boxes, scores, labels
-        Their names.
+        Their names; the scores may be the fifth column of the boxes (MMDetection).
     is_normalised
         Whether boxes are shares of the image.
     is_y_first
@@ -125,13 +126,16 @@ class Triple:
     @property
     def names(self) -> tuple[str, ...]:
         """The outputs that are read."""
-        read = (self.boxes, self.scores, self.labels)
+        read = tuple(dict.fromkeys((self.boxes, self.scores, self.labels)))
         return read if self.number is None else (*read, self.number)
 
     def decode(self, outputs: Outputs, n: int, size: tuple[int, int]) -> Candidates:
         """Return the candidates of ``n`` images."""
         boxes = with_batch(outputs[self.boxes], _RANK).astype(np.float32)
-        scores = with_batch(outputs[self.scores], _RANK - 1).astype(np.float32)
+        if self.scores == self.boxes:
+            boxes, scores = boxes[..., :_BOX], np.ascontiguousarray(boxes[..., _BOX])
+        else:
+            scores = with_batch(outputs[self.scores], _RANK - 1).astype(np.float32)
         labels = np.rint(with_batch(outputs[self.labels], _RANK - 1)).astype(np.int64)
         if self.is_y_first:
             boxes = boxes[..., [1, 0, 3, 2]]
@@ -158,7 +162,9 @@ def rows(facts: Facts) -> Rows | None:
             if value.ndim == _RANK and value.shape[1] > 0:
                 return _ultralytics(name, facts, masks)
             continue
-        for n_columns, box, score, label, image in _ROWS:
+        # Of no detections at all nothing can be told, but YOLO-NAS calls its rows so.
+        ways = [way for way in _ROWS if way[2:4] == (5, 6)] if "flat" in called(name) else _ROWS
+        for n_columns, box, score, label, image in ways:
             is_long = masks is not None and value.shape[-1] > n_columns and box[0] == 0
             if value.shape[-1] != n_columns and not is_long:
                 continue
@@ -206,6 +212,27 @@ def triple(facts: Facts) -> Triple | None:
             "TensorFlow's detection outputs" if is_tensorflow else "boxes, scores and labels, selected by the model",
             number, 1 if is_tensorflow else first,
         )  # fmt: skip
+    return _scored(facts)
+
+
+def _scored(facts: Facts) -> Triple | None:
+    """Return the decoder of boxes whose fifth column is the score, and labels; None where there are none."""
+    for name, value in facts.outputs.items():
+        if value.dtype.kind != "f" or value.ndim not in (2, 3) or value.shape[-1] != _BOX + 1:
+            continue
+        labels = next(
+            (
+                other
+                for other, numbers in facts.outputs.items()
+                if numbers.shape == value.shape[:-1] and numbers.dtype.kind in "iu"
+            ),
+            None,
+        )
+        scores = value[..., _BOX]
+        if labels is not None and scores.min(initial=0) >= 0 and scores.max(initial=0) <= 1 + _WHOLE:
+            normal = bool(value.size and np.abs(value[..., :_BOX]).max() <= _NORMALISED)
+            family = "boxes with their scores, and labels (MMDetection)"
+            return Triple(name, name, labels, normal, False, Selection(facts.least(_THRESHOLD)), family)
     return None
 
 
