@@ -188,7 +188,7 @@ def test_an_error_may_end_it_all(tmp_path):
         ({"partitions": 0}, "partitions is 0"),
         ({"in_flight_images": 0}, "in_flight_images is 0; a whole number from 1 to 1024 is needed"),
         ({"on_error": "ignore"}, "on_error is 'ignore'; one of return, raise is needed"),
-        ({"target": "cat"}, "names are unknown"),
+        ({"target": "cat"}, "names of the labels are unknown"),
     ],
 )
 def test_options_are_checked_before_any_image_is_read(options, text):
