@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from differences import check, image, node, small_model, weights
+from dccausal.gradients import gradient_model
+from differences import check, image, node, session, small_model, weights
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
 SEEDS = st.integers(0, 2**16)
@@ -121,3 +122,24 @@ def test_where(shape, seed, is_swapped):
     ]
     constants = {"limit": np.float32(0.4), "other": weights(shape[2], seed=seed)}
     check(small_model(nodes, shape, constants, seed=seed), image(shape, seed=seed))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [node("Mul", "image", "image", outputs=["square"]), node("Sqrt", "square")],
+        [node("Mul", "image", "image", outputs=["square"]), node("Pow", "square", "half")],
+        [node("LpPool", "image", kernel_shape=[1, 2])],
+        [node("GlobalLpPool", "image")],
+    ],
+    ids=["Sqrt", "Pow", "LpPool", "GlobalLpPool"],
+)
+def test_the_root_of_nothing_has_the_slope_nothing(made):
+    """So that a channel without any activation does not spoil the gradient of all others."""
+    model = small_model(made, (2, 3, 4), {"half": np.float32(0.5)})
+    x = image((2, 3, 4), n=1, low=0.5)
+    x[0, 1] = 0
+    found = session(gradient_model(model)).run(["gradient"], {"image": x, "target": np.array([1])})[0]
+    assert np.isfinite(found).all()
+    assert not found[0, 1].any()
+    assert found[0, 0].all()

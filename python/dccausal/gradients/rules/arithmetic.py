@@ -8,6 +8,7 @@ import numpy as np
 
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules.book import rule
+from dccausal.gradients.rules.elementwise import Sums
 from dccausal.gradients.tape import Tape
 
 
@@ -82,6 +83,10 @@ def _power_slope(tape: Tape, node: Node) -> str:
     times = tape.constant(power, power.dtype)
     if power.size == 1 and power.item() == 2:  # noqa: PLR2004  its slope is 2 x
         return tape.op("Mul", base, times)
+    if np.any(power < 1):  # as of a root: 0 at 0
+        some, is_some = Sums(tape, base).without_zeros(base)
+        times = tape.op("Mul", is_some, times)
+        return tape.op("Mul", tape.op("Pow", some, tape.constant(power - 1, power.dtype)), times)
     return tape.op("Mul", tape.op("Pow", base, tape.constant(power - 1, power.dtype)), times)
 
 

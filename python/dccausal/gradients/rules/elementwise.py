@@ -13,24 +13,31 @@ from dccausal.gradients.rules.book import rule
 from dccausal.gradients.tape import Tape
 
 
-class _Sums:
+class Sums:
     """Arithmetic on the tape, in the type of one tensor, so that formulas read like formulas."""
 
     def __init__(self, tape: Tape, like: str) -> None:
+        """Begin to write, in the type of the tensor ``like``."""
         self.tape, self.like = tape, like
 
     def _name(self, value: str | float) -> str:
         return value if isinstance(value, str) else self.tape.number(value, self.like)
 
     def __call__(self, op: str, *values: str | float, **attributes: object) -> str:
+        """Add an operation on tensors and numbers; return the name of its output."""
         return self.tape.op(op, *map(self._name, values), **attributes)
 
     def where(self, op: str, left: str, right: str | float) -> str:
         """Return 1 where a comparison holds, 0 elsewhere."""
         return self.tape.cast(self(op, left, right), self.like)
 
+    def without_zeros(self, value: str) -> tuple[str, str]:
+        """Return a tensor with 1 in the place of zeros, and 0 where they were, 1 elsewhere."""
+        is_zero = self.where("Equal", value, 0.0)
+        return self("Add", value, is_zero), self("Sub", 1.0, is_zero)
 
-Derivative = Callable[[_Sums, Node, str, str], str]
+
+Derivative = Callable[[Sums, Node, str, str], str]
 
 
 def derivative(*ops: str) -> Callable[[Derivative], Derivative]:
@@ -38,7 +45,7 @@ def derivative(*ops: str) -> Callable[[Derivative], Derivative]:
 
     def enter(function: Derivative) -> Derivative:
         def times(tape: Tape, node: Node, g: str) -> str:
-            sums = _Sums(tape, node.inputs[0])
+            sums = Sums(tape, node.inputs[0])
             return sums("Mul", g, function(sums, node, node.inputs[0], node.outputs[0]))
 
         rule(*ops)(times)
@@ -48,23 +55,23 @@ def derivative(*ops: str) -> Callable[[Derivative], Derivative]:
 
 
 @derivative("Relu")
-def _relu(f: _Sums, _node: Node, _x: str, y: str) -> str:
+def _relu(f: Sums, _node: Node, _x: str, y: str) -> str:
     return step_up(f.tape, y, 0.0)
 
 
 @derivative("LeakyRelu")
-def _leaky_relu(f: _Sums, node: Node, x: str, _y: str) -> str:
+def _leaky_relu(f: Sums, node: Node, x: str, _y: str) -> str:
     alpha = node.get("alpha", 0.01)
     return f("Add", f("Mul", f.where("Greater", x, 0.0), 1 - alpha), alpha)
 
 
 @derivative("ThresholdedRelu")
-def _thresholded_relu(f: _Sums, node: Node, x: str, _y: str) -> str:
+def _thresholded_relu(f: Sums, node: Node, x: str, _y: str) -> str:
     return f.where("Greater", x, node.get("alpha", 1.0))
 
 
 @derivative("Elu")
-def _elu(f: _Sums, node: Node, x: str, y: str) -> str:
+def _elu(f: Sums, node: Node, x: str, y: str) -> str:
     """Below 0, y + alpha; above, 1."""
     is_above = f.where("Greater", x, 0.0)
     below = f("Add", f("Min", y, 0.0), node.get("alpha", 1.0))
@@ -72,7 +79,7 @@ def _elu(f: _Sums, node: Node, x: str, y: str) -> str:
 
 
 @derivative("Selu")
-def _selu(f: _Sums, node: Node, x: str, y: str) -> str:
+def _selu(f: Sums, node: Node, x: str, y: str) -> str:
     alpha, gamma = node.get("alpha", 1.67326319217681884765625), node.get("gamma", 1.05070102214813232421875)
     is_above = f.where("Greater", x, 0.0)
     below = f("Add", f("Min", y, 0.0), alpha * gamma)
@@ -80,27 +87,27 @@ def _selu(f: _Sums, node: Node, x: str, y: str) -> str:
 
 
 @derivative("Celu")
-def _celu(f: _Sums, node: Node, x: str, _y: str) -> str:
+def _celu(f: Sums, node: Node, x: str, _y: str) -> str:
     return f("Exp", f("Div", f("Min", x, 0.0), node.get("alpha", 1.0)))
 
 
 @derivative("Sigmoid")
-def _sigmoid(f: _Sums, _node: Node, _x: str, y: str) -> str:
+def _sigmoid(f: Sums, _node: Node, _x: str, y: str) -> str:
     return f("Mul", y, f("Sub", 1.0, y))
 
 
 @derivative("Tanh")
-def _tanh(f: _Sums, _node: Node, _x: str, y: str) -> str:
+def _tanh(f: Sums, _node: Node, _x: str, y: str) -> str:
     return f("Sub", 1.0, f("Mul", y, y))
 
 
 @derivative("Erf")
-def _erf(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _erf(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Mul", f("Exp", f("Neg", f("Mul", x, x))), 2 / math.sqrt(math.pi))
 
 
 @derivative("Gelu")
-def _gelu(f: _Sums, node: Node, x: str, _y: str) -> str:
+def _gelu(f: Sums, node: Node, x: str, _y: str) -> str:
     if node.get("approximate", "none") == "tanh":
         return _gelu_tanh(f, x)
     density = f("Mul", f("Exp", f("Mul", f("Mul", x, x), -0.5)), 1 / math.sqrt(2 * math.pi))
@@ -108,7 +115,7 @@ def _gelu(f: _Sums, node: Node, x: str, _y: str) -> str:
     return f("Add", share, f("Mul", x, density))
 
 
-def _gelu_tanh(f: _Sums, x: str) -> str:
+def _gelu_tanh(f: Sums, x: str) -> str:
     root, cubic = math.sqrt(2 / math.pi), 0.044715
     square = f("Mul", x, x)
     t = f("Tanh", f("Mul", f("Mul", x, f("Add", f("Mul", square, cubic), 1.0)), root))
@@ -118,127 +125,129 @@ def _gelu_tanh(f: _Sums, x: str) -> str:
 
 
 @derivative("HardSigmoid")
-def _hard_sigmoid(f: _Sums, node: Node, _x: str, y: str) -> str:
+def _hard_sigmoid(f: Sums, node: Node, _x: str, y: str) -> str:
     return f("Mul", _inside(f, y, 0.0, 1.0), node.get("alpha", 0.2))
 
 
 @derivative("HardSwish")
-def _hard_swish(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _hard_swish(f: Sums, _node: Node, x: str, _y: str) -> str:
     """Between -3 and 3, x / 3 + 1 / 2; above, 1."""
     slope = f("Add", f("Div", x, 3.0), 0.5)
     return f("Add", f("Mul", _inside(f, x, -3.0, 3.0), slope), f.where("GreaterOrEqual", x, 3.0))
 
 
-def _inside(f: _Sums, value: str, low: float, high: float) -> str:
+def _inside(f: Sums, value: str, low: float, high: float) -> str:
     return f("Mul", f.where("Greater", value, low), f.where("Less", value, high))
 
 
 @derivative("Softplus")
-def _softplus(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _softplus(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Sigmoid", x)
 
 
 @derivative("Softsign")
-def _softsign(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _softsign(f: Sums, _node: Node, x: str, _y: str) -> str:
     size = f("Add", f("Abs", x), 1.0)
     return f("Reciprocal", f("Mul", size, size))
 
 
 @derivative("Mish")
-def _mish(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _mish(f: Sums, _node: Node, x: str, _y: str) -> str:
     t = f("Tanh", f("Softplus", x))
     return f("Add", t, f("Mul", f("Mul", x, f("Sigmoid", x)), f("Sub", 1.0, f("Mul", t, t))))
 
 
 @derivative("Swish")
-def _swish(f: _Sums, node: Node, x: str, _y: str) -> str:
+def _swish(f: Sums, node: Node, x: str, _y: str) -> str:
     alpha = node.get("alpha", 1.0)
     s = f("Sigmoid", f("Mul", x, alpha))
     return f("Add", s, f("Mul", f("Mul", x, alpha), f("Mul", s, f("Sub", 1.0, s))))
 
 
 @derivative("Sqrt")
-def _sqrt(f: _Sums, _node: Node, _x: str, y: str) -> str:
-    return f("Div", 0.5, y)
+def _sqrt(f: Sums, _node: Node, _x: str, y: str) -> str:
+    """Take it to be 0 at 0, as of a length or a deviation, which are exported as roots: else all would be lost."""
+    root, is_some = f.without_zeros(y)
+    return f("Mul", is_some, f("Div", 0.5, root))
 
 
 @derivative("Exp")
-def _exp(_f: _Sums, _node: Node, _x: str, y: str) -> str:
+def _exp(_f: Sums, _node: Node, _x: str, y: str) -> str:
     return y
 
 
 @derivative("Log")
-def _log(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _log(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Reciprocal", x)
 
 
 @derivative("Abs")
-def _abs(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _abs(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Sign", x)
 
 
 @derivative("Reciprocal")
-def _reciprocal(f: _Sums, _node: Node, _x: str, y: str) -> str:
+def _reciprocal(f: Sums, _node: Node, _x: str, y: str) -> str:
     return f("Neg", f("Mul", y, y))
 
 
 @derivative("Sin")
-def _sin(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _sin(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Cos", x)
 
 
 @derivative("Cos")
-def _cos(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _cos(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Neg", f("Sin", x))
 
 
 @derivative("Tan")
-def _tan(f: _Sums, _node: Node, _x: str, y: str) -> str:
+def _tan(f: Sums, _node: Node, _x: str, y: str) -> str:
     return f("Add", f("Mul", y, y), 1.0)
 
 
 @derivative("Asin")
-def _asin(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _asin(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Reciprocal", f("Sqrt", f("Sub", 1.0, f("Mul", x, x))))
 
 
 @derivative("Acos")
-def _acos(f: _Sums, node: Node, x: str, y: str) -> str:
+def _acos(f: Sums, node: Node, x: str, y: str) -> str:
     return f("Neg", _asin(f, node, x, y))
 
 
 @derivative("Atan")
-def _atan(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _atan(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Reciprocal", f("Add", f("Mul", x, x), 1.0))
 
 
 @derivative("Sinh")
-def _sinh(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _sinh(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Mul", f("Add", f("Exp", x), f("Exp", f("Neg", x))), 0.5)
 
 
 @derivative("Cosh")
-def _cosh(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _cosh(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Mul", f("Sub", f("Exp", x), f("Exp", f("Neg", x))), 0.5)
 
 
 @derivative("Asinh")
-def _asinh(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _asinh(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Reciprocal", f("Sqrt", f("Add", f("Mul", x, x), 1.0)))
 
 
 @derivative("Acosh")
-def _acosh(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _acosh(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Reciprocal", f("Sqrt", f("Sub", f("Mul", x, x), 1.0)))
 
 
 @derivative("Atanh")
-def _atanh(f: _Sums, _node: Node, x: str, _y: str) -> str:
+def _atanh(f: Sums, _node: Node, x: str, _y: str) -> str:
     return f("Reciprocal", f("Sub", 1.0, f("Mul", x, x)))
 
 
 @derivative("Shrink")
-def _shrink(f: _Sums, node: Node, x: str, _y: str) -> str:
+def _shrink(f: Sums, node: Node, x: str, _y: str) -> str:
     return f.where("Greater", f("Abs", x), node.get("lambd", 0.5))
 
 

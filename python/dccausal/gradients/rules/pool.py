@@ -9,6 +9,7 @@ import numpy as np
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.rules.book import rule
 from dccausal.gradients.rules.conv import transposed
+from dccausal.gradients.rules.elementwise import Sums
 from dccausal.gradients.rules.windows import window_of
 from dccausal.gradients.sample import run_node
 from dccausal.gradients.tape import Tape
@@ -120,10 +121,15 @@ def _global_max_pool(tape: Tape, node: Node, g: str) -> str:
 
 @rule("LpPool", "GlobalLpPool")
 def _lp_pool(tape: Tape, node: Node, g: str) -> str:
-    """Of ``(sum abs(x)^p)^(1/p)``: the sum of shares is that of a mean over the window, times its size."""
+    """
+    Return the gradient of ``(sum abs(x)^p)^(1/p)``; 0 where all is 0.
+
+    The sum of shares is that of a mean over the window, times its size.
+    """
     x, y = node.inputs[0], node.outputs[0]
     p = node.get("p", 2)
-    by_top = tape.op("Div", g, tape.op("Pow", y, tape.number(p - 1.0, x)))
+    some, is_some = Sums(tape, x).without_zeros(y)
+    by_top = tape.op("Div", tape.op("Mul", g, is_some), tape.op("Pow", some, tape.number(p - 1.0, x)))
     slope = tape.op("Mul", tape.op("Sign", x), tape.op("Pow", tape.op("Abs", x), tape.number(p - 1.0, x)))
     if node.op == "GlobalLpPool":
         return tape.op("Mul", tape.expand_like(by_top, x), slope)
