@@ -9,9 +9,9 @@ from dccausal.errors import OptionError
 from dccausal.gradients.backward import assemble, check_rules, find_active, write_backward
 from dccausal.gradients.guided import GUIDED_BOOK, check_guided
 from dccausal.gradients.pads import fold_pads
-from dccausal.gradients.resizes import settle_scales
 from dccausal.gradients.rules import GRADIENT, RuleBook
 from dccausal.gradients.sample import take_sample
+from dccausal.gradients.sizes import settle_sizes
 from dccausal.gradients.source import Explained, inner_name, read_source
 
 GRADIENT_BOOK = RuleBook("gradient", {}, GRADIENT)
@@ -79,7 +79,7 @@ def gradient_model(
         check_rules(source, book, find_active(source, [start]))
     sample = take_sample(source, size)
     fold_pads(source, sample, start)
-    sample = settle_scales(source, sample)
+    sample = settle_sizes(source, sample)
     if book is GUIDED_BOOK:
         check_guided(source, sample)
     backward = write_backward(source, sample, book, [start])

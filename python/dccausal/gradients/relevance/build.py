@@ -10,8 +10,8 @@ from dccausal.gradients.pads import fold_pads
 from dccausal.gradients.relevance.graph import Forward, fold_batch_norms
 from dccausal.gradients.relevance.lrp import Lrp, LrpRules
 from dccausal.gradients.relevance.rap import Rap
-from dccausal.gradients.resizes import settle_scales
 from dccausal.gradients.sample import take_sample
+from dccausal.gradients.sizes import settle_sizes
 from dccausal.gradients.source import Source, read_source
 
 
@@ -50,7 +50,7 @@ def relevance_model(
     _in_order(source)
     sample = take_sample(source, size)
     fold_pads(source, sample)
-    sample = settle_scales(source, sample)
+    sample = settle_sizes(source, sample)
     forward = Forward(source)
     book = Rap(forward).book() if rules == "rap" else Lrp(forward, rules or LrpRules()).book()
     backward = write_backward(source, sample, book, [source.image], weigh=True)

@@ -118,6 +118,18 @@ class Forward:
             node = self.maker(name)
         return False
 
+    def is_inverse(self, tape: Tape, name: str) -> bool:
+        """Whether a tensor is one divided by another, as norms are exported that a product divides by."""
+        node = self.maker(name)
+        while node is not None and node.op in _OF_ONE_TENSOR:
+            node = self.maker(node.inputs[0])
+        if node is None or node.op not in ("Reciprocal", "Div", "Pow"):
+            return False
+        if node.op == "Pow":
+            power = tape.value(node.inputs[1])
+            return power is not None and bool(np.all(power < 0))
+        return node.op == "Reciprocal" or tape.is_free(node.inputs[0])
+
     def _is_hard_sigmoid(self, tape: Tape, node: Node) -> bool:
         """Whether a node is the bounded part of a hard sigmoid that is taken apart: a constant is added before it."""
         if node.op != "Clip" or not (node.input(1) and node.input(2)):

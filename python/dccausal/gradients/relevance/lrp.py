@@ -6,15 +6,16 @@ The rules of linear layers are chosen by a preset; all others are the same in ea
 =========================================  ==================================================================
 operation                                  relevance
 =========================================  ==================================================================
-activation functions                       passes unchanged
-sums, means, average pools, resizing       by contribution, ``x J'(R / z)``
+functions of one number                    passes unchanged
+sums, means, lengths, resizing             by contribution, ``x J'(R / z)``
 a bias, or a constant that is added        takes its share and loses it, unless ``bias="none"``
 maxima, moving, padding, joining           the way of the gradient
 product with a constant                    passes unchanged
 product with a gate                        all to what is gated (sigmoid, softmax, the bounded part of a GELU)
 product of two others                      half to each (AttnLRP)
-quotient                                   all to the numerator
+quotient, also by a product with 1 / x     all to the numerator
 matrix product of two computed tensors     half to each, by contribution (AttnLRP)
+logarithm of a sum of exponentials         the way of the gradient
 softmax                                    ``x (R - y sum R)`` (AttnLRP)
 layer, instance, group normalisation       passes unchanged (AttnLRP)
 batch normalisation                        folded into the layer before; where there is none it passes
@@ -80,6 +81,22 @@ _PASSING = (
         "Dropout",
         "Cast",
     ),
+    *(
+        "Abs",
+        "Sqrt",
+        "Exp",
+        "Log",
+        "Pow",
+        "Mod",
+        "Shrink",
+        "Reciprocal",
+        "Sin",
+        "Cos",
+        "Tan",
+        "Atan",
+        "Sinh",
+        "Cosh",
+    ),
     *("LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization"),
     *("MeanVarianceNormalization", "LpNormalization", "LRN", "QuantizeLinear", "DequantizeLinear"),
 )
@@ -96,9 +113,13 @@ _MOVING = (
         "Gather",
         "GatherElements",
     ),
-    *("GatherND", "DepthToSpace", "SpaceToDepth", "Trilu", "TopK", "Where"),
+    *("GatherND", "DepthToSpace", "SpaceToDepth", "Trilu", "TopK", "Where", "ReverseSequence"),
+    "ReduceLogSumExp",
 )
-_BY_CONTRIBUTION = ("AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum", "Resize")
+_BY_CONTRIBUTION = (
+    *("AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum", "Mean", "Resize", "CumSum", "Col2Im"),
+    *("ReduceL1", "ReduceL2", "LpPool", "GlobalLpPool"),
+)
 _OWN_BIAS = (
     "Mul",
     "Div",
@@ -166,6 +187,7 @@ class Lrp:
             "Mul": self.mul,
             "Div": _numerator,
             "Softmax": _softmax,
+            "Einsum": self.einsum,
             "BatchNormalization": self.batch_norm,
         }
         return RuleBook("relevance", own, {}, stops=True)
@@ -260,10 +282,24 @@ class Lrp:
         """Hand the relevance of a product to what is gated, or half to each."""
         y = node.outputs[0]
         computed = [name for name in node.inputs if not tape.is_free(name)]
-        gated = [name for name in computed if not self.forward.is_gate(tape, name)]
+        gated = [name for name in computed if not self._is_factor(tape, name)]
         taking = gated if len(gated) == 1 else computed
         handed = relevance if len(taking) == 1 else tape.op("Mul", relevance, tape.number(0.5, y))
         return [tape.sum_to(handed, name, y) if name in taking else None for name in node.inputs]
+
+    def _is_factor(self, tape: Tape, name: str) -> bool:
+        """Whether a tensor only scales another: a gate, or what that is divided by."""
+        return self.forward.is_gate(tape, name) or self.forward.is_inverse(tape, name)
+
+    def einsum(self, tape: Tape, node: Node, relevance: str) -> list[str | None]:
+        """Share out a product by contribution, evenly between the tensors that are computed."""
+        y = node.outputs[0]
+        computed = [name for name in node.inputs if not tape.is_free(name)]
+        q = share(tape, relevance, tape.op("Mul", y, tape.number(float(len(computed)), y)), y)
+        found = list(GRADIENT["Einsum"](tape, node, q) or ())
+        return [
+            None if g is None else tape.op("Mul", name, g) for name, g in zip(node.inputs, found, strict=True)
+        ]
 
     def batch_norm(self, tape: Tape, node: Node, relevance: str, *_: object) -> Gradients:
         """Pass unchanged, or by the epsilon rule of its affine map."""
@@ -286,6 +322,8 @@ def _numerator(tape: Tape, node: Node, relevance: str) -> list[str | None]:
 
 
 def _softmax(tape: Tape, node: Node, relevance: str) -> str:
-    x, y = node.inputs[0], node.outputs[0]
+    """Give what is masked, by scores of minus infinity, nothing."""
+    y, zero = node.outputs[0], tape.number(0.0, node.outputs[0])
+    x = tape.op("Where", tape.op("Equal", y, zero), zero, node.inputs[0])
     total = tape.sum(relevance, [node.get("axis", -1)])
     return tape.op("Mul", x, tape.op("Sub", relevance, tape.op("Mul", y, total)))
