@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
-from dccausal.errors import OptionError
+from dccausal.errors import OptionError, RuntimeMissingError
 from dccausal.onnx.reading.label_files import OneBased
 from dccausal.onnx.reading.names import Known, read_labels
 from small_models import build, on_cpu
@@ -29,6 +30,22 @@ PBTXT = "".join(
         ("wordnet.txt", "n00000001 red\nn00000002 green\nn00000003 blue, dark\nn00000004 none\n"),
         ("python.txt", "{0: 'red',\n 1: 'green', 2: 'blue, dark', 3: 'none'}"),
         ("list.txt", "['red', 'green', 'blue, dark', 'none']"),
+        ("tuple.txt", "('red', 'green', 'blue, dark', 'none')\n"),
+        ("source.txt", "CLASSES = ['red', 'green',\n 'blue, dark', 'none']\n"),
+        ("fastai.txt", "(#4) ['red','green','blue, dark','none']"),
+        ("numpy.txt", "['red' 'green' 'blue, dark'\n 'none']"),
+        ("lines.txt", "".join(json.dumps({"id": i, "name": name}) + "\n" for i, name in enumerate(NAMES))),
+        ("behind.txt", "red: 0\nnone: 3\ngreen: 1\nblue, dark: 2\n"),
+        ("behind_equals.txt", "red=0\ngreen=1\nblue, dark=2\nnone=3\n"),
+        ("arrows.txt", "0 -> red\n1 -> green\n2 -> blue, dark\n3 -> none\n"),
+        ("dots.txt", "0. red\n1. green\n2. blue, dark\n3. none\n"),
+        ("brackets.txt", "0) red\n1) green\n2) blue, dark\n3) none\n"),
+        ("square.txt", "[0] red\n[1] green\n[2] blue, dark\n[3] none\n"),
+        ("comments.txt", "# four classes\nred\ngreen\nblue, dark\nnone\n"),
+        ("class_to_idx.json", json.dumps({"class_to_idx": {name: i for i, name in enumerate(NAMES)}})),
+        ("vocab.json", json.dumps({"vocab": NAMES})),
+        ("objects.yaml", "".join(f"- id: {i}\n  name: {name}\n" for i, name in enumerate(NAMES))),
+        ("backwards.yaml", "names:\n" + "".join(f"  {name}: {i}\n" for i, name in enumerate(NAMES))),
         ("quotes.txt", '"red"\n"green"\n"blue, dark"\n"none"\n'),
         ("pairs.csv", '0,red\n1,green\n2,"blue, dark"\n3,none\n'),
         ("shuffled.csv", '2,"blue, dark"\n0,red\n3,none\n1,green\n'),
@@ -66,6 +83,18 @@ def test_files_of_names(tmp_path, file, text):
     assert read_labels(tmp_path / file) == NAMES
 
 
+def test_words_that_yaml_has_values_for_stay_names(tmp_path):
+    (tmp_path / "names.yaml").write_text("- yes\n- no\n- 012\n- 1e3\n")
+    assert read_labels(tmp_path / "names.yaml") == ("yes", "no", "012", "1e3")
+
+
+def test_yaml_without_its_package_says_how_to_install_it(tmp_path, monkeypatch):
+    (tmp_path / "names.yaml").write_text("- a\n")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(RuntimeMissingError, match=r"PyYAML is not installed; .*dccausal\[yaml\]"):
+        read_labels(tmp_path / "names.yaml")
+
+
 def test_encodings(tmp_path):
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         (tmp_path / "names.txt").write_text("rosé\nvert", encoding=encoding)
@@ -93,7 +122,11 @@ def test_numbers_that_belong_to_the_names_stay(tmp_path):
         ("twice.csv", "0,red\n0,green\n", "without gaps"),
         ("numbers.json", "[0, 1, 2]", "entry 0 is 0; a class name is needed"),
         ("objects.json", '[{"a": 1}]', "objects without a name"),
-        ("empty.yaml", "nc: 4\n", "holds no class names"),
+        ("empty.yaml", "nc: 4\n", "does not name the classes"),
+        ("torn.yaml", "names: [a, b", "is not YAML"),
+        ("alias.yaml", "a: &a [x]\nnames: *a\n", "without references is needed"),
+        ("deep.yaml", "[" * 60, "nested more than 40 deep"),
+        ("pointer.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "git lfs pull"),
     ],
 )
 def test_what_is_not_told_is_refused(tmp_path, file, text, error):

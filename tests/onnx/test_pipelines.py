@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from dccausal import load_photo
-from dccausal._shared.block_yaml import read_yaml
 from dccausal.inputs.preprocess import PRESETS
 from exports import CLIP, NAMES, export
 from small_models import on_cpu
@@ -208,32 +207,6 @@ def test_names_in_metadata(metadata, tmp_path):
 def test_config_json_comes_before_lists(tmp_path):
     documents = {"config.json": {"id2label": dict(enumerate(NAMES))}, "labels.txt": "\n".join(FOUR)}
     assert on_cpu(export(tmp_path, documents)).names == NAMES
-
-
-# YAML
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("", None),
-        ("a: 1\nb: [x, 'y, z', -2.5, {c: null}]\n", {"a": 1, "b": ["x", "y, z", -2.5, {"c": None}]}),
-        ("a:\n- b:\n    c: true\n- - 1\n  - 1e-3\n-\n", {"a": [{"b": {"c": True}}, [1, 0.001], None]}),
-        ("0: cat # a cat\n1: \"d\\u00f6g\"\n'2': it's\n", {0: "cat", 1: "dög", "2": "it's"}),
-        ("- a long\n  text\n- x: y z\n", ["a long text", {"x": "y z"}]),
-        ("--- \nurl: a:b#c\nempty: ''\n", {"url": "a:b#c", "empty": ""}),
-    ],
-)
-def test_yaml(text, value):
-    assert read_yaml(text) == value
-
-
-@pytest.mark.parametrize(
-    "text", ["a: &x 1", "a: |\n  text", "a: 1\n b: 2\n", "[1, 2", "- " * 99 + "1", "a: 1\nb"]
-)
-def test_yaml_that_is_not_read(text):
-    with pytest.raises(ValueError, match="YAML"):
-        read_yaml(text)
 
 
 def test_what_a_photograph_of_odd_sides_gives_by_pillows_fit(tmp_path):

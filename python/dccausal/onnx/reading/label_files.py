@@ -1,7 +1,8 @@
 """
 Class names in the forms that files have them in.
 
-Text: a name a line, an index before or after it, a WordNet id before it, one line with commas, a Python dict. CSV with
+Text: a name a line, an index before or after it, a WordNet id before it, one line with commas, a list, tuple or dict as
+Python, NumPy and fastai print it, an object in JSON a line. CSV with
 a heading or without. JSON: a list, objects with a name, an object from index to name or from name to index (Keras'
 class_indices, label2id), either of them under a key. YAML of the same, and TensorFlow's label map (pbtxt).
 """
@@ -12,27 +13,21 @@ import ast
 import csv
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dccausal._shared.files import read_bytes
 from dccausal._shared.text import shown
+from dccausal._shared.yaml import read_yaml
 from dccausal.errors import OptionError
 from dccausal.onnx.failures import UNREADABLE, brief
 
 NEEDED = "one name a line, a JSON list, or a JSON object from index to name"
 # Where names lie in a larger document, and what an object in a list calls its name and its index.
-_KEYS = (
-    "id2label",
-    "label2id",
-    "names",
-    "class_names",
-    "classes",
-    "labels",
-    "categories",
-    "class_indices",
-    "label_names",
+KEYS = (
+    *("names", "id2label", "labels", "class_names", "classes", "categories", "class_labels", "label_names"),
+    *("idx_to_class", "index_to_name", "class_to_idx", "class_indices", "label2id", "label_map", "vocab"),
 )
 _NAME_KEYS = ("name", "label", "class", "class_name", "display_name", "title", "text")
 _INDEX_KEYS = ("id", "index", "label_id", "class_id", "idx")
@@ -40,11 +35,16 @@ _MARKS = ("\t", ";", ",")
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_LITERAL = 1 << 20
 
-_INDEX_FIRST = re.compile(r"(\d{1,9})\s*([:=,;\t]|\s)\s*(.*\S)")
+_INDEX_FIRST = re.compile(r"\[?(\d{1,9})\]?\s*(->|[:=,;\t]|[.)](?=\s)|\s)\s*(.*\S)")
+_INDEX_LAST = re.compile(r"(.*[^\s:=])\s*(?:->|[:=])\s*(\d{1,9})")
+# What stands before a list in a program's source, and in fastai's print; and NumPy's print, which has no commas.
+_BEFORE = re.compile(r"\s*(?:[A-Za-z_]\w*\s*=\s*|\(#\d+\)\s*)(?=[\[({])")
+_WITHOUT_COMMAS = re.compile(r"\[\s*(?:'[^']*'|\"[^\"]*\")(?:\s+(?:'[^']*'|\"[^\"]*\"))+\s*\]")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_POINTER = "version https://git-lfs"
 _WORDNET = re.compile(r"n\d{8}[ \t,]+(.*\S)")
 _ITEM = re.compile(r"item\s*\{(.*?)\}", re.DOTALL)
 _FIELD = re.compile(r"(\w+)\s*:\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"']+)")
-_YAML_ENTRY = re.compile(r"(\s*)(?:-\s+|([^\s:#][^:]*):(?:\s+|$))(.*)")
 
 
 class OneBased(tuple[str, ...]):
@@ -73,7 +73,11 @@ def read_file(path: Path) -> tuple[str, ...]:
             raise OptionError(f"{what} is not JSON ({brief(error)}); {NEEDED} is needed") from error
         return names_of(document, what)
     if suffix in (".yaml", ".yml"):
-        return names_of(_yaml(text, what), what)
+        try:
+            document = read_yaml(text, are_texts=True)
+        except (ValueError, RecursionError) as error:
+            raise OptionError(f"{what} is not YAML ({brief(error)}); {NEEDED} is needed") from error
+        return names_of(document, what)
     if suffix in (".pbtxt", ".prototxt") or _ITEM.match(text.lstrip()):
         return _label_map(text, what)
     return names_in_text(text, what, is_table=suffix in (".csv", ".tsv"))
@@ -106,9 +110,7 @@ def names_of(given: Any, what: str) -> tuple[str, ...]:
 
     """
     if isinstance(given, Mapping):
-        inner = next(
-            (given[key] for key in _KEYS if isinstance(given.get(key), Mapping | list | tuple)), None
-        )
+        inner = next((given[key] for key in KEYS if isinstance(given.get(key), Mapping | list | tuple)), None)
         given = _in_order(given, what) if inner is None else _entries(inner, what)
     else:
         given = _entries(given, what)
@@ -185,15 +187,16 @@ def names_in_text(text: str, what: str, *, is_table: bool = False) -> tuple[str,
         If a line holds no name, or the indices have gaps.
 
     """
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            return names_of(literal(text), what)
-        except OptionError:
-            if text.lstrip()[:1] == "{":
-                raise
-        except UNREADABLE:
-            pass  # a name may begin with a bracket
-    lines = text.rstrip().splitlines()
+    if text.startswith(_POINTER):
+        raise OptionError(
+            f"{what} is a pointer of Git LFS; the file that it stands for is needed (git lfs pull)"
+        )
+    text = _BEFORE.sub("", text, count=1).strip()
+    if text[:1] in ("{", "[", "("):
+        names = _names_in_brackets(text, what)
+        if names is not None:
+            return names
+    lines = [line for line in text.splitlines() if not line.startswith("# ")]
     if len(lines) > 1 and (is_table or _has_columns(lines)):
         table = _table(lines, what)
         if table is not None:
@@ -206,6 +209,26 @@ def names_in_text(text: str, what: str, *, is_table: bool = False) -> tuple[str,
     if found and len(found) == len(lines):
         lines = found
     return names_of([_unquoted(line) for line in lines], what)
+
+
+def _names_in_brackets(text: str, what: str) -> tuple[str, ...] | None:
+    """Return the names in a list, a tuple or a dict, or in an object a line; None for lines that begin so by chance."""
+    if _WITHOUT_COMMAS.fullmatch(text):
+        return names_of([one or other for one, other in _QUOTED.findall(text)], what)
+    try:
+        return names_of(literal(text), what)
+    except OptionError:
+        if text[0] == "{":
+            raise
+    except UNREADABLE:
+        pass
+    lines = text.splitlines()
+    if text[0] != "{" or len(lines) < 2:  # noqa: PLR2004
+        return None
+    try:
+        return names_of([json.loads(line) for line in lines if line.strip()], what)
+    except ValueError:
+        return None
 
 
 def literal(text: str) -> Any:
@@ -248,7 +271,11 @@ def _table(lines: Sequence[str], what: str) -> tuple[str, ...] | None:
 
 
 def _without_indices(lines: Sequence[str], what: str) -> list[str]:
-    """Return the names of lines that begin with their index, in its order; other lines as they are."""
+    """Return the names of lines that begin or end with their index, in its order; other lines as they are."""
+    matches = [_INDEX_LAST.fullmatch(line.strip()) for line in lines]
+    behind = [(int(match[2]), match[1]) for match in matches if match is not None]
+    if len(behind) == len(lines) > 1:
+        return [str(name) for name in _in_order(behind, what)]
     matches = [_INDEX_FIRST.fullmatch(line.strip()) for line in lines]
     found = [(int(match[1]), match[2], match[3]) for match in matches if match is not None]
     if len(found) < len(lines) or len(found) < 2:  # noqa: PLR2004
@@ -266,7 +293,7 @@ def _unquoted(line: str) -> str:
     return text[1:-1] if is_quoted else text
 
 
-# Label maps and YAML
+# Label maps
 
 
 def _label_map(text: str, what: str) -> tuple[str, ...]:
@@ -281,51 +308,3 @@ def _label_map(text: str, what: str) -> tuple[str, ...]:
         shifted = [(int(index) - 1 if _is_index(index) else index, name) for index, name in pairs]
         return OneBased(names_of(_in_order(shifted, what), what))
     return names_of(_in_order(pairs, what), what)
-
-
-def _yaml(text: str, what: str) -> Any:
-    """Return what a YAML document of names holds: a list, or a mapping, at the top or under one of the keys."""
-    top: dict[str, Any] = {}
-    blocks: dict[str | None, tuple[list[tuple[str, str]], list[str]]] = {}
-    key: str | None = None
-    for line in text.splitlines():
-        match = _YAML_ENTRY.fullmatch(line.split(" #")[0].rstrip())
-        if match is None or line.lstrip().startswith(("#", "---")):
-            continue
-        indent, name, value = match.groups()
-        if not indent and name is not None and not value:
-            key = _unquoted(name)
-            continue
-        if not indent and name is not None and value[:1] in ("[", "{"):
-            top[_unquoted(name)] = _safely(_flow, value, what)
-            continue
-        if not indent and name is not None:
-            key = None
-        pairs, entries = blocks.setdefault(key, ([], []))
-        if name is None:
-            entries.append(_unquoted(value))
-        else:
-            pairs.append((_unquoted(name), _unquoted(value)))
-    pairs, entries = blocks.pop(None, ([], []))
-    top |= {name or "": more or dict(some) for name, (some, more) in blocks.items()}
-    if any(name in top for name in _KEYS):
-        return top
-    return entries or {index: name for index, name in pairs if _is_index(index)} or []
-
-
-def _flow(text: str) -> Any:
-    """Return a list or mapping in brackets, whose texts need no quotes in YAML."""
-    try:
-        return literal(text)
-    except UNREADABLE:
-        parts = [part.strip() for part in text.strip()[1:-1].split(",")]
-        if text.lstrip().startswith("{"):
-            return dict(part.split(":", 1) for part in parts)
-        return [_unquoted(part) for part in parts]
-
-
-def _safely(read: Callable[[str], Any], text: str, what: str) -> Any:
-    try:
-        return read(text)
-    except UNREADABLE as error:
-        raise OptionError(f"{what} cannot be read ({brief(error)}); {NEEDED} is needed") from error

@@ -10,15 +10,11 @@ from typing import Any
 
 from dccausal.errors import OptionError
 from dccausal.onnx.failures import UNREADABLE
-from dccausal.onnx.reading.label_files import OneBased, literal, names_in_text, names_of, read_file
+from dccausal.onnx.reading.label_files import KEYS, OneBased, literal, names_in_text, names_of, read_file
 
 Labels = str | os.PathLike[str] | Sequence[str] | Mapping[Any, Any]
 
 BACKGROUND = "background"
-_METADATA_KEYS = (
-    *("names", "id2label", "labels", "class_names", "classes", "categories", "class_labels", "label_names"),
-    *("idx_to_class", "index_to_name", "class_to_idx", "class_indices", "label2id", "label_map", "vocab"),
-)
 # Intel's Geti and Training Extensions: a JSON object, or names with a space between them and "_" within.
 _GETI_INFO, _GETI_LABELS = "model_info label_info", "model_info labels"
 _IMAGENET = 1000
@@ -50,7 +46,7 @@ def read_labels(labels: Labels) -> tuple[str, ...]:
 
 def names_in_metadata(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     """Return the class names in metadata, as JSON or as a Python literal (Ultralytics); None without any."""
-    for key in _METADATA_KEYS:
+    for key in KEYS:
         text = metadata.get(key)
         if not text or len(text) > _MAX_TEXT:
             continue

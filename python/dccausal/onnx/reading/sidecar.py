@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dccausal._shared.block_yaml import read_yaml
 from dccausal._shared.files import is_file
-from dccausal.errors import OptionError
+from dccausal._shared.yaml import read_yaml
+from dccausal.errors import OptionError, RuntimeMissingError
 from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.failures import UNREADABLE
 from dccausal.onnx.reading.image_input import ImageInput
@@ -186,8 +186,8 @@ def read_sidecar(model: Path | None) -> Sidecar:
         for folder in _folders(model):
             try:
                 document = _read(folder / name)
-            except (OSError, ValueError, RecursionError) as error:
-                if name in _OWN:  # others are called so too
+            except (OSError, ValueError, RecursionError, RuntimeMissingError) as error:
+                if name in _OWN or isinstance(error, RuntimeMissingError):  # others are called so too
                     trouble += f"; {name} beside the model cannot be read: {error}"
                 break
             if document is not None:
@@ -203,7 +203,7 @@ def _listed(model: Path) -> tuple[tuple[str, ...], str] | None:
             if is_file(folder / name):
                 try:
                     return read_labels(folder / name), name
-                except OptionError:
+                except (OptionError, RuntimeMissingError):
                     continue
     return None
 
