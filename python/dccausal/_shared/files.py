@@ -189,7 +189,11 @@ def _probe(folder: Path, names: Iterable[str]) -> None:
 
 
 def write_files(
-    folder: str | os.PathLike[str], files: Mapping[str, bytes], stale: Iterable[str] = ()
+    folder: str | os.PathLike[str],
+    files: Mapping[str, bytes],
+    stale: Iterable[str] = (),
+    *,
+    is_alone: bool = False,
 ) -> None:
     """
     Write files into a folder, each whole or not at all; the folder is created where it is missing.
@@ -206,6 +210,8 @@ def write_files(
         Contents by name, in the order in which they appear.
     stale
         Names of files that an earlier run may have left and that this result does not have.
+    is_alone
+        Whether nobody else writes these files now; then what a killed process left of them goes.
 
     Raises
     ------
@@ -218,6 +224,8 @@ def write_files(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
+            if is_alone:
+                remove_unfinished(folder, name)
             path = folder / name
             temporary[path] = folder / _temporary(name)
             _write_through(temporary[path], content)

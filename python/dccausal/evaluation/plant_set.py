@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal._shared.files import png_bytes, remove_unfinished, write_files
+from dccausal._shared.files import png_bytes, write_files
 from dccausal._shared.json import json_text
 from dccausal.classifier import classify
 from dccausal.errors import InputError
@@ -157,10 +157,8 @@ def _write(
     mask = "" if occlusion.shape in _PLAIN else f"{MASKS}/{file}"
     if mask:
         pixels = occlusion.pixels.astype(np.uint8) * np.uint8(255)
-        remove_unfinished(out / MASKS, file)
-        write_files(out / MASKS, {file: png_bytes(Image.fromarray(pixels))})
-    remove_unfinished(out / IMAGES, file)  # of a process that was killed here before
-    write_files(out / IMAGES, {file: png_bytes(covered)})
+        write_files(out / MASKS, {file: png_bytes(Image.fromarray(pixels))}, is_alone=True)
+    write_files(out / IMAGES, {file: png_bytes(covered)}, is_alone=True)
     top, left, bottom, right = occlusion.box
     names = None if recipe.classifier is None else recipe.classifier.names
     return {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dccausal._shared.files import npy_bytes, png_bytes, remove_unfinished, write_files
+from dccausal._shared.files import npy_bytes, png_bytes, write_files
 from dccausal.errors import STOPPING, OutputError
 from dccausal.evaluation.backgrounds import Backgrounds
 from dccausal.evaluation.external import ExternalResults
@@ -238,9 +238,7 @@ def _save(folder: Path, found: MethodResult, photo: Image.Image, placement: Plac
         files["kept.png"] = png_bytes(Image.fromarray(found.kept.astype(np.uint8) * np.uint8(255)))
         files["explanation.png"] = png_bytes(pictures.picture(photo, placement, found.kept))
     if files:
-        for name in files:  # of a process that was killed here before
-            remove_unfinished(folder, name)
-        write_files(folder, files)
+        write_files(folder, files, is_alone=True)
 
 
 def slug(name: str) -> str:

@@ -199,16 +199,7 @@ class OnnxClassifier(ModelClassifier, WithGradients):
         if scores not in SCORES:
             raise OptionError(f"scores is {shown(scores)}; one of {', '.join(SCORES)} is needed")
         self.threads = count_cores() if threads is None else whole_number("threads", threads, 1)
-        given = Given.of(
-            batch_size=batch_size,
-            preprocess=preprocess,
-            geometry=geometry,
-            size=size,
-            crop_ratio=crop_ratio,
-            stretch=stretch,
-            labels=labels,
-            feed=feed,
-        )
+        given = Given.of(arguments)
         self.reproducible = bool(reproducible)
         loaded = Loaded.of(
             model,

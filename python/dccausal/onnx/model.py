@@ -111,16 +111,7 @@ provider, batch_size, fixed_batch, runs_at_once, threads, feed, notes, cautions,
             if share is not None and not 0 <= finite_number(name, share) < 1:
                 raise OptionError(f"{name} is {share}; a number from 0 to below 1 is needed")
         self.threads = count_cores() if threads is None else whole_number("threads", threads, 1)
-        given = Given.of(
-            batch_size=batch_size,
-            preprocess=preprocess,
-            geometry=geometry,
-            size=size,
-            crop_ratio=crop_ratio,
-            stretch=stretch,
-            labels=labels,
-            feed=feed,
-        )
+        given = Given.of(locals())
         loaded = Loaded.of(
             model,
             given.names,

@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dccausal._shared.checks import whole_number
-from dccausal.inputs.framing import Geometry
 from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.model_file import ModelFile
-from dccausal.onnx.reading.feed import Feed
 from dccausal.onnx.reading.image_input import metadata_of
-from dccausal.onnx.reading.names import Known, Labels, names_in_metadata, read_labels
+from dccausal.onnx.reading.names import Known, names_in_metadata, read_labels
 from dccausal.onnx.reading.sidecar import Sidecar, read_sidecar
 from dccausal.onnx.running.device import Provider, choose_device
 from dccausal.onnx.running.runtime import find_runtime, telemetry
@@ -47,20 +45,9 @@ class Given:
     feed: dict[str, Any]
 
     @classmethod
-    def of(
-        cls,
-        *,
-        batch_size: int | str,
-        preprocess: Preprocess | str | os.PathLike[str] | Mapping[str, Any] | None,
-        geometry: Geometry | None,
-        size: tuple[int, int] | None,
-        crop_ratio: float | None,
-        stretch: bool | None,
-        labels: Labels | None,
-        feed: Feed | None,
-    ) -> Given:
+    def of(cls, arguments: Mapping[str, Any]) -> Given:
         """
-        Check the options of these names.
+        Check the options of a model that are called as those of ``OnnxClassifier``, among its arguments.
 
         Raises
         ------
@@ -68,12 +55,14 @@ class Given:
             If one is out of its range, or a file that it names cannot be read.
 
         """
+        rows, preprocess, labels = (arguments[name] for name in ("batch_size", "preprocess", "labels"))
+        geometric = ("geometry", "size", "crop_ratio", "stretch")
         return cls(
-            rows=None if batch_size == "auto" else whole_number("batch_size", batch_size, 1, _MAX_BATCH),
+            rows=None if rows == "auto" else whole_number("batch_size", rows, 1, _MAX_BATCH),
             preprocess=None if preprocess is None else Preprocess.of(preprocess),
-            changes=Preprocess.changes(geometry=geometry, size=size, crop_ratio=crop_ratio, stretch=stretch),
+            changes=Preprocess.changes(**{name: arguments[name] for name in geometric}),
             names=None if labels is None else read_labels(labels),
-            feed=dict(feed or {}),
+            feed=dict(arguments["feed"] or {}),
         )
 
 

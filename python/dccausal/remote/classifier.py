@@ -121,16 +121,7 @@ class RemoteClassifier(ModelClassifier):
             raise OptionError(f"scores is {shown(scores)}; one of {', '.join(SCORES)} is needed")
         if not finite_number("timeout", timeout) > 0:
             raise OptionError(f"timeout is {timeout}; more than 0 seconds are needed")
-        given = Given.of(
-            batch_size=batch_size,
-            preprocess=preprocess,
-            geometry=geometry,
-            size=size,
-            crop_ratio=crop_ratio,
-            stretch=stretch,
-            labels=labels,
-            feed=feed,
-        )
+        given = Given.of(self._arguments)
         self._arguments |= {"preprocess": given.preprocess, "labels": given.names, "feed": given.feed}
         self._address = Address.of(url, model, version)
         client = Client(

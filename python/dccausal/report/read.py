@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from dccausal.errors import InputError
 from dccausal.explanation.result import SCHEMA, SCHEMA_VERSION
 from dccausal.runs.manifest import MANIFEST, is_own_folder, is_target_folder, read_manifest
 from dccausal.runs.parts import RESULTS, rows_of
+from dccausal.runs.table import latest
 
 RESULT, TABLE = "result.json", "results.jsonl"
 _N_NAMED = 5
@@ -127,10 +128,7 @@ def _of_run(run: Path, manifest: dict[str, Any]) -> tuple[tuple[Entry, ...], int
         lines = []
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); a readable table is needed") from error
-    last = {
-        int(row["index"]): row for row in _rows(path, lines, len(images))
-    }  # a photograph done again has two
-    rows = [last[index] for index in sorted(last)]
+    rows = latest(_rows(path, lines, len(images)))
     if not rows:
         raise InputError(
             f"{run} has none of its {len(images)} photographs done; one at least is needed "
@@ -199,7 +197,7 @@ def _row(line: bytes, n_images: int) -> dict[str, Any] | None:
     return row if is_index and says_which and are_own else None
 
 
-def _entries(run: Path, row: dict[str, Any]) -> list[Entry]:
+def _entries(run: Path, row: Mapping[str, Any]) -> list[Entry]:
     """Return the photograph of a row: once, or once for each of its targets."""
     if isinstance(row.get("error"), str):
         return [Entry(row["path"], None, row["error"], str(row.get("message") or ""))]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from dccausal._shared.files import is_file, read_bytes, remove_unfinished, sha256_of, write_files
+from dccausal._shared.files import is_file, read_bytes, sha256_of, write_files
 from dccausal._shared.json import json_text
 from dccausal.errors import InputError, OutputError
 from dccausal.onnx.model import OnnxModel
@@ -151,8 +151,8 @@ def write_manifest(run: Path, manifest: Mapping[str, Any]) -> None:
                 "ended, and another --out begins a new one"
             )
         _check_own(run, manifest)
-        remove_unfinished(run, MANIFEST)
-        write_files(run, {MANIFEST: (json_text(manifest, indent=1) + "\n").encode("ascii")})
+        content = (json_text(manifest, indent=1) + "\n").encode("ascii")
+        write_files(run, {MANIFEST: content}, is_alone=True)
 
 
 @contextlib.contextmanager

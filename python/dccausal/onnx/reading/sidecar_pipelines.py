@@ -7,7 +7,7 @@ Both load photographs as OpenCV does, so the filter is OpenCV's where nothing el
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,22 @@ class _Steps:
         return Preprocess(**made, rounding=rounding, interpolation=self.filter_name, **pixels)
 
 
+_Step = Callable[[_Steps, Mapping[str, Any]], None]
+
+
+def _followed(
+    given: Iterable[tuple[str, Mapping[str, Any]]], known: Mapping[str, _Step], idle: Collection[str]
+) -> _Steps:
+    """Return what steps do, one after the other; raises OptionError for one that is not known."""
+    steps = _Steps()
+    for name, values in given:
+        if name in known:
+            known[name](steps, values)
+        elif name not in idle:
+            raise OptionError(f"what {name} does is not known")
+    return steps
+
+
 def is_paddle(document: Mapping[str, Any]) -> bool:
     """Return whether ``inference.yml`` is one of PaddleClas or PaddleX."""
     part = document.get("PreProcess")
@@ -76,17 +92,7 @@ def paddle_settings(document: Mapping[str, Any], model: Sides) -> Preprocess:
         If it holds a step that is not known, or a value is out of its range.
 
     """
-    steps = _Steps()
-    for name, values in _paddle_steps(document):
-        if name == "ResizeImage":
-            _paddle_resize(steps, values)
-        elif name == "CropImage":
-            steps.cut = _pair(values.get("size", 224), "size", is_width_first=True)
-        elif name == "NormalizeImage":
-            steps.pixels = _paddle_pixels(values)
-        elif name not in _PADDLE_IDLE:
-            raise OptionError(f"what {name} does is not known")
-    return steps.settings(model, "paddle")
+    return _followed(_paddle_steps(document), _PADDLE, _PADDLE_IDLE).settings(model, "paddle")
 
 
 def paddle_pixels(document: Mapping[str, Any]) -> Preprocess:
@@ -109,6 +115,14 @@ def _paddle_steps(document: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[st
     for step in document["PreProcess"]["transform_ops"]:
         for name, values in step.items() if isinstance(step, Mapping) else [(str(step), {})]:
             yield str(name), values if isinstance(values, Mapping) else {}
+
+
+def _paddle_cut(steps: _Steps, values: Mapping[str, Any]) -> None:
+    steps.cut = _pair(values.get("size", 224), "size", is_width_first=True)
+
+
+def _paddle_normalise(steps: _Steps, values: Mapping[str, Any]) -> None:
+    steps.pixels = _paddle_pixels(values)
 
 
 def _paddle_resize(steps: _Steps, values: Mapping[str, Any]) -> None:
@@ -138,6 +152,13 @@ def _quotient(given: Any) -> float:
     return float(above) / float(below or 1)
 
 
+_PADDLE: Mapping[str, _Step] = {
+    "ResizeImage": _paddle_resize,
+    "CropImage": _paddle_cut,
+    "NormalizeImage": _paddle_normalise,
+}
+
+
 # MMDeploy
 
 
@@ -161,18 +182,8 @@ def openmm_settings(document: Mapping[str, Any], model: Sides) -> Preprocess:
         If it holds a step that is not known, or a value is out of its range.
 
     """
-    steps = _Steps()
-    for values in openmm_steps(document) or ():
-        name = str(values.get("type"))
-        if name in ("Resize", "ResizeEdge"):
-            _openmm_resize(steps, values)
-        elif name == "CenterCrop":
-            steps.cut = _pair(values.get("crop_size"), "crop_size")
-        elif name == "Normalize":
-            steps.pixels = _openmm_pixels(values)
-        elif name not in _OPENMM_IDLE:
-            raise OptionError(f"what {name} does is not known")
-    return steps.settings(model, "torchvision")
+    named = ((str(values.get("type")), values) for values in openmm_steps(document) or ())
+    return _followed(named, _OPENMM, _OPENMM_IDLE).settings(model, "torchvision")
 
 
 def openmm_pixels(document: Mapping[str, Any]) -> Preprocess:
@@ -196,6 +207,22 @@ def _openmm_resize(steps: _Steps, values: Mapping[str, Any]) -> None:
         )
     else:
         steps.both = _pair(size, "size")
+
+
+def _openmm_cut(steps: _Steps, values: Mapping[str, Any]) -> None:
+    steps.cut = _pair(values.get("crop_size"), "crop_size")
+
+
+def _openmm_normalise(steps: _Steps, values: Mapping[str, Any]) -> None:
+    steps.pixels = _openmm_pixels(values)
+
+
+_OPENMM: Mapping[str, _Step] = {
+    "Resize": _openmm_resize,
+    "ResizeEdge": _openmm_resize,
+    "CenterCrop": _openmm_cut,
+    "Normalize": _openmm_normalise,
+}
 
 
 def _openmm_pixels(values: Mapping[str, Any]) -> dict[str, Any]:
