@@ -39,7 +39,7 @@ def result(out, folder):
     return json.loads((out / folder / "result.json").read_text())
 
 
-def test_all_boxes_of_each_photograph(photos, tmp_path):
+def test_all_boxes_of_each_photograph(photos, tmp_path, capsys):
     rows = run(photos, tmp_path, "--box", "all", "--table", tmp_path / "table.csv", code=2)
     assert rows["c.png"]["error"] == "OptionError"
     assert "the detector sees nothing" in rows["c.png"]["message"]
@@ -59,6 +59,9 @@ def test_all_boxes_of_each_photograph(photos, tmp_path):
     assert [entry.folder and entry.folder.relative_to(tmp_path).as_posix() for entry in entries] == [
         *("images/a/box-0", "images/a/box-1", "images/b/box-0", None),
     ]
+    capsys.readouterr()
+    assert main(["report", str(tmp_path)]) == 0
+    assert "3 explanations of 2 photographs, 1 failed" in capsys.readouterr().out
 
 
 def test_a_run_goes_on_with_the_same_targets_alone(photos, tmp_path, capsys):

@@ -66,7 +66,8 @@ def write_report(
     Returns
     -------
     dict
-        "path": of the file. "n_bytes". "n_explained", "n_failed", "n_left" (of a run that is not finished),
+        "path": of the file. "n_bytes". "n_explained" (explanations; a photograph has several where several targets
+        were asked for), "n_photographs" (that are explained), "n_failed", "n_left" (of a run that is not finished),
         "n_without_photo". "damaged": a sentence on each result whose files cannot be used.
 
     Raises
@@ -100,6 +101,7 @@ def write_report(
         "path": path,
         "n_bytes": len(content),
         "n_explained": len(items.about) - n_failed,
+        "n_photographs": _n_photographs(source, items.about),
         "n_failed": n_failed,
         "n_left": source.n_left,
         "n_without_photo": sum(about.get("is_photo") is False for about in items.about),
@@ -173,8 +175,19 @@ def _about(source: Source, items: _Items, title: str) -> dict[str, Any]:
         "outcomes": dict(Counter(about["outcome"] for about in explained)),
         "median_size": statistics.median(about["size"] for about in explained) if explained else None,
         "has_truth": any(about.get("truth") for about in items.about),
+        "n_photographs": _n_photographs(source),
         "items": items.about,
     }
+
+
+def _n_photographs(source: Source, explained: Sequence[Mapping[str, Any]] | None = None) -> int:
+    """Return how many photographs there are, or are explained: each once, however many targets it has."""
+    entries = source.entries
+    if explained is not None:
+        entries = tuple(
+            entry for entry, about in zip(entries, explained, strict=True) if about["error"] is None
+        )
+    return len({entry.path or entry.folder for entry in entries})
 
 
 def _only(values: Sequence[str | None]) -> str | None:

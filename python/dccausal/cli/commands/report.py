@@ -43,8 +43,10 @@ def report_command(**options: Any) -> int:
             f"note: the run is not finished; {counted(made['n_left'], 'photograph')} still to be explained"
         )
     failed = f", {made['n_failed']} failed" if made["n_failed"] else ""
+    several = made["n_photographs"] < made["n_explained"]
+    explained = f"{counted(made['n_explained'], 'explanation')} of " if several else ""
     terminal.result(
-        f"{counted(made['n_explained'], 'photograph')}{failed}, {made['n_bytes'] / 1e6:.1f} MB; "
+        f"{explained}{counted(made['n_photographs'], 'photograph')}{failed}, {made['n_bytes'] / 1e6:.1f} MB; "
         f"written to {printable(str(Path(made['path'])))}"
     )
     return BAD_INPUT if made["damaged"] else FINE

@@ -78,9 +78,9 @@ function makeGallery(about, open) {
   function update() {
     state.shown = items.filter(matches).sort(compare);
     grid.replaceChildren(...state.shown.map((item) => cards[item.index]));
-    byId('count').textContent = state.shown.length === items.length
-      ? plural(items.length, 'photograph', 'photographs')
-      : `${count(state.shown.length)} of ${plural(items.length, 'photograph', 'photographs')}`;
+    const name = about.n_photographs < items.length ? 'explanation' : 'photograph';
+    const all = plural(items.length, name, `${name}s`);
+    byId('count').textContent = state.shown.length === items.length ? all : `${count(state.shown.length)} of ${all}`;
     byId('nothing').hidden = state.shown.length > 0;
     byId('direction').textContent = state.descending ? 'Descending' : 'Ascending';
   }

@@ -12,7 +12,8 @@ function describe() {
   byId('title').textContent = about.title;
   byId('subtitle').textContent = 'What the model needed to see to say what it said' +
     (about.model ? `, by ${about.model.split(/[\\/]/).pop()}` : '');
-  const facts = [['Photographs', count(about.items.length)]];
+  const facts = [['Photographs', count(about.n_photographs)]];
+  if (about.n_photographs < about.items.length) facts.push(['Explanations', count(about.items.length - failed)]);
   if (about.median_size !== null) facts.push(['Kept, median', percent(about.median_size)]);
   for (const [outcome, n] of Object.entries(about.outcomes)) facts.push([outcome[0].toUpperCase() + outcome.slice(1), count(n)]);
   if (failed) facts.push(['Failed', count(failed)]);
