@@ -7,6 +7,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 from PIL import Image
 
 import exports
@@ -82,6 +83,19 @@ def test_keras_scales_in_the_graph_or_takes_minus_one_to_one(before, preset, log
     np.testing.assert_allclose(_scores(classifier), softmax(logits), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "layout"), [("keras_tensor_2", "NCHW"), ("input_layer", "NHWC"), ("x", "NHWC")]
+)
+def test_keras_over_pytorch_is_not_taken_for_torchvision(name, layout):
+    """PyTorch's exporter writes such a model; Keras resizes whole photographs, and its models take -1..1."""
+    model = exports.dressed(build(layout=layout, size=(64, 64)), inputs=name, producer="pytorch")
+    classifier = on_cpu(model)
+    assert classifier.preprocess == PRESETS["tf"].with_size((64, 64))
+    assert classifier.preprocess.geometry == "squash"
+    cut = on_cpu(exports.dressed(build(size=(64, 64)), inputs="x", producer="pytorch"))
+    assert cut.preprocess.geometry == "crop"
+
+
 def test_keras_resnet_needs_one_option():
     classifier = on_cpu(exports.keras(), preprocess="caffe")
     bgr = PHOTOS[..., ::-1].astype(np.float64).mean(axis=(1, 2)) - (103.939, 116.779, 123.68)
@@ -140,11 +154,104 @@ def test_normalisation_in_the_graph(name, layout, inner):
     assert range_in_graph(Graph.read(memoryview(model)), "image") == told
 
 
+def _begun(nodes, constants=()):
+    """A model whose image goes through these operations first, as ("Op", inputs behind the image, attributes)."""
+    model = onnx.load_from_string(build(size=(32, 32)))
+    at = "image"
+    made = []
+    for i, (op, more, attributes) in enumerate(nodes):
+        inputs = [at if name == "image" else name for name in more]
+        made.append(helper.make_node(op, inputs, [f"begun{i}"], **attributes))
+        at = f"begun{i}"
+    for node in model.graph.node:
+        node.input[:] = [at if name == "image" else name for name in node.input]
+    for node in reversed(made):
+        model.graph.node.insert(0, node)
+    for name, value in dict(constants).items():
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    return Graph.read(memoryview(model.SerializeToString()))
+
+
+F = np.float32
+BY_255 = ("Div", ["image", "white"], {})
+WHITE = {"white": F(255)}
+SLICED = {"starts": np.array([-1]), "ends": np.array([-9999]), "axes": np.array([1]), "steps": np.array([-1])}
+STATISTICS = {"scale": np.ones(3, F), "bias": np.zeros(3, F)}
+NORMALISED_BATCH = ("BatchNormalization", ["image", "scale", "bias", "mean", "variance"], {})
+BEGINNINGS = {
+    "channels turned round": ([("Slice", ["image", *SLICED], {}), BY_255], SLICED | WHITE, "raw"),
+    "channels gathered": (
+        [("Gather", ["image", "order"], {"axis": 1}), BY_255],
+        {"order": [2, 1, 0], **WHITE},
+        "raw",
+    ),
+    "padded": ([("Pad", ["image", "pads"], {}), BY_255], {"pads": [0, 0, 1, 1, 0, 0, 1, 1], **WHITE}, "raw"),
+    "clipped behind": (
+        [BY_255, ("Clip", ["image", "low", "high"], {})],
+        WHITE | {"low": F(0), "high": F(1)},
+        "raw",
+    ),
+    "clipped to 0..255 alone": ([("Clip", ["image", "low", "white"], {})], WHITE | {"low": F(0)}, "raw"),
+    "clipped to 0..1 alone": ([("Clip", ["image", "low", "high"], {})], {"low": F(0), "high": F(1)}, "unit"),
+    "clipped as of old": ([("Clip", ["image"], {"min": 0.0, "max": 255.0})], {}, "raw"),
+    "the least of 255": ([("Min", ["white", "image"], {})], WHITE, "raw"),
+    "clipped from below": ([("Max", ["image", "low"], {})], {"low": F(0)}, None),
+    "1 - x": ([("Sub", ["high", "image"], {})], {"high": F(1)}, "unit"),
+    "255 - x": ([("Sub", ["white", "image"], {})], WHITE, "raw"),
+    "0.5 - x, then / 0.2": (
+        [("Sub", ["half", "image"], {}), ("Div", ["image", "fifth"], {})],
+        {"half": F(0.5), "fifth": F(0.2)},
+        "unit",
+    ),
+    "c / x": ([("Div", ["white", "image"], {})], WHITE, None),
+    "a mean image": ([("Sub", ["image", "mean"], {})], {"mean": np.full((1, 3, 32, 32), 117, F)}, "raw"),
+    "learned of 0..255": (
+        [NORMALISED_BATCH],
+        STATISTICS | {"mean": 255 * MEAN.astype(F), "variance": (255 * STD.astype(F)) ** 2},
+        "raw",
+    ),
+    "learned of 0..1": (
+        [NORMALISED_BATCH],
+        STATISTICS | {"mean": MEAN.astype(F), "variance": STD.astype(F) ** 2},
+        "unit",
+    ),
+    "learned of ImageNet's": (
+        [NORMALISED_BATCH],
+        STATISTICS | {"mean": np.zeros(3, F), "variance": np.ones(3, F)},
+        None,
+    ),
+    "scaled, then learned": (
+        [BY_255, NORMALISED_BATCH],
+        WHITE | STATISTICS | {"mean": MEAN.astype(F), "variance": STD.astype(F) ** 2},
+        "raw",
+    ),
+    "learned nothing": (
+        [NORMALISED_BATCH],
+        STATISTICS | {"mean": np.full(3, np.nan, F), "variance": -np.ones(3, F)},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_what_stands_before_a_normalisation_or_in_its_place(name):
+    nodes, constants, told = BEGINNINGS[name]
+    assert range_in_graph(_begun(nodes, constants), "image") == told
+
+
+def test_channels_that_are_split_and_joined_the_other_way_round():
+    model = onnx.load_from_string(exports.dressed(build(), before=[("Div", 255.0)]))
+    (divide,) = [node for node in model.graph.node if node.op_type == "Div"]
+    divide.input[0] = "bgr"
+    parts = ["red", "green", "blue"]
+    model.graph.node.insert(0, helper.make_node("Concat", parts[::-1], ["bgr"], axis=1))
+    model.graph.node.insert(0, helper.make_node("Split", ["image"], parts, axis=1))
+    assert range_in_graph(Graph.read(memoryview(model.SerializeToString())), "image") == "raw"
+    model.graph.node[1].input[0] = "red"  # twice, and blue never
+    assert range_in_graph(Graph.read(memoryview(model.SerializeToString())), "image") is None
+
+
 def test_what_is_no_normalisation_of_the_input():
-    reversed_ = onnx.load_from_string(exports.dressed(build(), before=[("Sub", 0.5), ("Div", 0.2)]))
-    first = reversed_.graph.node[0]
-    first.input[:] = list(first.input)[::-1]  # 0.5 - x
-    assert range_in_graph(Graph.read(memoryview(reversed_.SerializeToString())), "image") is None
     model = onnx.load_from_string(exports.dressed(build(), before=[("Div", 255.0)]))
     model.graph.node.append(
         onnx.helper.make_node("Relu", ["image"], ["other"])

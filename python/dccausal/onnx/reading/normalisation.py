@@ -1,47 +1,97 @@
 """
-Preprocessing that a model does itself: the additions and multiplications by constants at the start of its graph.
+Preprocessing that a model does itself: what its graph does with the pixels before the network begins.
 
 Keras' EfficientNet, ConvNeXt and MobileNetV3 begin with layers that scale the pixels, and so do models that were
 wrapped together with their preprocessing before the export. What range of pixels such a model takes can be told from
-the scale: after it, images of a classifier span a few units. A layer that resizes may come first; it tells the size.
+the scale: after it, images of a classifier span a few units. Layers that resize, flip, pad, clip or reorder the
+channels may come between; one that resizes tells the size. A batch normalisation at the start has learned the mean
+and the deviation of the pixels themselves.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.onnx.graph.graph import TENSOR_DIMS, TENSOR_RAW, TENSOR_TYPE, Graph, Node, read_int64s
+from dccausal.onnx.graph.graph import (
+    ATTRIBUTE_FLOAT,
+    TENSOR_DIMS,
+    TENSOR_RAW,
+    TENSOR_TYPE,
+    Graph,
+    Node,
+    read_int64s,
+)
 from dccausal.onnx.graph.protobuf import read_fields, read_ints
+
+Pixels = Literal["raw", "unit"]
 
 _TENSOR_FLOATS, _TENSOR_DOUBLES = 4, 10
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
-_HANDING_ON = (
-    *(
-        "Cast",
-        "DequantizeLinear",
-        "Identity",
-        "QuantizeLinear",
-        "Resize",
-        "Squeeze",
-        "Transpose",
-        "Unsqueeze",
-    ),
-    "Upsample",
-)
+# These change the place, the order or the type of pixels, and not their values.
+_HANDING_ON = {
+    *("Cast", "DequantizeLinear", "Gather", "Identity", "Pad", "QuantizeLinear", "Resize", "ReverseSequence"),
+    *("Slice", "Squeeze", "Transpose", "Unsqueeze", "Upsample"),
+}
 _LOOKING_ON = ("Shape", "Size")  # they take a value and hand no pixel on
 _RESIZING = ("Resize", "Upsample")
 _SIZES_INPUT = 3
 _STEPS = ("Add", "Div", "Mul", "Sub")
-_MAX_BYTES = 64  # of a constant with a value for each channel
+_BATCH_NORMALISATION = 5  # inputs: of the image, scale, bias, mean, variance
+_MAX_BYTES = 64 << 20  # of a constant: a mean image has a value for each pixel
 _SPAN = (0.5, 12.0)  # of what comes out, from black to white: 1 / std is 4.4 for ImageNet, 2 for -1..1
 _PIXELS = 10.0  # a mean above this is one of pixels of 0..255, not of 0..1
+_LEARNED = (
+    0.15,
+    0.5,
+)  # the deviation of pixels of 0..1, over photographs; -1..1 has twice that, ImageNet's 1
+_LEARNED_MEAN = 0.1  # and at least this mean; the others' is near 0
 
 
-def range_in_graph(graph: Graph, image: str) -> Literal["raw", "unit"] | None:
+@dataclass
+class _Range:
+    """What the graph has done with the pixels so far: gain * pixel + offset, each a value or one for each channel."""
+
+    gain: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
+    offset: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+    n_steps: int = 0
+    hint: Pixels | None = None  # from the bounds that pixels are clipped to
+
+    def take(self, op: str, value: NDArray[np.float64], *, is_first: bool) -> None:
+        """Follow one step with a constant; ``is_first`` where the constant comes first, as in 1 - x."""
+        self.n_steps += 1
+        if op == "Add":
+            self.offset = self.offset + value
+        elif op == "Sub":
+            sign = -1.0 if is_first else 1.0
+            self.gain, self.offset = sign * self.gain, sign * (self.offset - value)
+        elif op == "Mul" or np.all(value != 0):
+            factor = value if op == "Mul" else 1 / value
+            self.gain, self.offset = self.gain * factor, self.offset * factor
+
+    def clip(self, high: float | None) -> None:
+        """Follow a clip to a greatest value."""
+        if high is not None and not self.n_steps:
+            self.hint = "raw" if high == 255 else "unit" if high == 1 else self.hint  # noqa: PLR2004
+
+    def told(self) -> Pixels | None:
+        """Return which pixels give a span that classifiers take."""
+        if not self.n_steps or not np.all(np.isfinite(self.gain)) or not np.all(np.isfinite(self.offset)):
+            return self.hint
+        low, high = _SPAN
+        span = float(np.abs(self.gain).mean())
+        if low <= 255 * span <= high:
+            return "raw"
+        if low <= span <= high and not (span == 1 and not self.offset.any()):
+            return "raw" if np.abs(self.offset).max() > _PIXELS else "unit"
+        return self.hint
+
+
+def range_in_graph(graph: Graph, image: str) -> Pixels | None:
     """
     Return which pixels a model takes, if its graph begins with their normalisation.
 
@@ -58,23 +108,19 @@ def range_in_graph(graph: Graph, image: str) -> Literal["raw", "unit"] | None:
         "raw" for 0 to 255, "unit" for 0 to 1, None where the graph does not tell.
 
     """
-    gain, offset, n_steps = np.ones(1), np.zeros(1), 0
-    for op, value in _steps(graph, image):
-        if op in ("Add", "Sub"):
-            offset = offset + (value if op == "Add" else -value)
-        elif op == "Mul" or np.all(value != 0):
-            factor = value if op == "Mul" else 1 / value
-            gain, offset = gain * factor, offset * factor
-        n_steps += 1
-    if not n_steps or not np.all(np.isfinite(gain)) or not np.all(np.isfinite(offset)):
-        return None
-    low, high = _SPAN
-    span = float(np.abs(gain).mean())
-    if low <= 255 * span <= high:
-        return "raw"
-    if low <= span <= high and not (span == 1 and not offset.any()):
-        return "raw" if np.abs(offset).max() > _PIXELS else "unit"
-    return None
+    found, name = _Range(), image
+    for node in _first_nodes(graph, image):
+        if node.op in _STEPS:
+            value = _operand(graph, node, name)
+            if value is None:
+                break
+            found.take(node.op, value, is_first=node.inputs[0] != name)
+        elif node.op in ("Clip", "Min"):
+            found.clip(_greatest(graph, node))
+        elif node.op == "BatchNormalization":
+            return _learned(graph, node) if not found.n_steps else found.told()
+        name = node.outputs[0]
+    return found.told()
 
 
 def size_in_graph(graph: Graph, image: str) -> tuple[int, int] | None:
@@ -111,26 +157,29 @@ def _first_nodes(graph: Graph, name: str) -> list[Node]:
     nodes: list[Node] = []
     for _ in graph.nodes:
         takers = [node for node in graph.consumers.get(name, ()) if node.op not in _LOOKING_ON]
-        if len(takers) != 1 or not takers[0].outputs or takers[0].op not in (*_STEPS, *_HANDING_ON):
+        node = takers[0] if len(takers) == 1 else None
+        if node is None or not node.outputs or not node.inputs:
             break
-        nodes.append(takers[0])
-        if nodes[-1].op in _STEPS and _operand(graph, nodes[-1], name) is None:
+        if node.op == "Split":
+            node = _joined(graph, node)
+        elif node.op not in (*_STEPS, "Max", "Min") and (
+            node.inputs[0] != name or node.op not in (*_HANDING_ON, "Clip", "BatchNormalization")
+        ):
             break
-        name = takers[0].outputs[0]
+        if node is None:
+            break
+        nodes.append(node)
+        name = node.outputs[0]
     return nodes
 
 
-def _steps(graph: Graph, name: str) -> list[tuple[str, NDArray[np.float64]]]:
-    """Return the operations with a constant that the input goes through first, alone."""
-    steps: list[tuple[str, NDArray[np.float64]]] = []
-    for node in _first_nodes(graph, name):
-        if node.op in _STEPS:
-            value = _operand(graph, node, name)
-            if value is None:
-                break
-            steps.append((node.op, value))
-        name = node.outputs[0]
-    return steps
+def _joined(graph: Graph, split: Node) -> Node | None:
+    """Return the operation that joins the parts of an image again, each once, as for channels turned round."""
+    takers = [node for part in split.outputs for node in graph.consumers.get(part, [])]
+    joining = takers[0] if len(takers) == len(split.outputs) else None
+    if joining is None or joining.op != "Concat" or set(joining.inputs) != set(split.outputs):
+        return None
+    return joining if joining.outputs else None
 
 
 def _operand(graph: Graph, node: Node, name: str) -> NDArray[np.float64] | None:
@@ -138,14 +187,47 @@ def _operand(graph: Graph, node: Node, name: str) -> NDArray[np.float64] | None:
     others = [source for source in node.inputs if source != name]
     if len(node.inputs) != 2 or len(others) != 1:  # noqa: PLR2004
         return None
-    if node.op in ("Div", "Sub") and node.inputs[0] != name:
+    if node.op == "Div" and node.inputs[0] != name:
         return None
-    tensor = graph.constants.get(others[0])
-    return None if tensor is None else _values(tensor)
+    return _constant(graph, others[0])
+
+
+def _greatest(graph: Graph, node: Node) -> float | None:
+    """Return the greatest value that an operation lets through; None where it is computed."""
+    bounds = node.inputs[2:] if node.op == "Clip" else node.inputs
+    for bound in (_constant(graph, source) for source in bounds):
+        if bound is not None:
+            return float(bound.max())
+    told = node.attribute("max")  # as before opset 11
+    fields = () if told is None else read_fields(told)
+    values = [v for n, v, _ in fields if n == ATTRIBUTE_FLOAT and isinstance(v, memoryview)]
+    return float(np.frombuffer(values[0], "<f4")[0]) if values else None
+
+
+def _learned(graph: Graph, node: Node) -> Pixels | None:
+    """Return which pixels a batch normalisation has seen, from the mean and the variance that it has learned."""
+    if len(node.inputs) < _BATCH_NORMALISATION:
+        return None
+    mean, variance = (_constant(graph, source) for source in node.inputs[3:5])
+    if mean is None or variance is None or not np.all(np.isfinite(mean)) or not np.all(variance >= 0):
+        return None
+    kinds: tuple[tuple[Pixels, float], ...] = (("unit", 1.0), ("raw", 255.0))
+    for pixels, white in kinds:
+        deviation = float(np.sqrt(variance).mean()) / white
+        if _LEARNED[0] <= deviation <= _LEARNED[1] and _LEARNED_MEAN <= float(mean.mean()) / white <= 1:
+            return pixels
+    return None
+
+
+def _constant(graph: Graph, name: str) -> NDArray[np.float64] | None:
+    """Return a constant of the graph: one number, or one for each channel; the mean of a larger one."""
+    tensor = graph.constants.get(name)
+    values = None if tensor is None else _values(tensor)
+    return values if values is None or len(values) in (1, 3) else values.mean(keepdims=True)
 
 
 def _values(tensor: memoryview) -> NDArray[np.float64] | None:
-    """Return the numbers of a TensorProto with one of them or one for each channel; None for any other."""
+    """Return the numbers of a TensorProto, flat; None for one of another type, kept elsewhere, or empty."""
     dims: list[int] = []
     kind, data, packed = 0, None, None
     for number, value, _ in read_fields(tensor):
@@ -159,7 +241,8 @@ def _values(tensor: memoryview) -> NDArray[np.float64] | None:
             packed = value
     n = math.prod(dims)
     content = data if data is not None else packed
-    if n not in (1, 3) or kind not in _TYPES or content is None or len(content) > _MAX_BYTES:
+    if n < 1 or kind not in _TYPES or content is None or len(content) > _MAX_BYTES:
         return None
-    values = np.frombuffer(bytes(content), _TYPES[kind]).astype(np.float64)
-    return values if len(values) == n else None
+    if len(content) != n * _TYPES[kind].itemsize:
+        return None
+    return np.frombuffer(bytes(content), _TYPES[kind]).astype(np.float64)

@@ -25,6 +25,8 @@ GUESSED = "guessed"
 _MIN_CUT_SIDE = 64
 _TENSORFLOW = ("tf2onnx", "keras", "tensorflow", "tflite2onnx")
 _PYTORCH = ("pytorch", "torch", "onnx.quantize")
+# What Keras 3 calls the input of a model, whichever framework runs it. Over PyTorch, PyTorch's exporter writes it.
+_KERAS_INPUTS = ("keras_tensor", "input_layer")
 PIXELS_TOLD = "mean and std are those of"
 IN_GRAPH = {
     "raw": "the graph begins with the normalisation of pixels of 0..255, so it gets them as they are",
@@ -96,7 +98,7 @@ def _safely(read: Callable[[Graph, str], Value | None], graph: Graph, name: str)
 def _by_input(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str]:
     if image.dtype.kind != "f":
         return _raw(Preprocess(), image), f"the model takes {image.dtype}, so the pixels as they are"
-    if is_tensorflow(graph):
+    if is_tensorflow(graph) or _is_keras(image):
         return Preprocess.preset(
             "tf"
         ), "it was made by TensorFlow's or Keras' exporter; as in TensorFlow's models, -1..1"
@@ -112,11 +114,15 @@ def _by_input(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str]:
 
 def _geometry(graph: Graph | None, image: ImageInput) -> Geometry:
     """Return how photographs are likely brought to size: torchvision cuts the centre, others take the whole."""
-    if not is_pytorch(graph) or image.channels != 3:  # noqa: PLR2004
+    if not is_pytorch(graph) or image.channels != 3 or image.layout == "NHWC" or _is_keras(image):  # noqa: PLR2004
         return "squash"
     sides = (image.height, image.width)
     is_square = sides[0] == sides[1]
     return "crop" if is_square and (sides[0] is None or sides[0] >= _MIN_CUT_SIDE) else "squash"
+
+
+def _is_keras(image: ImageInput) -> bool:
+    return image.name.lower().startswith(_KERAS_INPUTS)
 
 
 def is_tensorflow(graph: Graph | None) -> bool:
