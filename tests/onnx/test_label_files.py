@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from dccausal.errors import OptionError, RuntimeMissingError
@@ -76,11 +77,46 @@ PBTXT = "".join(
         ("flow.yaml", "nc: 4\nnames: ['red', 'green', 'blue, dark', 'none']\n"),
         ("bare.yml", "- red\n- green\n- blue, dark\n- none\n"),
         ("map.pbtxt", PBTXT),
+        ("wordnet.csv", '0,n00000001,red\n1,n00000002,green\n2,n00000003,"blue, dark"\n3,n00000004,none\n'),
+        (
+            "wordnet_last.csv",
+            'red,n00000001,0\nnone,n00000004,3\ngreen,n00000002,1\n"blue, dark",n00000003,2\n',
+        ),
+        (
+            "wordnet_first.txt",
+            "n00000003 2 blue, dark\nn00000001 0 red\nn00000004 3 none\nn00000002 1 green\n",
+        ),
+        ("deeper.json", json.dumps({"model": {"size": 224, "labels": NAMES}, "version": 3})),
+        ("deeper.yaml", "dataset:\n  names: [red, green, 'blue, dark', none]\n"),
     ],
 )
 def test_files_of_names(tmp_path, file, text):
     (tmp_path / file).write_text(text)
     assert read_labels(tmp_path / file) == NAMES
+
+
+def test_arrays_of_texts(tmp_path):
+    np.save(tmp_path / "names.npy", np.array(NAMES))
+    assert read_labels(tmp_path / "names.npy") == NAMES
+    for array in (
+        np.arange(4),
+        np.array([NAMES, NAMES]),
+        np.array(NAMES, object),
+    ):  # the last would be unpickled
+        np.save(tmp_path / "names.npy", array, allow_pickle=True)
+        with pytest.raises(OptionError, match=r"names\.npy is no (list|array) of texts"):
+            read_labels(tmp_path / "names.npy")
+    (tmp_path / "names.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(OptionError, match="is no array of texts"):
+        read_labels(tmp_path / "names.npy")
+
+
+def test_names_under_two_keys_are_not_chosen_between(tmp_path):
+    (tmp_path / "two.json").write_text(
+        json.dumps({"train": {"names": NAMES}, "test": {"names": NAMES[::-1]}})
+    )
+    with pytest.raises(OptionError, match="has a key that is no index"):
+        read_labels(tmp_path / "two.json")
 
 
 def test_words_that_yaml_has_values_for_stay_names(tmp_path):
@@ -118,6 +154,7 @@ def test_numbers_that_belong_to_the_names_stay(tmp_path):
     [
         ("gap.txt", "0: red\n1: green\n3: none\n", "does not name the classes 0 to 2 without gaps"),
         ("from_one.txt", "1 red\n2 green\n3 none\n", r"without gaps \(it begins at 1\)"),
+        ("map_clsloc.txt", "n00000001 1 red\nn00000002 2 green\n", r"without gaps \(it begins at 1\)"),
         ("from_one.json", '{"1": "red", "2": "green"}', r"without gaps \(it begins at 1\)"),
         ("twice.csv", "0,red\n0,green\n", "without gaps"),
         ("numbers.json", "[0, 1, 2]", "entry 0 is 0; a class name is needed"),

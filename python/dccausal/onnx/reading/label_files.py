@@ -2,20 +2,23 @@
 Class names in the forms that files have them in.
 
 Text: a name a line, an index before or after it, a WordNet id before it, one line with commas, a list, tuple or dict as
-Python, NumPy and fastai print it, an object in JSON a line. CSV with
-a heading or without. JSON: a list, objects with a name, an object from index to name or from name to index (Keras'
-class_indices, label2id), either of them under a key. YAML of the same, and TensorFlow's label map (pbtxt).
+Python, NumPy and fastai print it, an object in JSON a line. CSV with a heading or without. JSON: a list, objects with a
+name, an object from index to name or from name to index (Keras' class_indices, label2id), either of them under a key,
+or one key deeper. YAML of the same, TensorFlow's label map (pbtxt), and an array of texts that NumPy saved (npy).
 """
 
 from __future__ import annotations
 
 import ast
 import csv
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dccausal._shared.files import read_bytes
 from dccausal._shared.text import shown
@@ -43,6 +46,7 @@ _WITHOUT_COMMAS = re.compile(r"\[\s*(?:'[^']*'|\"[^\"]*\")(?:\s+(?:'[^']*'|\"[^\
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _POINTER = "version https://git-lfs"
 _WORDNET = re.compile(r"n\d{8}[ \t,]+(.*\S)")
+_WORDNET_ID = re.compile(r"n\d{8}")
 _ITEM = re.compile(r"item\s*\{(.*?)\}", re.DOTALL)
 _FIELD = re.compile(r"(\w+)\s*:\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"']+)")
 
@@ -64,8 +68,10 @@ def read_file(path: Path) -> tuple[str, ...]:
 
     """
     what = f"labels: {path}"
-    text = _text(path)
     suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return _saved_array(path, what)
+    text = _text(path)
     if suffix == ".json":
         try:
             document = json.loads(text)
@@ -83,12 +89,27 @@ def read_file(path: Path) -> tuple[str, ...]:
     return names_in_text(text, what, is_table=suffix in (".csv", ".tsv"))
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
-        data = read_bytes(path, _MAX_BYTES)
+        return read_bytes(path, _MAX_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"labels: {path} cannot be read ({reason}); {NEEDED} is needed") from error
+
+
+def _saved_array(path: Path, what: str) -> tuple[str, ...]:
+    """Return the names in an array that NumPy saved; one of objects would have to be unpickled, which runs programs."""
+    try:
+        array = np.load(io.BytesIO(_bytes(path)), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise OptionError(f"{what} is no array of texts ({brief(error)}); {NEEDED} is needed") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "U" or array.ndim != 1:
+        raise OptionError(f"{what} is no list of texts; {NEEDED} is needed")
+    return names_of(array.tolist(), what)
+
+
+def _text(path: Path) -> str:
+    data = _bytes(path)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
@@ -110,11 +131,24 @@ def names_of(given: Any, what: str) -> tuple[str, ...]:
 
     """
     if isinstance(given, Mapping):
-        inner = next((given[key] for key in KEYS if isinstance(given.get(key), Mapping | list | tuple)), None)
+        inner = _inner(given)
         given = _in_order(given, what) if inner is None else _entries(inner, what)
     else:
         given = _entries(given, what)
     return tuple(_name(entry, f"{what}: entry {i}") for i, entry in enumerate(given))
+
+
+def _inner(given: Mapping[Any, Any]) -> Any:
+    """Return what lies under one of the keys for names, or one key deeper where only one part has them; else None."""
+    found = [_under_key(given)] if _under_key(given) is not None else []
+    if not found:
+        deeper = (_under_key(part) for part in given.values() if isinstance(part, Mapping))
+        found = [part for part in deeper if part is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def _under_key(given: Mapping[Any, Any]) -> Any:
+    return next((given[key] for key in KEYS if isinstance(given.get(key), Mapping | list | tuple)), None)
 
 
 def _entries(given: Any, what: str) -> Sequence[Any]:
@@ -203,12 +237,8 @@ def names_in_text(text: str, what: str, *, is_table: bool = False) -> tuple[str,
             return table
     if len(lines) == 1 and len(lines[0].split(",")) > 2:  # noqa: PLR2004  two might be one name and its synonym
         lines = lines[0].split(",")
-    lines = _without_indices(lines, what)
-    matches = [_WORDNET.fullmatch(line.strip()) for line in lines]
-    found = [match[1] for match in matches if match is not None]
-    if found and len(found) == len(lines):
-        lines = found
-    return names_of([_unquoted(line) for line in lines], what)
+    bare = _without_wordnet(_without_indices(_without_wordnet(lines), what))
+    return names_of([_unquoted(line) for line in bare], what)
 
 
 def _names_in_brackets(text: str, what: str) -> tuple[str, ...] | None:
@@ -261,7 +291,8 @@ def _table(lines: Sequence[str], what: str) -> tuple[str, ...] | None:
         (words.index(key) for key in _NAME_KEYS if key in words and words.index(key) != indexed), None
     )
     if named is None:
-        named = next((i for i in range(width) if i != indexed), None)
+        is_id = [all(_WORDNET_ID.fullmatch(row[i]) for row in body) for i in range(width)]
+        named = next((i for i in range(width) if i != indexed and not is_id[i]), None)
     if not body or named is None or named >= width:
         return None
     if indexed is None:
@@ -285,6 +316,12 @@ def _without_indices(lines: Sequence[str], what: str) -> list[str]:
     if is_plain and indices[-1] - indices[0] >= len(indices):  # numbers that belong to the names ("20 euro")
         return list(lines)
     return [str(name) for name in _in_order([(index, name) for index, _, name in found], what)]
+
+
+def _without_wordnet(lines: Sequence[str]) -> Sequence[str]:
+    """Return the names of lines that all begin with their WordNet id; other lines as they are."""
+    found = [match[1] for line in lines if (match := _WORDNET.fullmatch(line.strip())) is not None]
+    return found if len(found) == len(lines) else lines
 
 
 def _unquoted(line: str) -> str:
