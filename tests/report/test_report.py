@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from PIL import Image
 
 from dccausal.cli.app import main
 from dccausal.errors import InputError, OptionError, OutputError
+from dccausal.explanation.pictures import picture_size
+from dccausal.inputs.placement import Placement
+from dccausal.report.item import find_photo, load_result
 from dccausal.report.page import safe_json
 from dccausal.report.pixels import kept_text, levels_of, photo_text
 from dccausal.report.truth import Truth
@@ -139,6 +143,22 @@ def test_a_photograph_that_is_gone_or_another_is_shown_grey(made, run, tmp_path)
     other.save(tmp_path / "gone" / "p0.png")
     shutil.copy(made / "photos" / "p1.png", tmp_path / "gone" / "p1.png")
     assert write_report(run)["n_without_photo"] == 2
+
+
+@pytest.mark.parametrize(("size", "is_found"), [((500, 2), True), ((3, 400), True), ((500, 300), False)])
+def test_a_strip_that_lines_cover_is_found(run, size, is_found):
+    """The photograph of a result is told by its pixels, but for those that the picture's lines cover."""
+    (folder, *_) = sorted((run / "images").iterdir())
+    made = load_result(folder)
+    result = replace(
+        made,
+        placement=Placement(size, (0.0, 0.0, float(size[0]), float(size[1]))),
+        kept=np.ones_like(made.kept),
+        shown=Image.new("RGB", picture_size(size), "black"),
+    )
+    white = run / "white.png"
+    Image.new("RGB", size, "white").save(white)
+    assert find_photo(str(white), None, result)[1] is is_found
 
 
 def test_damaged_results_are_listed_and_named(run, capsys):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LEVEL = ("confidence", "score", "size", "outcome")
 _SAME = 8.0  # median difference of a channel up to which two decodings count as of one photograph
+_THINNEST = 16  # pixels: on a picture that is thinner, lines cover all that could be compared
 _OLD_LIGHT, _FIRST_MINOR = 0.30, 3  # of what explanation.png showed grey and dark before this minor version
 
 
@@ -215,7 +216,7 @@ def _is_shown(photo: Image.Image, result: Result) -> bool:
     if photo.size != result.shown.size:
         photo, placement = enlarged(photo, placement)
     inside = placement.to_photo(result.kept, smooth=False, fill=False)
-    if not inside.any():
+    if not inside.any() or min(photo.size) < _THINNEST:
         return True
     difference = np.asarray(photo)[inside].astype(np.int16) - np.asarray(result.shown)[inside]
     return bool(np.median(np.abs(difference)) <= _SAME)  # rounded corners and lines are not the photograph's
