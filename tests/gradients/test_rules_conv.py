@@ -1,10 +1,14 @@
 """Convolutions and pools against differences in float64, over strides, pads, dilations, groups and odd sizes."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
+from dccausal.errors import ModelError
+from dccausal.gradients import gradient_model
 from differences import by_runtime, by_runtime_in_float64, check, image, node, session, small_model, weights
 
 MANY = settings(max_examples=40, deadline=None)
@@ -17,6 +21,17 @@ AUTO = st.sampled_from(["NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]
 def fits(size, kernel, dilations, pads):
     n = len(size)
     return all(size[i] + pads[i] + pads[n + i] > (kernel[i] - 1) * dilations[i] for i in range(n))
+
+
+@contextmanager
+def refused_where_it_steps_over(*, is_possible):
+    """Some few pools that round up, by strides beyond the last row, have no gradient: ONNX contradicts its runtime."""
+    try:
+        yield
+    except ModelError as error:
+        if not is_possible or "rounds up and steps over the last" not in str(error):
+            raise
+        reject()
 
 
 @given(
@@ -144,7 +159,8 @@ def test_max_pool(size, kernel, strides, dilations, pads, auto, ceil, seed):
     made = node("MaxPool", "image", kernel_shape=kernel, strides=strides, dilations=dilations, **how)
     model = small_model([made], (2, *size), seed=seed)
     distinct = np.random.default_rng(seed).permutation(2 * 2 * size[0] * size[1]).reshape(2, 2, *size) / 10
-    check(model, distinct, evaluate=by_runtime_in_float64(model))
+    with refused_where_it_steps_over(is_possible=bool(ceil)):
+        check(model, distinct, evaluate=by_runtime_in_float64(model))
 
 
 @given(
@@ -171,7 +187,39 @@ def test_average_pool(size, kernel, strides, pads, auto, ceil, counts_pads, seed
         **how,
     )
     model = small_model([made], (2, *size), seed=seed)
-    check(model, image((2, *size), seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
+    with refused_where_it_steps_over(is_possible=bool(ceil)):
+        check(model, image((2, *size), seed=seed), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
+
+
+def test_pools_that_round_up_beyond_their_pads():
+    """Three that hypothesis found: a window that begins in the pads, beside one that reaches beyond them."""
+    for kernel, size, pads in [
+        ((1, 2), (5, 4), [0, 1, 0, 0]),
+        ((2, 2), (5, 3), [0, 1, 1, 1]),
+        ((2, 2), (4, 4), [1, 1, 1, 0]),
+    ]:
+        made = node(
+            "AveragePool",
+            "image",
+            kernel_shape=kernel,
+            strides=(2, 2),
+            pads=pads,
+            ceil_mode=1,
+            count_include_pad=1,
+        )
+        model = small_model([made], (2, *size))
+        check(model, image((2, *size)), evaluate=by_runtime(model), step=STEP_OF_LINEAR)
+    made = node(
+        "AveragePool",
+        "image",
+        kernel_shape=(1, 2),
+        strides=(2, 2),
+        pads=[0, 1, 0, 0],
+        ceil_mode=1,
+        count_include_pad=1,
+    )
+    with pytest.raises(ModelError, match=r"AveragePool .* rounds up and steps over the last"):
+        gradient_model(small_model([made], (2, 4, 4)), image="image")
 
 
 @pytest.mark.parametrize(

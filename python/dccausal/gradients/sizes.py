@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal.errors import ModelError
 from dccausal.gradients.nodes import Node
 from dccausal.gradients.sample import Sample
 from dccausal.gradients.source import Source
@@ -80,17 +81,29 @@ def _settle_pads(source: Source, index: int, sample: Sample) -> None:
     if None in (*sizes, *counts) or node.get("auto_pad", "NOTSET") != "NOTSET":
         return
     strides, dilations = node.get("strides") or [1] * n, node.get("dilations") or [1] * n
-    pads = list(node.get("pads") or [0] * (2 * n))
+    given = list(node.get("pads") or [0] * (2 * n))
+    shorter, exact = list(given), list(given)
     is_wrong = False
     for axis in range(n):
         size, count = int(sizes[axis] or 0), int(counts[axis] or 0)
         reach = (kernel[axis] - 1) * dilations[axis] + 1
-        rest = size + pads[axis] + pads[n + axis] - reach
-        is_wrong = is_wrong or -(-rest // strides[axis]) + 1 != count
-        pads[n + axis] = max((count - 1) * strides[axis] + reach - size - pads[axis], 0)
+        rest = size + given[axis] + given[n + axis] - reach
+        exact[n + axis] = max((count - 1) * strides[axis] + reach - size - given[axis], 0)
+        if -(-rest // strides[axis]) + 1 != count:
+            is_wrong = True
+            shorter[n + axis] = (count - 1) * strides[axis] + reach - size - given[axis]
     if not is_wrong:
         return
-    kept = [a for a in proto.attribute if a.name not in ("pads", "ceil_mode")]
+    stays = min(shorter) >= 0  # rounding up
+    # Pads in place of rounding up are to be smaller than the kernel, and where they count they change the divisor.
+    counts_pads = node.op == "AveragePool" and bool(node.get("count_include_pad", 0))
+    is_more = counts_pads and any(new > old for new, old in zip(exact, given, strict=True))
+    if not stays and (is_more or any(exact[n + axis] >= kernel[axis] for axis in range(n))):
+        raise ModelError(
+            f"{node.op} {node.name or node.outputs[0]!r} rounds up and steps over the last of {list(sizes)} by strides "
+            f"of {list(strides)}: ONNX and ONNX Runtime disagree about its size; a pool that rounds down is needed"
+        )
+    kept = [a for a in proto.attribute if a.name != "pads" and (stays or a.name != "ceil_mode")]
     del proto.attribute[:]
-    proto.attribute.extend([*kept, helper.make_attribute("pads", pads)])
+    proto.attribute.extend([*kept, helper.make_attribute("pads", shorter if stays else exact)])
     source.nodes[index] = Node.of(proto)
