@@ -114,7 +114,7 @@ def _by_input(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str]:
 
 def _geometry(graph: Graph | None, image: ImageInput) -> Geometry:
     """Return how photographs are likely brought to size: torchvision cuts the centre, others take the whole."""
-    if not is_pytorch(graph) or image.channels != 3 or image.layout == "NHWC" or _is_keras(image):  # noqa: PLR2004
+    if not is_pytorch(graph) or image.channels != 3 or _is_keras(image):  # noqa: PLR2004
         return "squash"
     sides = (image.height, image.width)
     is_square = sides[0] == sides[1]
