@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from command_line import command, explain_in, names_in, run
+from command_line import PLAIN, command, explain_in, names_in, run
+from dccausal.cli.app import main
 
 
 def test_json_is_all_that_stdout_holds(folder):
@@ -94,12 +95,16 @@ def test_one_bad_photograph_does_not_stop_the_others(folder):
         (["--json=1"], "--json"),
     ],
 )
-def test_bad_options_are_one_line_before_any_work(folder, arguments, text):
+def test_bad_options_are_one_line_before_any_work(folder, monkeypatch, capsys, arguments, text):
     before = names_in(folder)
-    done = explain_in(folder, "photo.png", *arguments)  # two photographs: told once for both
-    assert done.returncode == 2
-    assert done.stdout == ""
-    *lines, error = done.stderr.splitlines()
+    monkeypatch.chdir(folder)
+    for name, value in PLAIN.items():
+        monkeypatch.setenv(name, value)
+    photos = ["photo.png", "photo.png"]  # two: told once for both
+    assert main(["explain", *photos, "--model", "model.onnx", "--partitions", "8", *map(str, arguments)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    *lines, error = told.err.splitlines()
     assert error.startswith("error: ")
     assert text in error
     assert all(line.startswith(("model.onnx: 64 x 64", "note: ")) for line in lines)
@@ -151,7 +156,7 @@ def test_debug_shows_the_traceback_of_what_concerns_all(folder):
 @pytest.mark.parametrize(
     "name", ["with space.png", "-x.png", "[red]x.png", "\udcff\u732b.png", "a\nb\x1b[31m.png"]
 )
-def test_any_file_name_will_do(folder, name):
+def test_any_file_name_will_do(folder, monkeypatch, capsys, name):
     (folder / "photo.png").rename(folder / name)
     for arguments in ([], ["--json"]):
         done = run("explain", "-m", "model.onnx", "--partitions", 1, *arguments, "--", name, cwd=folder)
@@ -159,10 +164,10 @@ def test_any_file_name_will_do(folder, name):
         assert "\x1b" not in done.stdout + done.stderr
     assert json.loads(done.stdout)["image"]["path"] == name
     assert names_in(folder / "explanations") == [name.removesuffix(".png")]
-    done = run("explain", "-m", "model.onnx", "--", f"x{name}", cwd=folder)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert ("[red]" in done.stderr) == ("[red]" in name)
+    monkeypatch.chdir(folder)
+    assert main(["explain", "-m", "model.onnx", "--", f"x{name}"]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert ("[red]" in error) == ("[red]" in name)
 
 
 def test_names_that_the_terminal_cannot_show_are_no_error(folder):
