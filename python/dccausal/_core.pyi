@@ -1,5 +1,6 @@
 """The compiled core. Arrays go in and out by value; every class may be used from any thread."""
 
+from collections.abc import Sequence
 from typing import TypedDict, final
 
 import numpy as np
@@ -158,14 +159,18 @@ class Extraction:
 
 @final
 class Nested:
-    """The extraction of sufficient sets without holes within each other: one a floor of the score, outermost first."""
+    """
+    The extraction of sufficient sets without holes within each other: one a floor of the score, outermost first.
+
+    `cells` are blocks a side of the lattice; or the lines of its rows and of its columns, from 0 to the sides.
+    """
 
     def __new__(
         cls,
         evidence: Evidence,
         heatmap: NDArray[np.float32],
         *,
-        cells: int,
+        cells: int | tuple[Sequence[int], Sequence[int]],
         floors: list[float],
     ) -> Nested: ...
     @property
@@ -191,7 +196,7 @@ class Minimal:
     `shown` are the least and the most score of the label when the set alone is shown; a least of 0 asks for the label
     alone. `hidden` is what has to become of the label when the set is hidden, "lost" or "given". `base` are pixels to
     begin with. Of the blocks of each set in `taken` at most the share `overlap` is used again. With `is_surveyed`
-    squares are tried where the heatmap's ranking leads nowhere.
+    squares are tried where the heatmap's ranking leads nowhere. `cells` is as for `Nested`.
     """
 
     def __new__(
@@ -199,7 +204,7 @@ class Minimal:
         evidence: Evidence,
         heatmap: NDArray[np.float32],
         *,
-        cells: int,
+        cells: int | tuple[Sequence[int], Sequence[int]],
         shown: tuple[float, float] | None = None,
         hidden: str | None = None,
         base: NDArray[np.bool_] | None = None,

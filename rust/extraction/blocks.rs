@@ -10,7 +10,7 @@ use crate::cause::verdict::Verdict;
 use crate::error::{Error, require};
 use crate::evidence::evidence::Evidence;
 use crate::evidence::round::Round;
-use crate::extraction::options::check_cells;
+use crate::extraction::options::Lattice;
 use crate::pixels::fingerprint::Fingerprint;
 use crate::pixels::heatmap::shares;
 use crate::pixels::region::Grid;
@@ -51,19 +51,18 @@ impl Blocks {
         Self { grid, prints, ranking, ranks, floor, round: Round::default() }
     }
 
-    /// The blocks of a lattice of so many cells a side, ranked by the mean over them of a heatmap, without a floor; and
-    /// these means, as shares of the most.
+    /// The blocks of a lattice, ranked by the mean over them of a heatmap, without a floor; and these means, as shares of the
+    /// most.
     ///
     /// # Errors
-    /// If there are too many cells, or the heatmap has not the image's size or a value that is not finite.
-    pub fn by_share(cells: u32, heatmap: &[f32], evidence: &Evidence) -> Result<(Self, Vec<f64>), Error> {
+    /// If the lattice is none, or the heatmap has not the image's size or a value that is not finite.
+    pub fn by_share(lattice: &Lattice, heatmap: &[f32], evidence: &Evidence) -> Result<(Self, Vec<f64>), Error> {
         let (height, width) = (evidence.height(), evidence.width());
-        check_cells(cells)?;
+        let grid = lattice.grid(height, width)?;
         let is_whole = heatmap.len() == height as usize * width as usize;
         require(is_whole, "heatmap", heatmap.len(), "one value a pixel")?;
         let is_finite = heatmap.iter().all(|value| value.is_finite());
         require(is_finite, "heatmap", "not finite everywhere", "finite everywhere")?;
-        let grid = Grid::new(height, width, cells);
         let heat = shares(block_means(heatmap, width as usize, &grid));
         Ok((Self::of_heat(grid, &heat, 0.0, evidence), heat))
     }

@@ -9,7 +9,7 @@ use crate::evidence::evidence::Evidence;
 use crate::evidence::inquiry::Inquiry;
 use crate::extraction::blocks::{Blocks, size};
 use crate::extraction::demand::{Hidden, TwoSided};
-use crate::extraction::options::Stage;
+use crate::extraction::options::{Lattice, Stage};
 use crate::extraction::peeling::Peeling;
 use crate::extraction::seeking::{Ranked, SQUARE, Surveyed};
 use crate::extraction::staged::{Course, Staged};
@@ -22,8 +22,8 @@ const WINDOW: usize = 4;
 /// What is looked for, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MinimalOptions {
-    /// Blocks a side of the lattice over which the set is minimal.
-    pub cells: u32,
+    /// The lattice over which the set is minimal.
+    pub lattice: Lattice,
     /// The least and the most score that the label may have when the set alone is shown, where that is demanded.
     pub shown: Option<(f64, f64)>,
     /// What has to become of the label when the set is hidden, where that is demanded.
@@ -73,7 +73,7 @@ impl Minimal {
     pub fn new(options: &MinimalOptions, heatmap: &[f32], evidence: &Evidence) -> Result<Self, Error> {
         let (height, width) = (evidence.height(), evidence.width());
         let n_pixels = height as usize * width as usize;
-        let (blocks, heat) = Blocks::by_share(options.cells, heatmap, evidence)?;
+        let (blocks, heat) = Blocks::by_share(&options.lattice, heatmap, evidence)?;
         require((0.0..1.0).contains(&options.overlap), "overlap", options.overlap, "at least 0 and less than 1")?;
         let Some(intact) = evidence.verdict(Fingerprint::default()) else {
             return Err(Error::OutOfRange { option: "intact", given: "unknown".into(), needed: "known" });

@@ -56,7 +56,7 @@ impl Nested {
     /// If an option is out of its range, or the heatmap has not the image's size or a value that is not finite.
     pub fn new(options: NestedOptions, heatmap: &[f32], evidence: &Evidence) -> Result<Self, Error> {
         options.check()?;
-        let (blocks, heat) = Blocks::by_share(options.cells, heatmap, evidence)?;
+        let (blocks, heat) = Blocks::by_share(&options.lattice, heatmap, evidence)?;
         let (floors, phase) = (options.floors, Phase::Beginning);
         let mut nested = Self { course: Course::new(blocks), heat, floors, phase, grown: None, levels: Vec::new() };
         nested.advance(evidence);

@@ -127,6 +127,12 @@ impl Grid {
         Self { rows: boundaries(height, cells), columns: boundaries(width, cells) }
     }
 
+    /// The blocks between lines: where rows begin and end, and columns, ascending from 0 to the image's height and width.
+    #[must_use]
+    pub const fn of_lines(rows: Vec<u32>, columns: Vec<u32>) -> Self {
+        Self { rows, columns }
+    }
+
     /// Number of rows of blocks.
     #[must_use]
     pub fn n_rows(&self) -> usize {

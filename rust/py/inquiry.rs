@@ -8,7 +8,7 @@ use crate::cause::verdict::Verdict;
 use crate::error::Error;
 use crate::evidence::evidence::Evidence;
 use crate::evidence::inquiry::Inquiry;
-use crate::extraction::options::Stage;
+use crate::extraction::options::{Lattice, Stage};
 use crate::py::batch::Batch;
 use crate::py::lock;
 
@@ -145,6 +145,22 @@ macro_rules! staged {
     };
 }
 pub(super) use staged;
+
+/// A lattice as Python gives it: a number of blocks a side, or the lines between rows and between columns.
+#[derive(FromPyObject)]
+pub enum Cells {
+    Even(u32),
+    Lines((Vec<u32>, Vec<u32>)),
+}
+
+impl From<Cells> for Lattice {
+    fn from(cells: Cells) -> Self {
+        match cells {
+            Cells::Even(cells) => Self::Even(cells),
+            Cells::Lines((rows, columns)) => Self::Lines(rows, columns),
+        }
+    }
+}
 
 /// The name of a stage in Python.
 pub const fn name(stage: Stage) -> &'static str {

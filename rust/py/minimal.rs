@@ -7,7 +7,7 @@ use crate::extraction::demand::Hidden;
 use crate::extraction::minimal::{self, MinimalOptions};
 use crate::extraction::staged::Staged;
 use crate::py::evidence::Evidence;
-use crate::py::inquiry::{Shared, staged};
+use crate::py::inquiry::{Cells, Shared, staged};
 use crate::py::maps::one_a_pixel;
 use crate::py::{lock, mode};
 
@@ -28,7 +28,7 @@ staged!(Minimal {
         py: Python<'_>,
         evidence: &Evidence,
         heatmap: PyReadonlyArray2<'_, f32>,
-        cells: u32,
+        cells: Cells,
         shown: Option<(f64, f64)>,
         hidden: Option<&str>,
         base: Option<PyReadonlyArray2<'_, bool>>,
@@ -42,7 +42,7 @@ staged!(Minimal {
         let hidden = hidden.map(|given| mode("hidden", given, &choices, "\"lost\" or \"given\"")).transpose()?;
         let base = base.map_or_else(|| Ok(Vec::new()), |base| one_a_pixel("base", &base, shape))?;
         let taken = taken.iter().map(|set| one_a_pixel("taken", set, shape)).collect::<PyResult<Vec<_>>>()?;
-        let options = MinimalOptions { cells, shown, hidden, base, taken, overlap, is_surveyed };
+        let options = MinimalOptions { lattice: cells.into(), shown, hidden, base, taken, overlap, is_surveyed };
         let begin = |evidence: &_| minimal::Minimal::new(&options, &values, evidence);
         Ok(Self { shared: Shared::begin(py, &evidence.shared, begin)?, shape })
     }

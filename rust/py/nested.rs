@@ -7,7 +7,7 @@ use crate::extraction::nested;
 use crate::extraction::options::NestedOptions;
 use crate::extraction::staged::Staged;
 use crate::py::evidence::Evidence;
-use crate::py::inquiry::{Shared, staged};
+use crate::py::inquiry::{Cells, Shared, staged};
 use crate::py::lock;
 use crate::py::maps::one_a_pixel;
 
@@ -27,12 +27,12 @@ staged!(Nested {
         py: Python<'_>,
         evidence: &Evidence,
         heatmap: PyReadonlyArray2<'_, f32>,
-        cells: u32,
+        cells: Cells,
         floors: Vec<f64>,
     ) -> PyResult<Self> {
         let shape = evidence.shape();
         let values = one_a_pixel("heatmap", &heatmap, shape)?;
-        let options = NestedOptions { cells, floors };
+        let options = NestedOptions { lattice: cells.into(), floors };
         let begin = |evidence: &_| nested::Nested::new(options, &values, evidence);
         Ok(Self { shared: Shared::begin(py, &evidence.shared, begin)?, shape })
     }

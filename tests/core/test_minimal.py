@@ -14,7 +14,7 @@ import nested_reference
 import reference
 from asking import answer, in_rounds
 from dccausal import _core
-from strategies import additive, classifiers
+from strategies import additive, classifiers, lattices
 
 INFINITE = math.inf
 KINDS = {
@@ -33,7 +33,7 @@ def cases(draw, max_side=20, kinds=tuple(KINDS)):
     height, width = draw(st.integers(2, max_side)), draw(st.integers(2, max_side))
     scored = draw(st.one_of(classifiers(height, width), additive(height, width)))
     kind = draw(st.sampled_from(kinds))
-    cells, decimals = draw(st.sampled_from([1, 2, 3, 5, 8])), draw(st.sampled_from([1, 7]))
+    cells, decimals = draw(lattices(height, width)), draw(st.sampled_from([1, 7]))
     has_scores = kind == "complete" or draw(st.booleans())
     is_other = kind == "why-not"
 

@@ -12,7 +12,7 @@ import reference
 from asking import answer, in_rounds
 from dccausal import _core
 from nesting import FLOORS, assert_same, expected_by
-from strategies import additive, classifiers
+from strategies import additive, classifiers, lattices
 
 
 @st.composite
@@ -33,7 +33,7 @@ def cases(draw, max_side=20):
     if draw(st.booleans()):
         heat = np.round(heat * 2)  # ties
     floors = draw(st.sampled_from(FLOORS)) if has_scores else (0.0,)
-    return verdict, heat, draw(st.sampled_from([1, 2, 3, 5, 8])), floors
+    return verdict, heat, draw(lattices(height, width)), floors
 
 
 def begin(case, **known):
@@ -218,6 +218,20 @@ def test_a_hole_is_kept_where_what_is_needed_goes_all_around():
         ),
         (8, [0.5, -0.5], np.zeros((16, 16)), "floors is [0.5, -0.5]; it must be one or more scores"),
         (8, [float("nan")], np.zeros((16, 16)), "floors is [NaN]; it must be one or more scores"),
+        *(
+            (
+                lines,
+                [0.0],
+                np.zeros((16, 16)),
+                f"grid is {given}; it must be lines that ascend from 0 to the side",
+            )
+            for lines, given in (
+                (([0, 8, 16], [0, 15]), [0, 15]),
+                (([0, 8, 8, 16], [0, 16]), [0, 8, 8, 16]),
+                (([1, 16], [0, 16]), [1, 16]),
+            )
+        ),
+        (([], [0, 16]), [0.0], np.zeros((16, 16)), "grid is 0; it must be from 1 to 256 blocks a side"),
         (8, [0.0], np.zeros((16, 15)), "heatmap is 16 x 15; it must be one value a pixel"),
         (
             8,

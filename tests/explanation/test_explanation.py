@@ -251,7 +251,7 @@ def test_a_baseline_that_is_no_colour_is_saved_and_a_stale_one_removed(tmp_path)
 def test_result_json_says_what_the_explanation_says(tmp_path):
     explanation = make_explanation(levels=nested_levels())
     document = json.loads((explanation.save(tmp_path) / "result.json").read_text())
-    assert document["schema_minor"] == 6
+    assert document["schema_minor"] == 7
     assert [level["confidence"] for level in document["levels"]] == [0.9, 0.5, 0]
     assert [level["score"] for level in document["levels"]] == [0.7, 0.5, 0.25]
     assert [level["size"] for level in document["levels"]] == [level.size for level in explanation.levels]

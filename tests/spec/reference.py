@@ -485,7 +485,11 @@ class Blocks:
     columns: list[int]
 
     @classmethod
-    def of(cls, height: int, width: int, cells: int) -> Blocks:
+    def of(cls, height: int, width: int, cells: int | tuple[list[int], list[int]]) -> Blocks:
+        """So many a side, or between lines: where rows begin and end, and columns."""
+        if isinstance(cells, tuple):
+            return cls(*cells)
+
         def boundaries(side: int) -> list[int]:
             n = min(cells, side)
             return [i * side // n for i in range(n + 1)]

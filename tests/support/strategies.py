@@ -74,3 +74,14 @@ def options(draw: st.DrawFn, max_side: int = 24, max_partitions: int = 3) -> ref
         refine_equal=draw(st.booleans()),
         concentration=draw(st.integers(1, 5)),
     )
+
+
+@st.composite
+def lattices(draw: st.DrawFn, height: int, width: int) -> int | tuple[list[int], list[int]]:
+    """Blocks a side, or lines between them."""
+    if draw(st.booleans()):
+        return draw(st.sampled_from([1, 2, 3, 5, 8]))
+    rows, columns = (
+        sorted({0, side, *draw(st.lists(st.integers(0, side), max_size=7))}) for side in (height, width)
+    )
+    return rows, columns

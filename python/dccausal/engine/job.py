@@ -185,6 +185,7 @@ class Job:
             "rounds": counts["rounds"],
             "heatmap_peak": self.found.heatmap_peak,
             "grid": known.get("grid"),
+            "grid_lines": known.get("grid_lines"),
             "grown_size": known.get("grown_size"),
             "seconds": time.perf_counter() - self._started,
             "seconds_by_phase": dict(self._seconds),

@@ -10,6 +10,7 @@ import numpy as np
 
 from dccausal import _core
 from dccausal.engine.findings import Findings
+from dccausal.engine.lattice import Cells
 from dccausal.engine.phase import CorePhase, Phase
 from dccausal.engine.progress import PhaseName
 from dccausal.engine.verify import Verify
@@ -27,7 +28,7 @@ class Demand:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def after(found: Findings, grid: int) -> Phase:
+def after(found: Findings, cells: Cells) -> Phase:
     """Return the phase after the explanation: the next set of the kind, or the last check."""
     kind = found.options.kind
     if kind == "sufficient" or not found.kept.any():
@@ -35,7 +36,7 @@ def after(found: Findings, grid: int) -> Phase:
     if kind == "several" and not found.kind_sets:
         found.kind_sets = (KindSet(pixels=found.kept, outcome=_state(found.outcome == "minimal")),)
     is_over = found.has_given_up or len(found.kind_sets) >= found.n_sets
-    return Verify(found) if is_over else SeekSet(found, grid)
+    return Verify(found) if is_over else SeekSet(found, cells)
 
 
 class SeekSet(CorePhase):
@@ -46,20 +47,20 @@ class SeekSet(CorePhase):
     ----------
     findings
         What is known; its heatmap ranks the blocks.
-    grid
-        Blocks a side of the lattice.
+    cells
+        The lattice.
 
     """
 
     name: PhaseName = "kind"
 
-    def __init__(self, findings: Findings, grid: int) -> None:
+    def __init__(self, findings: Findings, cells: Cells) -> None:
         """Begin with what the explanation has asked."""
-        self._findings, self._grid = findings, grid
+        self._findings, self._cells = findings, cells
         self._is_for_loss = findings.options.kind == "why-not" and findings.lost is None
         demand = _demand(findings)
         self.target, self._evidence = demand.target, demand.evidence
-        self._minimal = _core.Minimal(demand.evidence, findings.heatmap, cells=grid, **demand.options)
+        self._minimal = _core.Minimal(demand.evidence, findings.heatmap, cells=cells, **demand.options)
         super().__init__(self._minimal)
 
     def settle(self) -> None:
@@ -87,7 +88,7 @@ class SeekSet(CorePhase):
         """Return the search for the next set, or the last check."""
         found = self._findings
         is_stopped = self._minimal.stage == "stopped" and not self._is_for_loss
-        return Verify(found) if is_stopped else after(found, self._grid)
+        return Verify(found) if is_stopped else after(found, self._cells)
 
 
 def _state(is_minimal: bool) -> Any:  # noqa: FBT001  a fact in one place

@@ -12,15 +12,13 @@ from dccausal.engine.causal import CausalSearch
 from dccausal.engine.finder import HeatmapSearch
 from dccausal.engine.findings import Findings
 from dccausal.engine.kinds import after
+from dccausal.engine.lattice import Cells, cells_of
 from dccausal.engine.maps import contour_map
 from dccausal.engine.masking.batch import Verdicts
 from dccausal.engine.phase import CorePhase, Phase
 from dccausal.engine.progress import PhaseName
 from dccausal.errors import DccausalError
 from dccausal.explanation.record import Level, Outcome
-
-# Blocks of fewer pixels a side hold too little of anything to be told apart by; so many there are in any case.
-_LEAST_SIDE, _FEWEST = 12, 8
 
 
 class Nest(CorePhase):
@@ -43,11 +41,12 @@ class Nest(CorePhase):
         self._findings, self._search = findings, search
         self.shares = findings.shares
         floors = [findings.floor_at(share) for share in self.shares]
-        grid = findings.options.settings.grid
-        if not findings.options.is_grid_given:
-            grid = max(_FEWEST, min(grid, min(findings.kept.shape) // _LEAST_SIDE))
-        self._grid = grid
-        self._nested = _core.Nested(findings.evidence, findings.heatmap, cells=grid, floors=floors)
+        height, width = findings.kept.shape
+        options = findings.options
+        self._cells = cells_of(
+            findings.target, (height, width), options.settings.grid, is_given=options.is_grid_given
+        )
+        self._nested = _core.Nested(findings.evidence, findings.heatmap, cells=self._cells, floors=floors)
         super().__init__(self._nested)
         self.name: PhaseName = "growth"
 
@@ -89,13 +88,14 @@ class Nest(CorePhase):
     def following(self) -> Phase:
         """Return the halves of what remains, or what follows on the sets."""
         found, search = self._findings, self._search
-        return Remain(found, search, self._grid) if self.remains else after(found, self._grid)
+        return Remain(found, search, self._cells) if self.remains else after(found, self._cells)
 
     def statistics(self) -> dict[str, Any]:
         """Return the lattice and the size of what shrinking began with."""
         grown = self._nested.grown()
         size = None if grown is None else float(grown.mean())
-        return {"grid": list(self._nested.grid), "grown_size": size}
+        lines = None if isinstance(self._cells, int) else [list(one) for one in self._cells]
+        return {"grid": list(self._nested.grid), "grid_lines": lines, "grown_size": size}
 
 
 class Remain(CorePhase):
@@ -108,18 +108,18 @@ class Remain(CorePhase):
         What is known.
     search
         What found the heatmap.
-    grid
-        Blocks a side of the lattice of the sets.
+    cells
+        The lattice of the sets.
 
     """
 
     name: PhaseName = "remainder"
 
-    def __init__(self, findings: Findings, search: HeatmapSearch, grid: int) -> None:
+    def __init__(self, findings: Findings, search: HeatmapSearch, cells: Cells) -> None:
         """Begin with the outermost set."""
         if findings.evidence is None:
             raise DccausalError("a survey was begun before the label was known")
-        self._findings, self._search, self._grid = findings, search, grid
+        self._findings, self._search, self._cells = findings, search, cells
         settings = findings.options.settings
         outermost, is_both = findings.levels[0].kept, settings.beside == "both"
         self._halves = _core.Halves(findings.evidence, outermost, side=settings.halves, is_both=is_both)
@@ -131,7 +131,7 @@ class Remain(CorePhase):
 
     def following(self) -> Phase:
         """Return the search for the sets of a kind, or the last check."""
-        return after(self._findings, self._grid)
+        return after(self._findings, self._cells)
 
 
 def draw(found: Findings, search: HeatmapSearch, halves: NDArray[np.float32] | None) -> None:

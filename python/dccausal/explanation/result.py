@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "dccausal.result"
 SCHEMA_VERSION = 1
-SCHEMA_MINOR = 6  # one more whenever keys are added
+SCHEMA_MINOR = 7  # one more whenever keys are added
 
 RESULT_FILES = ("overlay.png", "explanation.png", "heatmap.npy", "heatmap.png", "kept.png", "result.json")
 _MOST_BASELINES = 16
