@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import numpy as np
 import pytest
 
 from dccausal.errors import OptionError, RuntimeMissingError
-from dccausal.onnx.reading.label_files import OneBased
+from dccausal.onnx.reading import label_files
+from dccausal.onnx.reading.label_files import OneBased, names_in_text
 from dccausal.onnx.reading.names import Known, read_labels
 from small_models import build, on_cpu
 
@@ -187,3 +189,23 @@ def test_names_from_metadata_in_other_forms():
         '{"red": 0, "green": 1, "blue": 2, "none": 3}',
     ):
         assert on_cpu(build(metadata={"classes": text})).names == ("red", "green", "blue", "none")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda n: "{0x" + "f" * n + ": 'a'}", lambda n: "item {" * n, lambda n: "item {" + "a" * n + "}"],
+    ids=["hex", "items", "field"],
+)
+def test_hostile_texts_are_read_in_linear_time(made):
+    def seconds(n):
+        start = time.process_time()
+        with pytest.raises(OptionError):
+            _read(made(n))
+        return time.process_time() - start
+
+    few, many = min(seconds(4000) for _ in range(3)), seconds(32000)
+    assert many < 24 * few + 0.2  # 64 times as long where each letter is a beginning
+
+
+def _read(text):
+    return label_files._label_map(text, "it") if text.startswith("item") else names_in_text(text, "it")

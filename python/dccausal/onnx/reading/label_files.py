@@ -41,14 +41,14 @@ _MAX_LITERAL = 1 << 20
 _INDEX_FIRST = re.compile(r"\[?(\d{1,9})\]?\s*(->|[:=,;\t]|[.)](?=\s)|\s)\s*(.*\S)")
 _INDEX_LAST = re.compile(r"(.*[^\s:=])\s*(?:->|[:=])\s*(\d{1,9})")
 # What stands before a list in a program's source, and in fastai's print; and NumPy's print, which has no commas.
-_BEFORE = re.compile(r"\s*(?:[A-Za-z_]\w*\s*=\s*|\(#\d+\)\s*)(?=[\[({])")
+_BEFORE = re.compile(r"\A\s*(?:[A-Za-z_]\w*\s*=\s*|\(#\d+\)\s*)(?=[\[({])")
 _WITHOUT_COMMAS = re.compile(r"\[\s*(?:'[^']*'|\"[^\"]*\")(?:\s+(?:'[^']*'|\"[^\"]*\"))+\s*\]")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _POINTER = "version https://git-lfs"
 _WORDNET = re.compile(r"n\d{8}[ \t,]+(.*\S)")
 _WORDNET_ID = re.compile(r"n\d{8}")
-_ITEM = re.compile(r"item\s*\{(.*?)\}", re.DOTALL)
-_FIELD = re.compile(r"(\w+)\s*:\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"']+)")
+_ITEM = re.compile(r"item\s*\{((?:[^{}\"']|\"[^\"]*\"|'[^']*')*)\}")
+_FIELD = re.compile(r"\b(\w+)\s*:\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"']+)")
 
 
 class OneBased(tuple[str, ...]):
