@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from dccausal import OnnxClassifier, explain
 from faults.trial import Outcome, Wrong, tried
 
-N = 1500
+N = 1510
 SIDE = 32
 # ONNX Runtime's own endless loops and allocations: a model is a program, and this is what it computes.
 NOT_OURS = ("loop-for-ever",)
