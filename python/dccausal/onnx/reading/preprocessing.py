@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,12 @@ from dccausal.onnx.failures import UNREADABLE
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.image_input import ImageInput
 from dccausal.onnx.reading.metadata import read_metadata
-from dccausal.onnx.reading.normalisation import range_in_graph, size_in_graph
+from dccausal.onnx.reading.normalisation import (
+    is_bgr_in_graph,
+    is_resized_in_graph,
+    range_in_graph,
+    size_in_graph,
+)
 from dccausal.onnx.reading.sidecar import Sidecar
 
 Value = TypeVar("Value")
@@ -31,6 +36,8 @@ PIXELS_TOLD = "mean and std are those of"
 IN_GRAPH = {
     "raw": "the graph begins with the normalisation of pixels of 0..255, so it gets them as they are",
     "unit": "the graph begins with a normalisation of 0..1",
+    "tf": "the graph begins with what is made of pixels of -1..1",
+    "imagenet": "the graph begins with what is made of pixels that ImageNet's mean and std have normalised",
 }
 
 
@@ -59,12 +66,29 @@ def guess_preprocess(
             f"{GUESSED}: {PIXELS_TOLD} {source}, and the whole photograph is resized{trouble}{where}",
         )
     preprocess, reason = _by_graph(graph, image) or _by_input(graph, image)
-    preprocess = replace(preprocess, geometry=_geometry(graph, image))
+    preprocess = replace(preprocess, **_framing(graph, image))
+    if graph is not None and _safely(is_bgr_in_graph, graph, image.name):
+        preprocess = replace(
+            preprocess, channel_order="BGR", mean=preprocess.mean[::-1], std=preprocess.std[::-1]
+        )
+        reason = f"{reason}; the graph's means are those of blue, green and red, in this order"
     sides = None if graph is None else _safely(size_in_graph, graph, image.name)
     if sides is not None and None in (image.height, image.width):
         preprocess = replace(preprocess, size=(image.height or sides[0], image.width or sides[1]))
         reason = f"{reason}; it resizes them to {sides[0]} x {sides[1]}"
     return preprocess, f"{GUESSED}: {reason}{trouble}{where}"
+
+
+def _framing(graph: Graph | None, image: ImageInput) -> dict[str, Any]:
+    """Return how photographs are likely cut; a graph that resizes them itself cuts them itself too."""
+    geometry = _geometry(graph, image)
+    if graph is None or geometry != "crop" or not _safely(is_resized_in_graph, graph, image.name):
+        return {"geometry": geometry}
+    if (
+        _safely(size_in_graph, graph, image.name) is not None
+    ):  # both sides, whatever the photograph's proportions
+        return {"geometry": "squash"}
+    return {"geometry": geometry, "crop_ratio": 1.0}
 
 
 def _told(settings: Preprocess, where: str, trouble: str, image: ImageInput) -> tuple[Preprocess, str]:
@@ -85,7 +109,9 @@ def _by_graph(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str] 
     if graph is None or image.dtype.kind != "f":
         return None
     pixels = _safely(range_in_graph, graph, image.name)
-    return None if pixels is None else (Preprocess.preset(pixels), IN_GRAPH[pixels])
+    if pixels is None:
+        return None
+    return Preprocess.preset(pixels), IN_GRAPH[pixels]
 
 
 def _safely(read: Callable[[Graph, str], Value | None], graph: Graph, name: str) -> Value | None:
