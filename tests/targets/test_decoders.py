@@ -54,6 +54,12 @@ def seven(order):
     return np.concatenate([np.zeros((2, 1), np.float32), TRUTH], axis=1)[:, order]
 
 
+def rows_of_rtdetr(fill=5):
+    table = np.tile(np.array([0.5, 0.5, 0.1, 0.1, 0.01, 1], np.float32), (len(SHARES) + fill, 1))
+    table[: len(SHARES)] = np.concatenate([SHARES, TRUTH[:, 4:]], axis=1)
+    return table[None]
+
+
 def rows_of_yolox(strides=(8, 16, 32)):
     """Offsets in the cells of grids and logarithms of sides, as YOLOX gives them: the inverse of its own decoding."""
     cells = [(s, x, y) for s in strides for y in range(SIZE[0] // s) for x in range(SIZE[1] // s)]
@@ -67,6 +73,15 @@ def rows_of_yolox(strides=(8, 16, 32)):
         table[row, :4] = cx / stride - x, cy / stride - y, np.log(w / stride), np.log(h / stride)
         table[row, 4], table[row, 5 + label] = 0.95, score / 0.95
     return table[None]
+
+
+def maps_of(**depths):
+    return {name: np.full((1, depth, 25, 50), 0.5, np.float32) for name, depth in depths.items()}
+
+
+def pyramid(shapes):
+    every = [shape for side in (12, 6, 3) for shape in shapes(side)]
+    return {f"output{i}": np.zeros(shape, np.float32) for i, shape in enumerate(every)}
 
 
 def softmaxed(nothing):
@@ -148,6 +163,45 @@ FAMILIES = {
         3,
     ),
     "SSD": ({"scores": softmaxed(0)[None], "boxes": placed(CORNERS, [0, 0, 0.1, 0.1])[None]}, {}, 3),
+    "Ultralytics RT-DETR, selected by the model": (
+        {"output0": rows_of_rtdetr()},
+        {**ULTRALYTICS, "end2end": "False", "head": "RTDETRDecoder"},
+        3,
+    ),
+    "Ultralytics RT-DETR, selected, without metadata": ({"output0": rows_of_rtdetr()}, {}, None),
+    "EfficientDet of TensorFlow": (
+        {
+            "detections:0": np.concatenate([seven([0, 2, 1, 4, 3, 5, 6]) + np.eye(7)[6], np.zeros((3, 7))])[
+                None
+            ]
+        },
+        {},
+        None,
+    ),
+    "TensorFlow with all that it lists": (
+        {
+            "detection_anchor_indices": np.array([[31.0, 7.0]], np.float32),
+            "detection_boxes": CORNERS[None][..., [1, 0, 3, 2]],
+            "detection_classes": TRUTH[None, :, 5] + 1,
+            "detection_multiclass_scores": np.zeros((1, 2, 91), np.float32),
+            "detection_scores": TRUTH[None, :, 4],
+            "num_detections": np.array([2.0], np.float32),
+            "raw_detection_boxes": np.zeros((1, 9, 4), np.float32),
+            "raw_detection_scores": np.zeros((1, 9, 91), np.float32),
+        },
+        {},
+        None,
+    ),
+    "YOLOv4 of PyTorch": (
+        {"boxes": placed(CORNERS, [0, 0, 0.1, 0.1])[None, :, None], "confs": scores()[None]},
+        {},
+        None,
+    ),
+    "RF-DETR": (
+        {"dets": placed(SHARES, [0.5, 0.5, 0.1, 0.1])[None], "labels": logit(scores(labels=4))[None]},
+        {},
+        3,
+    ),
     "YOLO-NAS": (
         {"pred_bboxes": placed(TRUTH[:, :4], [0, 0, 9, 9])[None], "pred_scores": scores()[None]},
         {},
@@ -186,6 +240,16 @@ def test_rows_of_nothing_are_read_by_their_name():
             {},
             "before their anchors are applied",
         ),
+        (pyramid(lambda side: [(1, 21, side, 2 * side)]), {}, "maps at several scales"),
+        (
+            pyramid(lambda side: [(1, 64, side, 2 * side), (1, 16, side, 2 * side)]),
+            {},
+            "maps at several scales",
+        ),
+        (maps_of(hm=80, wh=2, reg=2), {}, "of centres and sides"),
+        (maps_of(predicted_depth=1), {}, "it gives depths"),
+        ({"predicted_depth": np.full((1, 25, 50), 0.5, np.float32)}, {}, "it gives depths"),
+        ({**maps_of(masks=4), "iou_predictions": np.zeros((1, 4), np.float32)}, {}, "points and boxes"),
     ],
 )
 def test_what_is_recognised_and_not_read_is_said(outputs, metadata, text):
@@ -231,6 +295,95 @@ def test_a_label_of_six_is_told_from_the_sixth_coefficient():
 )
 def test_scores_and_hidden_states_are_no_boxes(outputs):
     assert find_decoder(Facts(outputs, SIZE), "boxes") is None
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        pytest.param(
+            {"output": np.concatenate([noise(1, 500, 8), noise(1, 500, 32) * 9 - 4], 2)}, id="NanoDet"
+        ),
+        pytest.param(
+            {
+                "yolonms/ExpandDims_1:0": noise(1, 90, 4) * 99 - [0, 0, 120, 120],
+                "yolonms/ExpandDims_3:0": noise(1, 8, 90),
+                "yolonms/concat_2:0": np.zeros((1, 5, 3), np.int32),
+            },
+            id="YOLOv3 with the indices of its NMS",
+        ),
+        pytest.param(
+            {
+                "classification": noise(1, 90, 20),
+                "regression": noise(1, 90, 4) * 2 - 1,
+                "anchors": noise(1, 90, 4) * [40, 40, 50, 50] + [0, 0, 50, 50],
+            },
+            id="RetinaNet's steps from anchors",
+        ),
+        pytest.param({"output0": noise(1, 8, 100) * 5 - 2}, id="a head without sigmoid"),
+    ],
+)
+def test_raw_heads_are_neither_boxes_nor_maps(outputs):
+    facts = Facts({name: value.astype(np.float32) if value.dtype.kind == "f" else value
+                   for name, value in outputs.items()}, SIZE)  # fmt: skip
+    assert find_decoder(facts) is find_decoder(facts, "boxes") is find_decoder(facts, "maps") is None
+
+
+def test_lists_that_began_empty_are_read_by_what_they_hold_later():
+    nothing = {
+        "boxes": np.zeros((0, 4), np.float32),
+        "scores": np.zeros(0, np.float32),
+        "labels": np.zeros(0, int),
+    }
+    decoder = find_decoder(Facts(nothing, SIZE))
+    for boxes in (TRUTH[:, :4], CORNERS):
+        assert decoder.decode({**LISTED, "boxes": boxes}, 1, SIZE).detections() == pytest.approx(
+            TRUTH, abs=1e-3
+        )
+
+
+def test_conditional_detr_looks_at_its_best_hundred_pairs():
+    table = logit(np.full((N, 3), 0.9, np.float32))
+    outputs = {"logits": table[None], "pred_boxes": placed(SHARES, [0.5, 0.5, 0.1, 0.1])[None]}
+    for kind, n in (("conditional_detr", 3 * N), ("rt_detr", N)):
+        decoder = find_decoder(Facts(outputs, SIZE, config={"model_type": kind}, n_names=3))
+        assert len(decoder.decode(outputs, 1, SIZE).detections()) == n
+
+
+@pytest.mark.parametrize("boxes", [False, True])
+def test_masks_of_queries_are_maps(boxes):
+    classes = np.full((1, 2, 4), -9, np.float32)
+    classes[0, 0, 2] = classes[0, 1, 0] = 9
+    masks = np.full((1, 2, 25, 50), -9, np.float32)
+    masks[0, 0, :, :20] = masks[0, 1, :, 20:] = 9
+    outputs = {"logits": classes, "pred_masks": masks}
+    if boxes:
+        outputs["pred_boxes"] = np.full((1, 2, 4), 0.3, np.float32)
+    decoder = find_decoder(Facts(outputs, SIZE, n_names=3), "maps")
+    labels = decoder.decode(outputs, 1, SIZE).labels()
+    assert (labels[:, :20] == 2).all()
+    assert (labels[:, 20:] == 0).all()
+    assert find_decoder(Facts(outputs, SIZE, n_names=3)).gives == ("boxes" if boxes else "maps")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            noise(1, 50, 6),
+            lambda value: value.mean(axis=1),
+        ),  # 5 x 10 patches of 20 pixels: none stands for all
+        (noise(1, 51, 6), lambda value: value[:, 0]),
+        (noise(1, 6, 5, 10), lambda value: value.mean(axis=(2, 3))),
+    ],
+)
+def test_hidden_states_are_read_by_what_stands_for_the_image(value, expected):
+    outputs = {"last_hidden_state": value}
+    decoder = find_decoder(Facts(outputs, SIZE))
+    assert decoder.decode(outputs, 1, SIZE) == pytest.approx(expected(value), abs=1e-6)
 
 
 def test_attentions_beside_scores_are_no_maps():

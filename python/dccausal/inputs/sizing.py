@@ -19,11 +19,13 @@ class Sizing:
         "fixed": always ``size``. "photograph": the photograph's own, at most ``longest`` on the longer side.
         "letterbox": the photograph fitted into ``size``, then padded to multiples of ``multiple`` (Ultralytics'
         minimum rectangle). "edges": the shorter side becomes ``shortest``, unless the longer one would be more than
-        ``longest``; both are then rounded down to ``multiple`` (DETR, YOLOS).
+        ``longest``; both are then rounded down to ``multiple`` (DETR, YOLOS), or up (MaskFormer).
     size
         (height, width); for "fixed" and "letterbox".
     multiple, shortest, longest
         In pixels.
+    is_rounded_up
+        Whether "edges" rounds up.
 
     """
 
@@ -32,6 +34,7 @@ class Sizing:
     multiple: int = 1
     shortest: int = 0
     longest: int | None = None
+    is_rounded_up: bool = False
 
     @property
     def is_fixed(self) -> bool:
@@ -63,6 +66,7 @@ class Sizing:
             "multiple": self.multiple,
             "shortest": self.shortest,
             "longest": self.longest,
+            "is_rounded_up": self.is_rounded_up,
         }
 
     def words(self) -> str:
@@ -91,5 +95,6 @@ class Sizing:
             sides = int(exact * height / width), short
         else:
             sides = short, int(exact * width / height)
-        tall, wide = (max(self.multiple, side - side % self.multiple) for side in sides)
+        more = self.multiple - 1 if self.is_rounded_up else 0
+        tall, wide = (max(self.multiple, (side + more) // self.multiple * self.multiple) for side in sides)
         return tall, wide

@@ -35,6 +35,8 @@ class Selection:
         Whether a box may be detected once for each label; else for its best one alone.
     is_clipped
         Whether the family cuts boxes off at the edges of the photograph.
+    most_pairs
+        Of pairs of box and label, how many of the best are looked at; None for as many as there are boxes.
 
     """
 
@@ -43,6 +45,7 @@ class Selection:
     most: int = 300
     is_per_pair: bool = False
     is_clipped: bool = False
+    most_pairs: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,7 @@ class Candidates:
         elif rule.is_per_pair:
             best = scores.ravel()
             which, labels = np.divmod(np.arange(best.size), scores.shape[1])
-            few = np.argsort(-best, kind="stable")[: len(boxes)]
+            few = np.argsort(-best, kind="stable")[: rule.most_pairs or len(boxes)]
             which, labels, best = which[few], labels[few], best[few]
         else:
             which, labels = np.arange(len(boxes)), scores.argmax(axis=1)

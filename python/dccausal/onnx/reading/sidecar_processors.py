@@ -105,11 +105,14 @@ PROCESSORS: Mapping[str, Processor] = {
     "Levit": Processor(224, _IMAGENET, _BICUBIC, 224, is_short=True),
     "LightGlue": Processor((480, 640), more=_RAW),
     "Llava": Processor(224, _CLIP, _BICUBIC, 224, is_short=True),
+    "Mask2Former": Processor(800, is_short=True, cuts=False),
+    "MaskFormer": Processor(800, is_short=True, cuts=False),
     "MobileNetV1": Processor(256, _HALF, _BILINEAR, 224, is_short=True),
     "MobileNetV2": Processor(256, _HALF, _BILINEAR, 224, is_short=True),
     "MobileViT": Processor(
         224, _HALF, _BILINEAR, 256, is_short=True, more={**_RAW, "do_flip_channel_order": True}, flips=True
     ),
+    "OneFormer": Processor(800, is_short=True, cuts=False),
     "OwlViT": Processor(768, _CLIP, _BICUBIC, more={"crop_size": {"height": 768, "width": 768}}),
     "PPLCNet": Processor(256, _PPLC, _BILINEAR, 224, more={"resize_short": 256, "size_divisor": 1}),
     "Perceiver": Processor(224, _IMAGENET, _BICUBIC, 256),

@@ -147,7 +147,10 @@ def _resized(values: Mapping[str, Any], name: str, known: Processor | None) -> t
 
 def _both(values: Mapping[str, Any], name: str, sides: Pair) -> tuple[bool, Pair]:
     multiple = values.get("ensure_multiple_of") if name == "DPT" else None
-    if multiple is not None:
+    if name in ("MaskFormer", "Mask2Former"):
+        multiple = max(1, whole_number("size_divisor", values.get("size_divisor", 32), 0))
+        sides = (-(-sides[0] // multiple) * multiple, -(-sides[1] // multiple) * multiple)
+    elif multiple is not None:
         multiple = whole_number("ensure_multiple_of", multiple, 1)
         sides = (round(sides[0] / multiple) * multiple, round(sides[1] / multiple) * multiple)
     if name != "PoolFormer" or values.get("crop_pct") is None:

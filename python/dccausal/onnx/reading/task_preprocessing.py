@@ -16,16 +16,18 @@ from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.image_input import DEFAULT_SIDE, ImageInput
 from dccausal.onnx.reading.preprocessing import GUESSED, guess_preprocess
 from dccausal.onnx.reading.sidecar import Sidecar
-from dccausal.onnx.reading.sidecar_processors import class_of
+from dccausal.onnx.reading.sidecar_processors import PROCESSORS, class_of
 
 LETTERBOX = Preprocess(geometry="pad", pad_colour=(114, 114, 114), interpolation="opencv")
 _YOLO_SIDE, _STRIDE = 640, 32
 _MAX_SIDE = 16384
 # What torchvision's detectors shrink photographs to themselves.
 _LONGEST = 1333
-_TASKS = ("detect", "segment", "pose", "obb")
-# Processors whose sides are rounded down to multiples.
+_TASKS = ("detect", "segment", "pose", "obb", "semantic")
+# Processors whose sides are rounded down to multiples, and those that round up to what their files say.
 _MULTIPLES = {"Yolos": 16}
+_ROUNDED_UP = ("MaskFormer", "Mask2Former")
+_LONGEST_EDGE = 1333  # of processors that came with one number, where the file says no other
 
 
 def guess_task_preprocess(
@@ -108,16 +110,22 @@ def _edges(processor: Mapping[str, Any]) -> Sizing | None:
     """Return the rule of processors that bring the shorter side to a length and cut nothing (DETR, YOLOS)."""
     part = processor.get("image_processor")
     values = part if isinstance(part, Mapping) else processor
+    kind = class_of(str(values.get("image_processor_type") or values.get("feature_extractor_type") or ""))
     size = values.get("size")
+    if isinstance(size, int) and kind in PROCESSORS and PROCESSORS[kind].is_short:
+        size = {"shortest_edge": size, "longest_edge": values.get("max_size", _LONGEST_EDGE)}
     if not isinstance(size, Mapping) or "shortest_edge" not in size or values.get("do_center_crop"):
         return None
     if not values.get("do_resize", True) or "crop_pct" in values or "crop_size" in values:
         return None
-    kind = class_of(str(values.get("image_processor_type") or values.get("feature_extractor_type") or ""))
     try:
         shortest = whole_number("shortest_edge", size["shortest_edge"], 1, _MAX_SIDE)
         longest = size.get("longest_edge")
         longest = None if longest is None else whole_number("longest_edge", longest, 1, _MAX_SIDE)
+        multiple, is_up = _MULTIPLES.get(kind, 1), kind in _ROUNDED_UP
+        if is_up:
+            given = values.get("size_divisor", values.get("size_divisibility", 32))
+            multiple = max(1, whole_number("size_divisor", given, 0, _MAX_SIDE))
     except UNREADABLE:
         return None
-    return Sizing("edges", multiple=_MULTIPLES.get(kind, 1), shortest=shortest, longest=longest)
+    return Sizing("edges", multiple=multiple, shortest=shortest, longest=longest, is_rounded_up=is_up)

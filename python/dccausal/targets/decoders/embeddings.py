@@ -37,7 +37,8 @@ class Embedding:
     output
         Its name.
     how
-        "vector"; "first token" of a transformer's tokens; "mean" over places of a convolutional network.
+        "vector"; "first token" of a transformer's tokens; "mean" over places of a convolutional network, "mean token"
+        where a transformer has a token for each place and no other (Swin).
     family
         Which exports are read so.
 
@@ -58,6 +59,9 @@ class Embedding:
         value = outputs[self.output].astype(np.float32)
         if self.how == "first token":
             return with_batch(value, 3)[:, 0]
+        if self.how == "mean token":
+            tokens: NDArray[np.float32] = with_batch(value, 3).mean(axis=1, dtype=np.float32)
+            return tokens
         if self.how == "mean":
             mean: NDArray[np.float32] = value.reshape(n, value.shape[1], -1).mean(axis=2, dtype=np.float32)
             return mean
@@ -77,8 +81,13 @@ def embedding(facts: Facts, *, is_wanted: bool = False) -> Embedding | None:
         if word in named and _is_vector(facts.outputs[named[word]]):
             return Embedding(named[word], "vector", f"the vector {named[word]}")
     for word in _TOKENS:
-        if word in named and facts.outputs[named[word]].ndim == 3:  # noqa: PLR2004
+        value = facts.outputs[named[word]] if word in named else None
+        if value is not None and value.ndim == 3:  # noqa: PLR2004
+            if _are_places(value.shape[1], facts.size):
+                return Embedding(named[word], "mean token", f"the mean of {named[word]} over its tokens")
             return Embedding(named[word], "first token", f"the first token of {named[word]}")
+        if value is not None and value.ndim == 4:  # noqa: PLR2004
+            return Embedding(named[word], "mean", f"the mean of {named[word]} over its places")
     return _any_vector(facts, list(named.values())) if is_wanted else None
 
 
@@ -90,6 +99,16 @@ def _any_vector(facts: Facts, names: Sequence[str]) -> Embedding | None:
         if value.ndim == 4:  # noqa: PLR2004
             return Embedding(name, "mean", f"the mean of {name} over its places")
     return None
+
+
+def _are_places(n_tokens: int, size: tuple[int, int]) -> bool:
+    """Return whether there are as many tokens as square patches of the image: then none stands for all of it."""
+    height, width = size
+    sides = range(1, min(size) + 1)
+    return n_tokens > 1 and any(
+        height % side == width % side == 0 and (height // side) * (width // side) == n_tokens
+        for side in sides
+    )
 
 
 def _is_vector(value: NDArray[np.generic]) -> bool:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Outputs = Mapping[str, NDArray[Any]]
 
+RTDETR = "Ultralytics RT-DETR"
+
 
 @dataclass(frozen=True)
 class Facts:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal.targets.boxes import Candidates, Selection
-from dccausal.targets.decoders.facts import Facts, Outputs, called, with_batch
+from dccausal.targets.boxes import Candidates, Selection, from_centres
+from dccausal.targets.decoders.facts import RTDETR, Facts, Outputs, called, with_batch
 
 _THRESHOLD, _THRESHOLD_ULTRALYTICS = 0.5, 0.25
 _RANK, _BOX = 3, 4
@@ -29,6 +29,14 @@ _ROWS: Sequence[tuple[int, tuple[int, int, int, int], int, int, int | None]] = (
     (7, (1, 2, 3, 4), 5, 6, 0),  # YOLO-NAS, flat
     (7, (3, 4, 5, 6), 2, 1, 0),  # Caffe's and OpenVINO's DetectionOutput
 )
+_EFFICIENTDET = (
+    7,
+    (2, 1, 4, 3),
+    5,
+    6,
+    None,
+)  # of TensorFlow: image, y0, x0, y1, x1, score, label, for each image
+_SCORES = ("score", "conf", "prob")
 
 
 @dataclass(frozen=True)
@@ -45,13 +53,17 @@ class Rows:
     n_columns
         Number of columns that are read; further ones are coefficients of masks.
     is_normalised
-        Whether boxes are shares of the image.
+        Whether boxes are shares of the image; None where there were none to tell by, and each answer's own do.
     selection
         Which rows are detections: the model has seen to doubles itself.
     family
         Which exports are read so.
     prototypes
         The output with prototypes of masks, if there is one.
+    first_label
+        The number of the first label, which is taken off.
+    is_by_centre
+        Whether boxes are centre, width and height; else corners.
 
     """
 
@@ -61,12 +73,13 @@ class Rows:
     label: int
     image: int | None
     n_columns: int
-    is_normalised: bool
+    is_normalised: bool | None
     selection: Selection
     family: str
     prototypes: str | None = None
     gives: str = "boxes"
     first_label: int = 0
+    is_by_centre: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,14 +93,16 @@ class Rows:
             rows = _by_image(rows.reshape(-1, rows.shape[-1]), self.image, n)
         rows = with_batch(rows, _RANK).astype(np.float32)
         boxes = rows[..., list(self.box)]
-        if self.is_normalised:
+        if self.is_by_centre:
+            boxes = from_centres(boxes)
+        if _are_shares(boxes) if self.is_normalised is None else self.is_normalised:
             boxes = boxes * np.array([size[1], size[0]] * 2, dtype=np.float32)
         extra = {}
         if self.prototypes is not None:
             extra["prototypes"] = with_batch(outputs[self.prototypes], _RANK + 1)
             extra["coefficients"] = rows[..., self.n_columns :]
         labels = np.rint(rows[..., self.label]).astype(np.int64)
-        return Candidates(boxes, rows[..., self.score], self.selection, labels, extra)
+        return Candidates(boxes, rows[..., self.score], self.selection, labels - self.first_label, extra)
 
 
 @dataclass(frozen=True)
@@ -100,7 +115,7 @@ class Triple:
     boxes, scores, labels
         Their names; the scores may be the fifth column of the boxes (MMDetection).
     is_normalised
-        Whether boxes are shares of the image.
+        Whether boxes are shares of the image; None as for ``Rows``.
     is_y_first
         Whether they are y0, x0, y1, x1 (TensorFlow).
     first_label
@@ -115,7 +130,7 @@ class Triple:
     boxes: str
     scores: str
     labels: str
-    is_normalised: bool
+    is_normalised: bool | None
     is_y_first: bool
     selection: Selection
     family: str
@@ -139,7 +154,7 @@ class Triple:
         labels = np.rint(with_batch(outputs[self.labels], _RANK - 1)).astype(np.int64)
         if self.is_y_first:
             boxes = boxes[..., [1, 0, 3, 2]]
-        if self.is_normalised:
+        if _are_shares(boxes) if self.is_normalised is None else self.is_normalised:
             boxes = boxes * np.array([size[1], size[0]] * 2, dtype=np.float32)
         if self.number is not None:
             n_there = np.broadcast_to(outputs[self.number].reshape(-1, 1), (n, 1))
@@ -162,8 +177,13 @@ def rows(facts: Facts) -> Rows | None:
             if value.ndim == _RANK and value.shape[1] > 0:
                 return _ultralytics(name, facts, masks)
             continue
+        if _are_queries(name, value, facts):
+            chosen = Selection(facts.least(_THRESHOLD_ULTRALYTICS), is_clipped=True)
+            return Rows(name, (0, 1, 2, 3), 4, 5, None, 6, True, chosen, RTDETR, is_by_centre=True)
         # Of no detections at all nothing can be told, but YOLO-NAS calls its rows so.
         ways = [way for way in _ROWS if way[2:4] == (5, 6)] if "flat" in called(name) else _ROWS
+        if value.ndim == _RANK and value.shape[0] == 1 and called(name).startswith("detections"):
+            ways = [_EFFICIENTDET, *ways]
         for n_columns, box, score, label, image in ways:
             is_long = masks is not None and value.shape[-1] > n_columns and box[0] == 0
             if value.shape[-1] != n_columns and not is_long:
@@ -173,11 +193,28 @@ def rows(facts: Facts) -> Rows | None:
             if value.ndim < _RANK and len(table) == 1:  # as well the scores of six or seven classes
                 continue
             if _are_detections(table, box, score, label, image):
-                normal = bool(np.abs(table[:, list(box)]).max(initial=0) <= _NORMALISED)
+                boxes = table[:, list(box)]
+                normal = _are_shares(boxes) if np.any(boxes) else None
                 own = _THRESHOLD_ULTRALYTICS if box[0] == 0 else _THRESHOLD
                 chosen = Selection(facts.least(own))
+                is_tensorflow = box[0] > box[1]
                 family = "rows of box, score and label, selected by the model"
-                return Rows(name, box, score, label, image, n_columns, normal, chosen, family, masks)
+                if is_tensorflow:
+                    family = "EfficientDet of TensorFlow, rows of box, score and label"
+                first = 1 if is_tensorflow else 0
+                return Rows(
+                    name,
+                    box,
+                    score,
+                    label,
+                    image,
+                    n_columns,
+                    normal,
+                    chosen,
+                    family,
+                    masks,
+                    first_label=first,
+                )
     return None
 
 
@@ -195,9 +232,9 @@ def triple(facts: Facts) -> Triple | None:
             if value.ndim >= 1 and value.shape[-1] == count and value.ndim == outputs[name].ndim - 1
         ]
         labels = next((other for other in lists if _is_labels(called(other), outputs[other])), None)
-        scores = next(
-            (other for other in lists if other != labels and outputs[other].dtype.kind == "f"), None
-        )
+        floats = [other for other in lists if other != labels and outputs[other].dtype.kind == "f"]
+        floats.sort(key=lambda other: not any(word in called(other) for word in _SCORES))
+        scores = next(iter(floats), None)
         if labels is None or scores is None:
             continue
         is_tensorflow = called(name).startswith("detection_boxes")
@@ -206,7 +243,7 @@ def triple(facts: Facts) -> Triple | None:
         first = 0
         if facts.n_names and int(np.max(outputs[labels], initial=0)) >= facts.n_names:
             first = 1  # counted from 1, by names that have no background
-        normal = is_tensorflow or bool(values.size and np.abs(values).max() <= _NORMALISED)
+        normal = is_tensorflow or (_are_shares(values) if np.any(values) else None)
         return Triple(
             name, scores, labels, normal, is_tensorflow, Selection(facts.least(_THRESHOLD)),
             "TensorFlow's detection outputs" if is_tensorflow else "boxes, scores and labels, selected by the model",
@@ -230,7 +267,7 @@ def _scored(facts: Facts) -> Triple | None:
         )
         scores = value[..., _BOX]
         if labels is not None and scores.min(initial=0) >= 0 and scores.max(initial=0) <= 1 + _WHOLE:
-            normal = bool(value.size and np.abs(value[..., :_BOX]).max() <= _NORMALISED)
+            normal = _are_shares(value[..., :_BOX]) if np.any(value) else None
             family = "boxes with their scores, and labels (MMDetection)"
             return Triple(name, name, labels, normal, False, Selection(facts.least(_THRESHOLD)), family)
     return None
@@ -246,6 +283,25 @@ def _ultralytics(name: str, facts: Facts, masks: str | None) -> Rows:
 def _has_nms(facts: Facts) -> bool:
     """Return whether an Ultralytics export says that it selects itself."""
     return "stride" in facts.metadata and "'nms': True" in facts.metadata.get("args", "")
+
+
+def _are_queries(name: str, value: NDArray[Any], facts: Facts) -> bool:
+    """Return whether rows are what Ultralytics' RT-DETR selects: centres as shares of the image, score and label."""
+    if value.ndim != _RANK or value.shape[-1] != _BOX + 2 or "logit" in called(name):
+        return False
+    if "head" in facts.metadata:
+        return facts.metadata["head"] == "RTDETRDecoder"
+    table = value.reshape(-1, _BOX + 2)
+    is_corner = (table[:, 2:4] >= table[:, :2] - _WHOLE).mean() > 0.95  # noqa: PLR2004
+    if is_corner or not (table[:, :_BOX].min() >= 0 and table[:, :_BOX].max() <= 1 + _WHOLE):
+        return False
+    is_whole = bool((np.abs(table[:, 5] - np.rint(table[:, 5])) < _WHOLE).all())
+    return is_whole and bool(table[:, 4].min() >= 0 and table[:, 4].max() <= 1 + _WHOLE)
+
+
+def _are_shares(boxes: NDArray[Any]) -> bool:
+    """Return whether boxes are shares of the image, not pixels."""
+    return bool(np.abs(boxes).max(initial=0) <= _NORMALISED)
 
 
 def _is_boxes(value: NDArray[Any]) -> bool:

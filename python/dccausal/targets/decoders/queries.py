@@ -3,7 +3,8 @@ Boxes and a score of every label for each: DETR and its kin, and SSD's boxes bef
 
 What makes scores of the numbers, and which column is "nothing", is told by their range, their sum and the number of
 names: DETR and YOLOS have one column more than names, the last; SSD has one more, the first; RT-DETR and other newer
-ones have as many as names, each a probability of its own.
+ones have as many as names, each a probability of its own, and RF-DETR, which calls its outputs dets and labels, has
+those whatever the names.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _NORMALISED = 1.5
 _SUM = 0.02
 _BY_CENTRE = ("pred_boxes", "dets")
 _DETR = ("detr", "yolos", "table-transformer", "maskformer")  # of these the last column is "nothing"
+# Of these so many of the best pairs of box and label are looked at; of others, as many as there are boxes.
+_PAIRED, _MOST_PAIRS = ("conditional_detr", "deformable_detr", "deta"), 100
+_GROUNDED = ("grounding-dino", "mm-grounding-dino")  # their labels are words of a prompt, the best one counts
 
 Activation = Literal["softmax", "sigmoid", "none"]
 Nothing = Literal["first", "last", "none"]
@@ -68,8 +72,8 @@ class Queries:
 
     def decode(self, outputs: Outputs, n: int, size: tuple[int, int]) -> Candidates:  # noqa: ARG002
         """Return the candidates of ``n`` images."""
-        boxes = with_batch(outputs[self.boxes], _RANK).astype(np.float32)
         scores = _activated(with_batch(outputs[self.scores], _RANK), self.activation)
+        boxes = outputs[self.boxes].reshape(*scores.shape[:2], _BOX).astype(np.float32)
         if self.nothing == "last":
             scores = scores[..., :-1]
         elif self.nothing == "first":
@@ -87,9 +91,15 @@ def queries(facts: Facts) -> Queries | None:
     """Return the decoder of boxes with a score of every label; None where there are none."""
     outputs = facts.outputs
     # Scores of four labels look like boxes, so what is called so comes first.
-    for name in sorted(outputs, key=lambda name: "box" not in called(name)):
+    for name in sorted(
+        outputs, key=lambda name: "box" not in called(name) and called(name) not in _BY_CENTRE
+    ):
         value = outputs[name]
+        if value.ndim == _RANK + 1 and value.shape[2] == 1 and "box" in called(name):  # YOLOv4 of PyTorch
+            value = value[:, :, 0]
         if value.dtype.kind != "f" or value.ndim not in (2, 3) or value.shape[-1] != _BOX:
+            continue
+        if "anchor" in called(name):  # what boxes are steps from
             continue
         if value.ndim == 2 and "box" not in called(name):  # noqa: PLR2004  as well the scores of four classes
             continue
@@ -105,15 +115,15 @@ def queries(facts: Facts) -> Queries | None:
         named = [
             other
             for other in fitting
-            if any(w in called(other) for w in ("logit", "score", "label", "class"))
+            if any(w in called(other) for w in ("logit", "score", "label", "class", "conf"))
         ]
-        if len(named or fitting) >= 1:
-            return _told(name, (named or fitting)[0], facts)
+        if (named or fitting) and _are_boxes(value):
+            return _told(name, (named or fitting)[0], value, facts)
     return None
 
 
-def _told(boxes: str, scores: str, facts: Facts) -> Queries:
-    numbers, corners = facts.outputs[scores], facts.outputs[boxes]
+def _told(boxes: str, scores: str, corners: NDArray[Any], facts: Facts) -> Queries:
+    numbers = facts.outputs[scores]
     n_columns = numbers.shape[-1]
     kind = str(facts.config.get("model_type", "")).lower()
     activation, is_softmax = _activation(numbers, scores, facts)
@@ -121,19 +131,20 @@ def _told(boxes: str, scores: str, facts: Facts) -> Queries:
     is_by_centre = called(boxes) in _BY_CENTRE or not _are_corners(corners)
     if is_softmax:
         nothing = "last" if is_by_centre else "first"
-    elif activation == "sigmoid":  # logits, of which one column may be "nothing"
+    elif activation == "sigmoid" and called(boxes) != "dets":  # logits, of which one column may be "nothing"
         is_detr = kind in _DETR or (not kind and facts.n_names is None and called(scores) == "pred_logits")
         if facts.n_names == n_columns - 1 or (is_detr and facts.n_names != n_columns):
             activation, nothing = "softmax", "last" if is_by_centre else "first"
     first = 1 if nothing == "first" and facts.n_names == n_columns - 1 else 0
     is_query = is_by_centre and (nothing == "last" or activation == "sigmoid")
     overlap = None if is_query else facts.iou(_OVERLAP)
-    is_per_pair = nothing == "none" and is_query
+    is_per_pair = nothing == "none" and is_query and kind not in _GROUNDED
     if is_query:
         family = "DETR or YOLOS" if nothing == "last" else "RT-DETR and its kin"
     else:
         family = "boxes with a score of every label (SSD, YOLO-NAS)"
-    chosen = Selection(facts.least(_THRESHOLD), overlap, is_per_pair=is_per_pair)
+    most_pairs = _MOST_PAIRS if kind in _PAIRED else None
+    chosen = Selection(facts.least(_THRESHOLD), overlap, is_per_pair=is_per_pair, most_pairs=most_pairs)
     normal = bool(np.abs(corners).max(initial=0) <= _NORMALISED)
     return Queries(
         boxes, scores, activation, nothing, is_by_centre, normal, chosen, family, first_label=first
@@ -151,6 +162,11 @@ def _activation(numbers: NDArray[Any], name: str, facts: Facts) -> tuple[Activat
         is_softmax = numbers.shape[-1] > 1 and bool(np.abs(numbers.sum(axis=-1) - 1).max() <= _SUM)
         return "none", is_softmax
     return "sigmoid", False
+
+
+def _are_boxes(boxes: NDArray[Any]) -> bool:
+    """Return whether these are boxes, not steps from anchors: by corners, or by sides that are not negative."""
+    return _are_corners(boxes) or bool((boxes[..., 2:] >= -1e-3).mean() > 0.99)  # noqa: PLR2004
 
 
 def _are_corners(boxes: NDArray[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +15,13 @@ from dccausal.targets.maps import LabelMaps, of_binary, of_labels
 
 _RANK = 4
 _NO_MAPS = re.compile(r"aux|depth|feature|hidden|embed|proto|disparity|normal")
-_CLASSES, _MASKS = "class_queries_logits", "masks_queries_logits"
+# What MaskFormer and its kin, and DETR with masks, call their queries' scores and masks.
+_QUERIES = (
+    ("class_queries_logits", "masks_queries_logits"),
+    ("logits", "pred_masks"),
+    ("pred_logits", "pred_masks"),
+)
+_LONGER = 1.5  # a map has the image's proportions, to within this factor
 
 Kind = Literal["maps", "binary", "labels"]
 
@@ -69,12 +76,12 @@ class Segmenter:
 
 @dataclass(frozen=True)
 class MaskQueries:
-    """Reads MaskFormer's and Mask2Former's queries: a mask and a score of each label for each of them."""
+    """Reads the queries of MaskFormer and its kin: a mask and a score of each label for each of them."""
 
     classes: str
     masks: str
     n_labels: int
-    family: str = "MaskFormer or Mask2Former"
+    family: str = "MaskFormer and its kin, or DETR with masks"
     gives: str = "maps"
 
     @property
@@ -93,9 +100,9 @@ def segmenter(facts: Facts) -> Segmenter | MaskQueries | None:
     """Return the decoder of maps; None where there are none."""
     outputs = facts.outputs
     by_name = {called(name): name for name in outputs}
-    if _CLASSES in by_name and _MASKS in by_name:
-        n_labels = outputs[by_name[_CLASSES]].shape[-1] - 1
-        return MaskQueries(by_name[_CLASSES], by_name[_MASKS], n_labels)
+    for classes, masks in _QUERIES:
+        if classes in by_name and masks in by_name:
+            return MaskQueries(by_name[classes], by_name[masks], outputs[by_name[classes]].shape[-1] - 1)
     for name, value in outputs.items():
         if _NO_MAPS.search(called(name)):
             continue
@@ -107,7 +114,7 @@ def segmenter(facts: Facts) -> Segmenter | MaskQueries | None:
 
 def _labels(name: str, value: NDArray[Any], facts: Facts) -> Segmenter | None:
     wide = [side for side in value.shape if side > 1]
-    if len(wide) != 2:  # noqa: PLR2004
+    if len(wide) != 2 or not _has_proportions(wide, facts.size):  # noqa: PLR2004
         return None
     n_labels = facts.n_names or int(value.max(initial=0)) + 1
     return Segmenter(name, "labels", False, True, n_labels, "a map of labels")
@@ -116,6 +123,8 @@ def _labels(name: str, value: NDArray[Any], facts: Facts) -> Segmenter | None:
 def _maps(name: str, value: NDArray[Any], facts: Facts) -> Segmenter | None:
     if value.ndim not in (_RANK, _RANK - 1) or value.dtype.kind != "f":
         return None
+    if value.ndim == _RANK - 1 and len(value) == 1 and not _has_proportions(value.shape[1:], facts.size):
+        return None  # rows of a head
     value = with_batch(value, _RANK)
     first, last = value.shape[1], value.shape[3]
     if min(sorted(value.shape[1:])[1:]) < 2:  # noqa: PLR2004  no places
@@ -128,6 +137,11 @@ def _maps(name: str, value: NDArray[Any], facts: Facts) -> Segmenter | None:
     sums = value.sum(axis=3 if is_last else 1)
     is_probability = inside and (bool(np.abs(sums - 1).max() < 0.02) or _is_activated(name, facts))  # noqa: PLR2004
     return Segmenter(name, "maps", is_last, is_probability, n_labels, "a map for each label")
+
+
+def _has_proportions(sides: Sequence[int], size: tuple[int, int]) -> bool:
+    """Return whether (height, width) may be those of a map of an image of (height, width)."""
+    return 1 / _LONGER < (sides[0] / sides[1]) / (size[0] / size[1]) < _LONGER
 
 
 def _is_activated(name: str, facts: Facts) -> bool:

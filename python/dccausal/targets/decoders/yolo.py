@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal.targets.boxes import Candidates, Selection, from_centres
-from dccausal.targets.decoders.facts import Facts, Outputs, called, with_batch
+from dccausal.targets.decoders.facts import RTDETR, Facts, Outputs, called, with_batch
 from dccausal.targets.resize import resized
 
 # As Ultralytics and YOLOv5 select where nothing else is asked for.
@@ -32,7 +32,7 @@ _ROUNDING = 1e-2
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 _SHARE = 1.5  # boxes that end within this are shares of the image
 _MOST_QUERIES = 1000
-_NO_HEADS = ("hidden", "embed", "feature", "token", "logit")
+_NO_HEADS = ("hidden", "embed", "feature", "token", "logit", "depth", "disparity", "conf", "class", "score")
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,7 @@ def yolo_head(facts: Facts) -> YoloHead | None:
     rows, columns = value.shape[-2:]
     if _are_queries(value, facts):
         chosen = Selection(facts.least(_THRESHOLD), is_clipped=True)
-        family = "Ultralytics RT-DETR"
-        return YoloHead(name, columns - _BOX, chosen, False, False, None, family, is_normalised=True)
+        return YoloHead(name, columns - _BOX, chosen, False, False, None, RTDETR, is_normalised=True)
     return _by_column(name, value, facts) if rows < columns or facts.task else _by_row(name, value, facts)
 
 
@@ -124,6 +123,8 @@ def _by_column(name: str, value: NDArray[Any], facts: Facts) -> YoloHead | None:
         n_labels = facts.n_names  # a pose has points too
     if n_labels < 1 or not _are_scores(value[0, _BOX : _BOX + n_labels]):
         return None
+    if not facts.task and _are_scores(value[0, :_BOX]):
+        return None  # boxes of pixels reach beyond 1
     chosen = Selection(facts.least(_THRESHOLD), facts.iou(_OVERLAP), is_clipped=True)
     family = "Ultralytics segment, raw head" if prototypes else "Ultralytics detect, raw head"
     if facts.task == "pose":
@@ -138,6 +139,8 @@ def _by_row(name: str, value: NDArray[Any], facts: Facts) -> YoloHead | None:
         return None
     chosen = Selection(facts.least(_THRESHOLD), facts.iou(_OVERLAP_V5), is_clipped=True)
     strides = _grids_of(value, facts.size)
+    if not strides and not facts.task and _are_scores(value[0, :, :_BOX]):
+        return None
     family = "YOLOX, raw head, its grids applied here" if strides else "YOLOv5, YOLOv6 or YOLOv7, raw head"
     return YoloHead(name, n_labels, chosen, True, False, prototypes, family, strides)
 
