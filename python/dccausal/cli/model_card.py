@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.json import json_text
-from dccausal._shared.text import printable
+from dccausal._shared.text import counted, printable
 from dccausal.cli.loading import open_model
 from dccausal.errors import ModelError, OptionError
 from dccausal.onnx.model import OnnxModel
+from dccausal.onnx.reading.task import UnreadError
 from dccausal.targets.frame import Frame
 from dccausal.targets.maps import LabelMaps
 
@@ -28,11 +29,21 @@ _N_NAMES = 3
 
 
 def recognised(options: Mapping[str, Any]) -> OnnxModel | None:
-    """Return the model, where its outputs are known to be no scores; None for what may be a classifier."""
+    """
+    Return the model, where its outputs are known to be no scores; None for what may be a classifier.
+
+    Raises
+    ------
+    UnreadError
+        If they are known, and not explained.
+
+    """
     if options["scores"] != "auto" or options["output"] is not None:
         return None
     try:
         return open_model(options)
+    except UnreadError:
+        raise
     except (ModelError, OptionError):  # the classifier's own error says more
         return None
 
@@ -147,14 +158,17 @@ def _table(model: OnnxModel, seen: list[dict[str, Any]], image: str) -> str:
         return f"{printable(image)}: the model sees nothing"
     if model.gives == "maps":
         width = max(len(_title(one)) for one in seen)
-        lines = [f"{printable(image)}: {len(seen)} labels; --region NAME or --region X,Y explains one"]
+        lines = [
+            f"{printable(image)}: {counted(len(seen), 'label')}; --region NAME or --region X,Y explains one"
+        ]
         for one in seen:
             x, y = one["point"]
             lines.append(
                 f"  {_title(one):<{width}}  {one['share']:6.1%}  {one['score']:.3f}  at {x:.0f},{y:.0f}"
             )
         return "\n".join(lines)
-    lines = [f"{printable(image)}: {len(seen)} boxes, in the photograph's pixels; --box N explains one"]
+    n_boxes = "1 box" if len(seen) == 1 else f"{len(seen)} boxes"
+    lines = [f"{printable(image)}: {n_boxes}, in the photograph's pixels; --box N explains one"]
     width = max(len(_title(one)) for one in seen)
     for one in seen:
         corners = ", ".join(f"{one['box'][side]:.1f}" for side in ("left", "top", "right", "bottom"))

@@ -132,6 +132,8 @@ def _nothing_for(what: str, image: ImageInput, every: Sequence[Any], missing: Se
         "value for each of the others is needed: "
         f"feed={{{missing[0].name!r}: ...}}, or --feed '{missing[0].name}=VALUE' or =FILE.npy"
     )
+    if any(node.name == "input_ids" for node in missing):
+        text += "; input_ids are the tokens of what is asked for, as the model's tokenizer makes them"
     if any("normalization" in node.name.lower() for node in missing):
         text += (
             " (Keras 3's model.export(format='onnx') turns the constants of its layer Normalization into inputs, a "

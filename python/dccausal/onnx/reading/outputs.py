@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dccausal.errors import ModelError, OptionError
 from dccausal.onnx.graph.graph import Graph
+from dccausal.targets.decoders.facts import called
 
 # As exporters call scores, and what else they call other outputs. The last part of a name counts.
 _SCORES = re.compile(
@@ -24,6 +25,10 @@ _NO_SCORES = re.compile(
 )
 _BOXES = re.compile(r"(^|[_./])(b?box(es)?|detection_boxes|pred_boxes)($|[_.:])", re.IGNORECASE)
 _ACTIVATIONS = ("Softmax", "Sigmoid", "HardSigmoid")
+# As exporters call the vector of a whole image, and nothing else.
+_EMBEDDINGS = re.compile(
+    r"image_(embeds?|embeddings?|features)|sentence_embedding|embeddings?|pooler_output|last_hidden_state"
+)
 # What these make of scores has no column for each class.
 _SUMMARIES = (
     "ArgMax",
@@ -43,6 +48,7 @@ _TASKS = {
     "segment": "a segmenter",
     "image-segmentation": "a segmenter",
     "semantic-segmentation": "a segmenter",
+    "semantic": "a segmenter",
     "pose": "a pose estimator",
     "feature-extraction": "a feature extractor",
     "depth-estimation": "a depth estimator",
@@ -101,11 +107,11 @@ def _other_way(task: str) -> str:
     what = _TASKS.get(task.lower(), "")
     if "detector" in what:
         return "; a box of a detector is explained by --box N, or targets.Box"
-    return (
-        "; a region of a segmenter is explained by --region NAME, or targets.Region"
-        if "segmenter" in what
-        else ""
-    )
+    if "segmenter" in what:
+        return "; a region of a segmenter is explained by --region NAME, or targets.Region"
+    if what and "feature" not in what:
+        return ""
+    return "; what else a model may give is explained by --box N, --region NAME, or --like IMAGE"
 
 
 def choose_output(
@@ -167,6 +173,12 @@ def choose_output(
             f"the model gives boxes ({', '.join(boxes)}), as a detector does: it has {_listed(outputs)}; scores of "
             "the whole image are needed, or the name of an output that has them (output=, or --output); "
             "a box of a detector is explained by --box N, or targets.Box"
+        )
+    if wanted is None and all(_EMBEDDINGS.fullmatch(called(name)) for name in found):
+        raise ModelError(
+            f"the model gives an embedding ({', '.join(found)}): it has {_listed(outputs)}; scores are needed, or the "
+            "name of an output that has them (output=, or --output); an embedding is explained by --like IMAGE or "
+            "--prompts FILE.npy, or targets.Similarity"
         )
     if len(found) == 1:
         return *next(iter(found.items())), None

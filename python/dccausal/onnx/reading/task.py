@@ -19,9 +19,16 @@ from dccausal.onnx.reading.image_input import ImageInput, check_names, describe,
 from dccausal.onnx.reading.sidecar import Sidecar
 from dccausal.onnx.reading.task_preprocessing import guess_task_preprocess
 from dccausal.onnx.reading.trial import pad, sample_images
-from dccausal.targets.decoders.choose import find_decoder, refused
+from dccausal.targets.decoders.choose import PROMPTED, find_decoder, refused
 from dccausal.targets.decoders.facts import Decoder, Facts
 from dccausal.targets.target import Needs
+
+# Inputs that a prompt of SAM's goes into.
+_PROMPTS = ("point_coords", "input_points", "image_embeddings")
+
+
+class UnreadError(ModelError):
+    """A model's outputs are recognised and not explained; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +123,15 @@ def read_task(session: Any, file: ModelFile, request: TaskRequest) -> TaskReadin
     Raises
     ------
     ModelError
-        If it takes no images, or its outputs are nothing that is known.
+        If it takes no images, or its outputs are nothing that is known, or not explained.
     OptionError
         If an option does not go with the model.
 
     """
     check_names(session, file.what)
+    prompts = [node.name for node in session.get_inputs() if node.name in _PROMPTS]
+    if prompts and request.input_name is None:
+        raise UnreadError(f"{file.what} is not read: it takes {prompts[0]}; {PROMPTED}")
     given = request.preprocess
     layout = given.layout if given else None
     ways = image_inputs(session, file.what, request.input_name, layout, list(request.feed))
@@ -161,9 +171,10 @@ def _try(session: Any, file: ModelFile, request: TaskRequest, image: ImageInput)
     decoder = None if request.gives == "anything" else find_decoder(facts, request.gives)
     if decoder is None and request.gives != "anything":
         reason = refused(facts)
-        raise ModelError(
-            _unknown(file, session, request.gives) if reason is None else f"{file.what} is not read: {reason}"
-        )
+        if reason is None:
+            raise ModelError(_unknown(file, session, request.gives))
+        kind = ModelError if facts.task == "classify" else UnreadError
+        raise kind(f"{file.what} is not read: {reason}")
     if request.preprocess is None:
         # What reads the outputs tells how photographs are prepared, where nothing else does.
         preprocess, sizing, reason = guess_task_preprocess(
@@ -243,7 +254,7 @@ def _unknown(file: ModelFile, session: Any, gives: str | None) -> str:
     wanted = {
         "boxes": "boxes of a detector",
         "maps": "maps of a segmenter (n, labels, height, width)",
-        "embeddings": "an embedding (n, length)",
+        "embeddings": "embedding (n, length)",
     }.get(gives or "", "boxes, maps or an embedding")
     return (
         f"{file.what} has the outputs {listed}, which are read as no {wanted}; a known export is needed, or a function "
