@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dccausal.onnx.reading.image_input import ImageInput
 from dccausal.onnx.reading.sidecar import Sidecar
@@ -47,6 +48,17 @@ def sizing(processor, photo, **more):
 )
 def test_sides_follow_the_processor(processor, size):
     assert sizing(processor, (90, 60)) == size
+
+
+def test_photographs_for_owlv2_are_padded_to_squares():
+    processor = {**PIXELS, "image_processor_type": "Owlv2ImageProcessor", "size": {"height": 64, "width": 64}}
+    settings, found, _ = guess_task_preprocess(
+        {}, OPEN, Sidecar({"preprocessor_config.json": processor}), None, ""
+    )
+    assert (settings.geometry, found.of((90, 60))) == ("pad-corner", (64, 64))
+    x, placement = settings.prepare(Image.new("RGB", (90, 60)), (64, 64))
+    assert placement.box == pytest.approx((0, 0, 90, 90), abs=2)
+    assert (x[50:] == 128).all()
 
 
 def test_segmenters_of_ultralytics_are_letterboxed_as_its_detectors():

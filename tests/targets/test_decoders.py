@@ -353,6 +353,17 @@ def test_conditional_detr_looks_at_its_best_hundred_pairs():
         assert len(decoder.decode(outputs, 1, SIZE).detections()) == n
 
 
+def test_of_prompts_the_best_one_of_each_box_counts():
+    table = logit(np.full((N, 3), 0.9, np.float32))
+    table[:, 1] += 1
+    outputs = {"logits": table[None], "pred_boxes": placed(SHARES, [0.5, 0.5, 0.1, 0.1])[None]}
+    for more, config in (({"text_embeds": noise(1, 3, 8)}, {}), ({}, {"model_type": "owlvit"})):
+        decoder = find_decoder(Facts({**outputs, **more}, SIZE, config=config))
+        found = decoder.decode(outputs, 1, SIZE).detections()
+        assert len(found) == N
+        assert (found[:, 5] == 1).all()
+
+
 @pytest.mark.parametrize("boxes", [False, True])
 def test_masks_of_queries_are_maps(boxes):
     classes = np.full((1, 2, 4), -9, np.float32)

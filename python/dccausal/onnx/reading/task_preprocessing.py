@@ -17,7 +17,9 @@ from dccausal.onnx.reading.image_input import DEFAULT_SIDE, ImageInput
 from dccausal.onnx.reading.preprocessing import GUESSED, guess_preprocess
 from dccausal.onnx.reading.sidecar import Sidecar
 from dccausal.onnx.reading.sidecar_processors import PROCESSORS, class_of
+from dccausal.onnx.reading.sidecar_sizes import pair
 
+_MIDDLE = (128, 128, 128)
 LETTERBOX = Preprocess(geometry="pad", pad_colour=(114, 114, 114), interpolation="opencv")
 _YOLO_SIDE, _STRIDE = 640, 32
 _MAX_SIDE = 16384
@@ -56,6 +58,11 @@ def guess_task_preprocess(
     edges = _edges(processor)
     settings, reason = guess_preprocess(metadata, image, sidecar, graph)
     pixels = sidecar.pixels()
+    square = _square(processor)
+    if square is not None and pixels is not None and "preprocess" not in metadata:
+        padded = replace(pixels[0], geometry="pad-corner", pad_colour=_MIDDLE)
+        reason = f"{pixels[1]}; the filter is a little other than its own"
+        return padded, Sizing("fixed", (image.height or square[0], image.width or square[1])), reason
     if edges is not None and image.is_open and pixels is not None and "preprocess" not in metadata:
         return pixels[0], edges, pixels[1]
     if image.dropped == 0 and image.is_open and reason.startswith(GUESSED):
@@ -104,6 +111,18 @@ def _processors(sidecar: Sidecar) -> list[str]:
     return [
         name for name in ("preprocessor_config.json", "processor_config.json") if name in sidecar.documents
     ]
+
+
+def _square(processor: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the size that OWLv2's processor resizes to, having padded photographs to squares at right and below."""
+    part = processor.get("image_processor")
+    values = part if isinstance(part, Mapping) else processor
+    if class_of(str(values.get("image_processor_type", ""))) != "Owlv2":
+        return None
+    try:
+        return pair(values.get("size"))
+    except UNREADABLE:
+        return None
 
 
 def _edges(processor: Mapping[str, Any]) -> Sizing | None:

@@ -26,7 +26,8 @@ _BY_CENTRE = ("pred_boxes", "dets")
 _DETR = ("detr", "yolos", "table-transformer", "maskformer")  # of these the last column is "nothing"
 # Of these so many of the best pairs of box and label are looked at; of others, as many as there are boxes.
 _PAIRED, _MOST_PAIRS = ("conditional_detr", "deformable_detr", "deta"), 100
-_GROUNDED = ("grounding-dino", "mm-grounding-dino")  # their labels are words of a prompt, the best one counts
+# Of these the labels are prompts, or words of one, and the best one of each box counts.
+_PROMPTED = ("grounding-dino", "mm-grounding-dino", "owlvit", "owlv2")
 
 Activation = Literal["softmax", "sigmoid", "none"]
 Nothing = Literal["first", "last", "none"]
@@ -138,9 +139,11 @@ def _told(boxes: str, scores: str, corners: NDArray[Any], facts: Facts) -> Queri
     first = 1 if nothing == "first" and facts.n_names == n_columns - 1 else 0
     is_query = is_by_centre and (nothing == "last" or activation == "sigmoid")
     overlap = None if is_query else facts.iou(_OVERLAP)
-    is_per_pair = nothing == "none" and is_query and kind not in _GROUNDED
+    is_prompted = kind in _PROMPTED or "text_embeds" in facts.outputs
+    is_per_pair = nothing == "none" and is_query and not is_prompted
     if is_query:
         family = "DETR or YOLOS" if nothing == "last" else "RT-DETR and its kin"
+        family = "boxes with a score of every prompt (OWL-ViT)" if is_prompted else family
     else:
         family = "boxes with a score of every label (SSD, YOLO-NAS)"
     most_pairs = _MOST_PAIRS if kind in _PAIRED else None
