@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from dccausal.errors import OptionError, RuntimeMissingError
-from dccausal.onnx.reading import label_files
-from dccausal.onnx.reading.label_files import OneBased, names_in_text
+from dccausal.onnx.reading.label_text import names_in_label_map, names_in_text
+from dccausal.onnx.reading.label_values import OneBased
 from dccausal.onnx.reading.names import Known, read_labels
 from small_models import build, on_cpu
 
@@ -208,4 +208,4 @@ def test_hostile_texts_are_read_in_linear_time(made):
 
 
 def _read(text):
-    return label_files._label_map(text, "it") if text.startswith("item") else names_in_text(text, "it")
+    return names_in_label_map(text, "it") if text.startswith("item") else names_in_text(text, "it")

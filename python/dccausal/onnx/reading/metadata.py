@@ -20,7 +20,7 @@ from dccausal.errors import OptionError
 from dccausal.inputs.preprocess import PRESETS, Preprocess
 from dccausal.onnx.failures import UNREADABLE, brief
 from dccausal.onnx.reading.image_input import ImageInput
-from dccausal.onnx.reading.label_files import literal
+from dccausal.onnx.reading.label_values import literal
 from dccausal.onnx.reading.sidecar_geometry import Sides, make_geometry, three
 from dccausal.onnx.reading.sidecar_huggingface import processor_pixels, processor_settings
 from dccausal.onnx.reading.sidecar_timm import timm_config, timm_pixels, timm_settings

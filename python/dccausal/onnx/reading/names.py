@@ -10,7 +10,9 @@ from typing import Any
 
 from dccausal.errors import OptionError
 from dccausal.onnx.failures import UNREADABLE
-from dccausal.onnx.reading.label_files import KEYS, OneBased, literal, names_in_text, names_of, read_file
+from dccausal.onnx.reading.label_files import read_file
+from dccausal.onnx.reading.label_text import names_in_text
+from dccausal.onnx.reading.label_values import KEYS, OneBased, literal, names_of
 
 Labels = str | os.PathLike[str] | Sequence[str] | Mapping[Any, Any]
 
