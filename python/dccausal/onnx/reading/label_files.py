@@ -1,10 +1,11 @@
 """
 Class names in the forms that files have them in.
 
-Text: a name a line, an index before or after it, a WordNet id before it, one line with commas, a list, tuple or dict as
-Python, NumPy and fastai print it, an object in JSON a line. CSV with a heading or without. JSON: a list, objects with a
-name, an object from index to name or from name to index (Keras' class_indices, label2id), either of them under a key,
-or one key deeper. YAML of the same, TensorFlow's label map (pbtxt), and an array of texts that NumPy saved (npy).
+Text: a name a line, an index before or after it, a WordNet id before it, bullets, one line with marks between, an
+object in JSON a line; a list, tuple or dict as Python, NumPy, pandas and fastai print it, or as a program in Python,
+JavaScript or C has it. CSV with a heading or without. JSON: a list, pairs, objects with a name, an object from index to
+name or from name to index (Keras' class_indices, label2id), either of them under a key, or some keys deeper. YAML of
+the same, TensorFlow's label map (pbtxt), and an array of texts that NumPy saved (npy).
 """
 
 from __future__ import annotations

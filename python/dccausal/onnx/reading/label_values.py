@@ -16,10 +16,12 @@ NEEDED = "one name a line, a JSON list, or a JSON object from index to name"
 KEYS = (
     *("names", "id2label", "labels", "class_names", "classes", "categories", "class_labels", "label_names"),
     *("idx_to_class", "index_to_name", "class_to_idx", "class_indices", "label2id", "label_map", "vocab"),
+    *("label_list", "class_list", "classnames", "idx2label", "label2idx"),
 )
 NAME_KEYS = ("name", "label", "class", "class_name", "display_name", "title", "text")
 INDEX_KEYS = ("id", "index", "label_id", "class_id", "idx")
 _MAX_LITERAL = 1 << 20
+_MAX_DEPTH = 4  # of parts: features, label, names in the card of a data set
 
 
 class OneBased(tuple[str, ...]):
@@ -47,12 +49,14 @@ def names_of(given: Any, what: str) -> tuple[str, ...]:
 
 
 def _inner(given: Mapping[Any, Any]) -> Any:
-    """Return what lies under one of the keys for names, or one key deeper where only one part has them; else None."""
-    found = [_under_key(given)] if _under_key(given) is not None else []
-    if not found:
-        deeper = (_under_key(part) for part in given.values() if isinstance(part, Mapping))
-        found = [part for part in deeper if part is not None]
-    return found[0] if len(found) == 1 else None
+    """Return what lies under one of the keys for names, or under the only one of the parts that has it; else None."""
+    parts = [given]
+    for _ in range(_MAX_DEPTH):
+        found = [part for part in map(_under_key, parts) if part is not None]
+        if found:
+            return found[0] if len(found) == 1 else None
+        parts = [part for whole in parts for part in whole.values() if isinstance(part, Mapping)]
+    return None
 
 
 def _under_key(given: Mapping[Any, Any]) -> Any:
@@ -66,6 +70,9 @@ def _entries(given: Any, what: str) -> Sequence[Any]:
         raise OptionError(f"{what} holds no class names; {NEEDED} is needed")
     if all(isinstance(entry, Mapping) for entry in given):
         return _of_objects(given, what)
+    is_paired = all(isinstance(entry, list | tuple) and len(entry) == 2 for entry in given)  # noqa: PLR2004
+    if is_paired and len(given) > 1 and any(all(_is_number(entry[i]) for entry in given) for i in (0, 1)):
+        return in_order([(entry[0], entry[1]) for entry in given], what)
     return given
 
 
@@ -83,8 +90,13 @@ def _of_objects(given: Sequence[Mapping[str, Any]], what: str) -> Sequence[Any]:
 def in_order(given: Mapping[Any, Any] | Sequence[tuple[Any, Any]], what: str) -> Sequence[Any]:
     """Return the names of pairs of index and name, or of name and index."""
     pairs = list(given.items()) if isinstance(given, Mapping) else list(given)
-    if pairs and all(is_index(value) and not is_index(key) for key, value in pairs):
-        pairs = [(value, key) for key, value in pairs]
+    if pairs and all(isinstance(value, Mapping) and not is_index(key) for key, value in pairs):
+        pairs = [(key, _index_of(value)) for key, value in pairs]
+    is_backwards = all(is_index(value) and not is_index(key) for key, value in pairs)
+    # Folders that are called 0, 1, 10, 2, ...: names in quotes, indices without.
+    is_of_digits = all(_is_number(value) and isinstance(key, str) for key, value in pairs)
+    if pairs and (is_backwards or is_of_digits):
+        pairs = [(value, str(key)) for key, value in pairs]
     try:
         indices = [int(key) for key, _ in pairs]
     except (TypeError, ValueError, OverflowError) as error:
@@ -108,7 +120,18 @@ def is_index(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_number(value: Any) -> bool:
+    return is_index(value) and not isinstance(value, str)
+
+
+def _index_of(entry: Mapping[str, Any]) -> Any:
+    """Return the index that an object has; None without."""
+    return next((entry[key] for key in INDEX_KEYS if is_index(entry.get(key))), None)
+
+
 def _name(entry: Any, what: str) -> str:
+    if isinstance(entry, Mapping):
+        entry = next((entry[key] for key in NAME_KEYS if key in entry), None)
     if isinstance(entry, list | tuple) and entry:
         entry = entry[-1]
     name = entry.strip() if isinstance(entry, str) else ""
