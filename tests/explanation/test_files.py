@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dccausal._shared.files import check_writable, npy_bytes, png_bytes, write_files
+from dccausal._shared.unfinished import Unfinished
 from dccausal.errors import OutputError
 
 
@@ -66,6 +69,37 @@ def test_the_mark_of_completeness_goes_first_and_comes_last(tmp_path):
     with pytest.raises(OutputError):
         write_files(tmp_path, {"one": b"new", "mark": b"new"})
     assert _names(tmp_path) == ["one"]
+
+
+def test_what_a_killed_process_left_goes_and_what_another_writes_stays(tmp_path):
+    (tmp_path / ".one.0123456789ab.tmp").write_bytes(b"half")
+    (tmp_path / ".other.0123456789ab.tmp").write_bytes(b"half")
+    writer = Unfinished(tmp_path, "one")
+    write_files(tmp_path, {"one": b"1"})
+    assert set(_names(tmp_path)) == {"one", ".other.0123456789ab.tmp", writer.path.name}
+    writer.write(b"2")
+    write_files(tmp_path, {"one": b"3"})
+    writer.path.replace(tmp_path / "one")
+    writer.end()
+    assert _names(tmp_path) == [".other.0123456789ab.tmp", "one"]
+    assert (tmp_path / "one").read_bytes() == b"2"
+
+
+def test_many_writers_of_one_file_disturb_nobody(tmp_path):
+    write_files(tmp_path, {"one": b"0" * 100_000})
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        writers = [pool.submit(_write_often, tmp_path, digit) for digit in range(4)]
+        while not all(writer.done() for writer in writers):
+            content = (tmp_path / "one").read_bytes()  # it is there all the time, and whole
+            assert (len(content), len(set(content))) == (100_000, 1)
+        for writer in writers:
+            writer.result()
+    assert _names(tmp_path) == ["one"]
+
+
+def _write_often(folder, digit):
+    for _ in range(60):
+        write_files(folder, {"one": str(digit).encode() * 100_000})
 
 
 def test_a_file_in_place_of_the_folder_is_an_output_error(tmp_path):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import hashlib
 import io
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.unfinished import Unfinished, remove_unfinished, temporary_name
 from dccausal.errors import OutputError
 
 if TYPE_CHECKING:
@@ -179,7 +178,7 @@ def _probe(folder: Path, names: Iterable[str]) -> None:
             ) from error
         except OSError:
             continue
-    file = existing / _temporary("probe")
+    file = existing / temporary_name("probe")
     with file.open("xb"):
         pass
     file.unlink()
@@ -192,15 +191,14 @@ def write_files(
     folder: str | os.PathLike[str],
     files: Mapping[str, bytes],
     stale: Iterable[str] = (),
-    *,
-    is_alone: bool = False,
 ) -> None:
     """
     Write files into a folder, each whole or not at all; the folder is created where it is missing.
 
     All contents are on the disk under temporary names before the first file gets its own, so a full disk
     leaves an earlier result untouched. The last file is the mark that the others are complete: an older one
-    of its name goes first, and the new one comes last.
+    of its name goes first, and the new one comes last. A file of its own replaces an older one at once. What a killed
+    process left of files of these names goes; what another process is writing stays.
 
     Parameters
     ----------
@@ -210,8 +208,6 @@ def write_files(
         Contents by name, in the order in which they appear.
     stale
         Names of files that an earlier run may have left and that this result does not have.
-    is_alone
-        Whether nobody else writes these files now; then what a killed process left of them goes.
 
     Raises
     ------
@@ -219,28 +215,26 @@ def write_files(
         If a file cannot be written.
 
     """
-    folder = Path(folder)
-    temporary: dict[Path, Path] = {}
+    folder, stale = Path(folder), list(stale)
+    unfinished: dict[Path, Unfinished] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            if is_alone:
-                remove_unfinished(folder, name)
-            path = folder / name
-            temporary[path] = folder / _temporary(name)
-            _write_through(temporary[path], content)
-        *_, mark = temporary
-        for path in (mark, *(folder / name for name in stale)):
-            path.unlink(missing_ok=True)
-        for path, written in temporary.items():
-            written.replace(path)
+            remove_unfinished(folder, name)
+            unfinished[folder / name] = Unfinished(folder, name)
+            unfinished[folder / name].write(content)
+        *others, mark = unfinished
+        if others or stale:
+            for path in (mark, *(folder / name for name in stale)):
+                path.unlink(missing_ok=True)
+        for path, written in unfinished.items():
+            written.path.replace(path)
         sync_folder(folder)
     except (OSError, ValueError) as error:
         raise _not_written(folder, error) from error
     finally:
-        for written in temporary.values():
-            with contextlib.suppress(OSError):
-                written.unlink(missing_ok=True)
+        for written in unfinished.values():
+            written.end()
 
 
 def remove_files(folder: str | os.PathLike[str], names: Sequence[str]) -> None:
@@ -264,12 +258,6 @@ def remove_files(folder: str | os.PathLike[str], names: Sequence[str]) -> None:
         folder.rmdir()
 
 
-def remove_unfinished(folder: Path, name: str) -> None:
-    """Remove what a killed process has left of a file that it was writing."""
-    for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
-        left.unlink(missing_ok=True)
-
-
 def png_bytes(image: Image.Image) -> bytes:
     """Return an image as a PNG file."""
     buffer = io.BytesIO()
@@ -282,17 +270,6 @@ def npy_bytes(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()
-
-
-def _temporary(name: str) -> str:
-    return f".{name}.{secrets.token_hex(6)}.tmp"
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

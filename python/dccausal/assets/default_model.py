@@ -13,12 +13,12 @@ import hashlib
 import importlib.util
 import json
 import os
-import secrets
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 from dccausal._shared.cache import cache_folder
+from dccausal._shared.files import write_files
 from dccausal.errors import ModelError, OutputError, RuntimeMissingError
 
 MODEL_SHA256 = "9999a29593ec20f8c72968d70229520118f97436103cfa96c4dc90056963c9ca"
@@ -147,18 +147,13 @@ def _digest(path: Path) -> str | None:
 
 def _write(path: Path, content: bytes) -> None:
     """Put a file in its place, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
+        write_files(path.parent, {path.name: content})
+    except OutputError as error:
         # Windows refuses to replace a file that is open: another process may have made it meanwhile.
         if _digest(path) != MODEL_SHA256:
+            reason = getattr(error.__cause__, "strerror", None) or error
             raise OutputError(
-                f"the default model cannot be written to {path} ({error.strerror}); a writable folder is "
+                f"the default model cannot be written to {path} ({reason}); a writable folder is "
                 "needed, which the environment variable DCCAUSAL_CACHE can name"
             ) from error

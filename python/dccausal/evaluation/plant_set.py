@@ -157,8 +157,8 @@ def _write(
     mask = "" if occlusion.shape in _PLAIN else f"{MASKS}/{file}"
     if mask:
         pixels = occlusion.pixels.astype(np.uint8) * np.uint8(255)
-        write_files(out / MASKS, {file: png_bytes(Image.fromarray(pixels))}, is_alone=True)
-    write_files(out / IMAGES, {file: png_bytes(covered)}, is_alone=True)
+        write_files(out / MASKS, {file: png_bytes(Image.fromarray(pixels))})
+    write_files(out / IMAGES, {file: png_bytes(covered)})
     top, left, bottom, right = occlusion.box
     names = None if recipe.classifier is None else recipe.classifier.names
     return {

@@ -238,7 +238,7 @@ def _save(folder: Path, found: MethodResult, photo: Image.Image, placement: Plac
         files["kept.png"] = png_bytes(Image.fromarray(found.kept.astype(np.uint8) * np.uint8(255)))
         files["explanation.png"] = png_bytes(pictures.picture(photo, placement, found.kept))
     if files:
-        write_files(folder, files, is_alone=True)
+        write_files(folder, files)
 
 
 def slug(name: str) -> str:

@@ -152,7 +152,7 @@ def write_manifest(run: Path, manifest: Mapping[str, Any]) -> None:
             )
         _check_own(run, manifest)
         content = (json_text(manifest, indent=1) + "\n").encode("ascii")
-        write_files(run, {MANIFEST: content}, is_alone=True)
+        write_files(run, {MANIFEST: content})
 
 
 @contextlib.contextmanager

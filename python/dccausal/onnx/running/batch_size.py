@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import platform
-import secrets
 import statistics
 import time
 from collections.abc import Mapping
@@ -22,8 +21,8 @@ from typing import Any
 
 from dccausal._shared.cache import cache_folder
 from dccausal._shared.cores import find_cpu
-from dccausal._shared.files import read_bytes
-from dccausal.errors import DccausalError
+from dccausal._shared.files import read_bytes, write_files
+from dccausal.errors import DccausalError, OutputError
 from dccausal.onnx.failures import brief
 from dccausal.onnx.reading.trial import sample_images
 from dccausal.onnx.running.runner import Runner
@@ -163,13 +162,7 @@ def _keep(cache_file: Path | None, rows: int, times: Mapping[int, float]) -> Non
     if cache_file is None:
         return
     content = {"batch_size": rows, "ms_an_image": {str(n): round(s * 1e3, 4) for n, s in times.items()}}
-    unfinished = cache_file.with_name(f".{cache_file.name}.{secrets.token_hex(4)}")
     try:
-        cache_file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_text(json.dumps(content) + "\n", encoding="utf-8")
-            unfinished.replace(cache_file)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
+        write_files(cache_file.parent, {cache_file.name: (json.dumps(content) + "\n").encode()})
+    except OutputError as error:
         _log.debug("the batch size could not be remembered: %s", error)
