@@ -271,3 +271,88 @@ def test_quantised_scores_are_read_by_their_step(dtype, zero):
     np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1 / 255)
     explanation = explain(X[0], classifier, max_calls=60, baseline=(0, 0, 0))
     assert explanation.score == pytest.approx(softmax(expected(X)).max(axis=1)[0], abs=1 / 255)
+
+
+# A label and how sure the model is of it
+
+BEST = [
+    node("ArgMax", ["p"], ["label"], axis=1, keepdims=0),
+    node("ReduceMax", ["p"], ["confidence"], axes=[1], keepdims=0),
+]
+
+
+def test_the_best_score_beside_its_label_is_no_yes_or_no():
+    classifier = load([PROBS, *BEST], [("label", I64, None), ("confidence", F, None)])
+    assert classifier.scores == "probabilities"
+    np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
+    assert "'confidence' has the score of the best label only" in classifier.notes[0]
+
+
+def test_the_best_score_beside_the_name_of_its_label():
+    named = node(
+        "LabelEncoder", ["label"], ["name"], domain="ai.onnx.ml", keys_int64s=range(4), values_strings=NAMES
+    )
+    tall = node("Unsqueeze", ["confidence", "one"], ["tall"])
+    outputs = [("tall", F, None), ("name", TensorProto.STRING, None)]
+    classifier = load([PROBS, *BEST, named, tall], outputs, {"one": np.array([1])}, domains=["ai.onnx.ml"])
+    assert (classifier.scores, classifier.names) == ("probabilities", NAMES)
+    np.testing.assert_allclose(classifier(X), softmax(expected(X)), atol=1e-6)
+
+
+def test_a_number_beside_the_label_that_it_was_looked_up_by():
+    nodes = [
+        PROBS,
+        node("ArgMax", ["p"], ["label"], axis=1, keepdims=1),
+        node("GatherElements", ["p", "label"], ["sure"], axis=1),
+    ]
+    classifier = load(nodes, [("sure", F, None), ("label", I64, None)])
+    assert classifier.scores == "labels"
+    np.testing.assert_array_equal(classifier(X), expected(X).argmax(axis=1))
+
+
+def test_a_detectors_best_scores_stay():
+    """Of three outputs nothing is replaced: boxes, scores and labels belong together."""
+    outputs = [("label", I64, None), ("confidence", F, None), ("p", F, None)]
+    assert [text.split()[0] for text in load([PROBS, *BEST], outputs).outputs] == ["label", "confidence", "p"]
+
+
+# What comes behind an activation
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants"),
+    [
+        (
+            [
+                node("Unsqueeze", ["s", "first"], ["u"]),
+                node("Concat", ["u", "u"], ["both"], axis=0),
+                node("ReduceMean", ["both"], ["o"], axes=[0], keepdims=0),
+            ],
+            {"first": np.array([0])},
+        ),
+        (
+            [
+                node("Unsqueeze", ["s", "sides"], ["u"]),
+                node("GlobalAveragePool", ["u"], ["g"]),
+                node("Flatten", ["g"], ["o"]),
+            ],
+            {"sides": np.array([2, 3])},
+        ),
+    ],
+    ids=["ensemble", "places"],
+)
+def test_averages_of_sigmoids_are_probabilities_still(nodes, constants):
+    classifier = load([node("Sigmoid", ["flat"], ["s"]), *nodes], [("o", F, None)], constants)
+    assert classifier.scores == "sigmoid"
+    np.testing.assert_allclose(classifier(X), 1 / (1 + np.exp(-expected(X))), atol=1e-6)
+
+
+def test_scaled_logits_are_logits_wherever_they_lie():
+    matrix = {
+        "small": np.full((3, 4), 0.2, np.float32) * np.arange(1, 5, dtype=np.float32),
+        "ten": np.float32(10),
+    }
+    nodes = [node("MatMul", ["mean", "small"], ["l"]), node("Div", ["l", "ten"], ["o"])]
+    classifier = load(nodes, [("o", F, None)], matrix)
+    assert classifier.scores == "logits"
+    np.testing.assert_allclose(classifier(X).sum(axis=1), 1, atol=1e-6)

@@ -1,8 +1,9 @@
 """
 Outputs that are no tensor of scores (a list of maps, the best few, texts), replaced by the value they are made from.
 
-Exporters end a model in operations for people: ZipMap makes a map of each row, TopK keeps the best few, LabelEncoder
-names a label. What goes into them is what is to be explained; it is in the graph, and only has to be declared.
+Exporters end a model in operations for people: ZipMap makes a map of each row, TopK keeps the best few, ReduceMax the
+best score beside its label, LabelEncoder names a label. What goes into them is what is to be explained; it is in the
+graph, and only has to be declared.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field
 from dccausal.onnx.graph import graph as og
 from dccausal.onnx.graph.protobuf import read_fields, write_bytes
 
-_PASSING = ("Cast", "Identity")
+_PAIR = 2
+_PASSING = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ def unwrap(model: memoryview, graph: og.Graph) -> Unwrapped:
     renamed: dict[str, str] = {}
     names: dict[str, tuple[str, ...]] = {}
     notes: dict[str, str] = {}
+    # A detector has boxes besides.
+    labelled = (
+        {_labelled(graph, output) for output in graph.outputs} if len(graph.outputs) == _PAIR else set()
+    )
     for output in graph.outputs:
         node = _maker(graph, output)
         if node is None or not node.inputs:
@@ -65,6 +71,10 @@ def unwrap(model: memoryview, graph: og.Graph) -> Unwrapped:
             )
         elif node.op == "LabelEncoder":
             names[source] = _encoded(node)
+        elif node.op == "ReduceMax" and source in labelled:
+            notes[source] = (
+                f"the output {output!r} has the score of the best label only; the scores before it are taken"
+            )
         else:
             continue
         renamed[output] = source
@@ -72,6 +82,14 @@ def unwrap(model: memoryview, graph: og.Graph) -> Unwrapped:
         return Unwrapped()
     names = {name: found for name, found in names.items() if found}
     return Unwrapped(_declaring(model, graph, renamed), renamed, names, tuple(notes.values()))
+
+
+def _labelled(graph: og.Graph, output: str) -> str | None:
+    """Return the scores that an output with labels, or their names, is made from; None for another output."""
+    node = _maker(graph, output)
+    if node is not None and node.op == "LabelEncoder" and node.inputs:
+        node = _maker(graph, node.inputs[0])
+    return node.inputs[0] if node is not None and node.op == "ArgMax" and node.inputs else None
 
 
 def _maker(graph: og.Graph, output: str) -> og.Node | None:

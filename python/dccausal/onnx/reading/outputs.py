@@ -195,7 +195,13 @@ def _likeliest(found: Mapping[str, Rows], n_names: int | None, graph: Graph | No
     """Return the output that is most like scores, and why; None where nothing tells."""
     left = list(found)
     single = "the others are labels or single numbers"
+    # One number beside the best label is how sure the model is of it, whichever it is.
+    is_labelled = any(rows.is_labels and _ends_in(graph, name, ("ArgMax",)) for name, rows in found.items())
     rules: tuple[tuple[Callable[[str, Sequence[str]], bool], str], ...] = (
+        (
+            lambda name, _: not (is_labelled and _is_number(found[name])),
+            "the others are numbers beside its labels",
+        ),
         (lambda name, _: not found[name].is_labels, single),
         (lambda name, _: found[name].values.shape[1] > 1, single),
         (lambda name, _: found[name].values.dtype.kind == "f", "the others are whole numbers"),
@@ -214,6 +220,10 @@ def _likeliest(found: Mapping[str, Rows], n_names: int | None, graph: Graph | No
         if len(left) == 1:
             return left[0], reason
     return None, reason
+
+
+def _is_number(rows: Rows) -> bool:
+    return rows.values.shape[1] == 1 and not rows.is_labels
 
 
 def _is_called_scores(name: str) -> bool:

@@ -15,6 +15,7 @@ from dccausal.classifier import not_finite
 from dccausal.errors import ModelError, OptionError
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.graph.protobuf import read_fields, read_ints
+from dccausal.onnx.graph.values import constant_values
 from dccausal.onnx.reading.outputs import Rows
 from dccausal.targets import Target
 
@@ -39,6 +40,13 @@ _UNBOUNDED = {
     "ReduceMean",
     "Relu",
 }
+# What these make of numbers lies where the numbers do; and what these make of them by a constant, in another range.
+_AVERAGING = (
+    *("AveragePool", "Concat", "GlobalAveragePool", "GlobalMaxPool", "Max", "MaxPool", "Mean", "Min"),
+    *("ReduceMax", "ReduceMean", "ReduceMin"),
+)
+_SCALING = ("Div", "Mul")
+_MOST_FOLLOWED = 8
 _MAX_LABEL = 2**31
 # Numbers of a TensorProto's fields, and its types of one number.
 _TENSOR_TYPE, _TENSOR_FLOATS, _TENSOR_INTS, _TENSOR_RAW = 2, 4, 5, 9
@@ -190,8 +198,26 @@ def tell_scores(asked: str, output: str, graph: Graph | None, rows: Rows) -> Sco
         )
     step, zero = _quantisation(graph, output, rows.values.dtype)
     sample = (rows.values.astype(np.float64) - zero) * step
-    kind = _tell_columns(asked, graph.final_op(output) if graph else None, sample)
+    kind = _tell_columns(asked, _deciding_op(graph, output) if graph else None, sample)
     return kind if (step, zero) == (1.0, 0.0) else replace(kind, step=step, zero=zero)
+
+
+def _deciding_op(graph: Graph, output: str) -> str | None:
+    """Return the last operation that decides where scores may lie: what averages or scales others is none."""
+    node = final = graph.final_node(output)
+    for _ in range(_MOST_FOLLOWED):
+        if node is None or node.op not in (*_AVERAGING, *_SCALING):
+            break
+        if node.op in _SCALING:
+            parts = [name for name in node.inputs if constant_values(graph, name) is None]
+            node = graph.final_node(parts[0]) if len(parts) == 1 else None
+        else:
+            node = graph.final_node(node.inputs[0]) if node.inputs else None
+    if final is None or node is None or node is final:
+        return None if final is None else final.op
+    is_averaged_sigmoid = final.op in _AVERAGING and _ends(node.op, "Sigmoid")
+    is_scaled_logit = final.op in _SCALING and node.op in _UNBOUNDED
+    return node.op if is_averaged_sigmoid or is_scaled_logit else final.op
 
 
 def _quantisation(graph: Graph | None, output: str, dtype: np.dtype[Any]) -> tuple[float, float]:
