@@ -61,6 +61,8 @@ def test_a_box_and_all_boxes_are_explained(capsys, folder):
         (["--region", "red"], "read as no maps of a segmenter"),
         (["--top", "3", "--box", "1"], "a target were both given"),
         (["--box", "1", "--scores", "sigmoid"], "which is for classifiers"),
+        (["--like", "missing.png"], "error: missing.png does not exist"),
+        (["--prompts", "missing.npy"], "prompts 'missing.npy' cannot be read (No such file or directory);"),
         ([], "a box of a detector is explained by --box N"),
     ],
 )
@@ -70,3 +72,10 @@ def test_what_does_not_go_gets_one_line(capsys, folder, options, words):
     ).err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_a_file_without_prompts_says_so(capsys, folder, tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_text("\n \n")
+    arguments = ("explain", folder / "photo.png", "--model", folder / "model.onnx", "--prompts", path)
+    assert "prompts.txt' is empty; one prompt a line is needed" in _run(capsys, *arguments, code=2).err

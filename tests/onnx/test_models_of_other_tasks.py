@@ -3,6 +3,7 @@
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from PIL import Image
 
 from dccausal import ModelError, OnnxClassifier
 from dccausal.cli.app import main
@@ -39,6 +40,15 @@ def test_what_is_no_classifier_says_how_it_is_explained(made, words):
 def test_an_embedding_that_is_asked_for_is_taken_for_scores():
     found = OnnxClassifier(model("image_embeds", ["n", 3], [2, 3]), device="cpu", output="image_embeds")
     assert found.n_classes == 3
+
+
+def test_prompts_that_are_too_many_are_called_prompts(tmp_path, capsys):
+    (tmp_path / "model.onnx").write_bytes(model("scores", ["n", 3], [2, 3]))
+    (tmp_path / "prompts.txt").write_text("a cat\na dog\na boat\na tree\n")
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    asked = ["--model", tmp_path / "model.onnx", "--prompts", tmp_path / "prompts.txt", "--device", "cpu"]
+    assert main(["explain", str(tmp_path / "photo.png"), *map(str, asked)]) == 2
+    assert "error: 4 prompts were given; the model has 3 classes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from dccausal import ClassifierError, OptionError, explain
 from dccausal.targets import Region
 from dccausal.targets.decoders.choose import find_decoder
 from dccausal.targets.decoders.facts import Facts
-from dccausal.targets.maps import connected
+from dccausal.targets.frame import Frame
+from dccausal.targets.maps import LabelMaps, connected
+from dccausal.targets.target import Request
 from planted_detector import scene
 
 SQUARES = [(0, 0, 12), (2, 60, 48), (2, 0, 60)]
@@ -75,6 +77,21 @@ def test_a_region_that_is_not_there_gets_one_line(which, words):
     with pytest.raises(OptionError) as caught:
         explain(scene(SQUARES), Segmenter(), target=Region(which))
     assert words.replace("background (0)", "background (") in str(caught.value)
+
+
+def test_what_pads_a_photograph_is_no_part_of_a_region():
+    labels = np.zeros((6, 8), np.int64)
+    labels[:, 6:] = 1
+    labels[0] = 2  # beyond the photograph, but for what a point touches
+    maps = LabelMaps((labels == np.arange(4)[:, None, None]).astype(np.float32)[None], "none")
+    frame = Frame((80, 40), (0, -10, 80, 50), (60, 80))  # 80 x 40 pixels in the middle of 80 x 60
+    request = Request(frame, NAMES, maps)
+    every = Region(0).choose(maps, request).region
+    assert every.sum() == 6 * 4
+    assert not every[[0, 5]].any()
+    assert not Region((70, 20)).choose(maps, request).region[[0, 5]].any()
+    with pytest.raises(OptionError, match=r"there are background \(75%\), red \(25%\)$"):
+        Region(2).choose(maps, request)
 
 
 def test_a_segmenter_without_names_says_so():

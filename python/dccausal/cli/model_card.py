@@ -94,8 +94,9 @@ def look(model: OnnxModel, photo: Image.Image) -> list[dict[str, Any]]:
 def _regions(model: OnnxModel, maps: LabelMaps, frame: Frame) -> list[dict[str, Any]]:
     """Return the labels of a map, the largest first, with a point in each."""
     labels, found = maps.labels(), []
-    for label in np.argsort(-np.bincount(labels.ravel(), minlength=maps.n_labels), kind="stable"):
-        region = labels == label
+    inside = frame.shows((labels.shape[0], labels.shape[1]))
+    for label in np.argsort(-np.bincount(labels[inside], minlength=maps.n_labels), kind="stable"):
+        region = (labels == label) & inside
         if not region.any():
             break
         row, column = _inner(region)
@@ -106,7 +107,7 @@ def _regions(model: OnnxModel, maps: LabelMaps, frame: Frame) -> list[dict[str, 
                 "label": int(label),
                 "name": _name(model, int(label)),
                 "score": float(maps.at(region, int(label))[1].mean()),
-                "share": float(region.mean()),
+                "share": float(region.sum() / inside.sum()),
                 "point": [float(x), float(y)],
             }
         )

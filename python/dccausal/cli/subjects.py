@@ -13,6 +13,7 @@ from dccausal._shared.checks import whole_number
 from dccausal._shared.files import read_text
 from dccausal._shared.text import shown
 from dccausal.errors import OptionError
+from dccausal.inputs.photo import load_photo
 from dccausal.onnx.reading.names import read_labels
 from dccausal.targets import Box, Region, Similarity, Subject
 
@@ -29,6 +30,8 @@ def read_subject(options: Mapping[str, Any]) -> Subject | None:
     ------
     OptionError
         If it cannot be read, or several are given.
+    ImageError
+        If the reference cannot be read.
 
     """
     given = [name for name in _KINDS if options.get(name) is not None]
@@ -48,6 +51,7 @@ def read_subject(options: Mapping[str, Any]) -> Subject | None:
         return Box() if value == ALL else read_box(value)
     if name == "region":
         return read_region(value)
+    load_photo(value)  # so that it is said at once where it cannot be read
     return Similarity(
         [value], names=[Path(value).name], projection=_array("projection", options["projection"])
     )
@@ -84,7 +88,10 @@ def prompt_names(options: Mapping[str, Any]) -> tuple[str, ...] | None:
         raise OptionError(
             f"prompts {shown(str(path))} cannot be read ({error.strerror}); a text file is needed"
         ) from error
-    return tuple(line for line in lines if line)
+    prompts = tuple(line for line in lines if line)
+    if not prompts:
+        raise OptionError(f"prompts {shown(str(path))} is empty; one prompt a line is needed")
+    return prompts
 
 
 def read_box(text: str) -> Box:
@@ -152,8 +159,9 @@ def _array(name: str, path: str | None) -> NDArray[np.float32] | None:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        why = getattr(error, "strerror", None) or error
         raise OptionError(
-            f"{name} {shown(path)} cannot be read ({error}); a .npy file of numbers is needed"
+            f"{name} {shown(path)} cannot be read ({why}); a .npy file of numbers is needed"
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         raise OptionError(f"{name} {shown(path)} holds no floats; a .npy file of vectors is needed")

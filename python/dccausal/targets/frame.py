@@ -40,6 +40,15 @@ class Frame:
         moved: NDArray[np.float64] = np.asarray(boxes, dtype=np.float64) * step + start
         return moved
 
+    def shows(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Return which places of a map (h, w) of the image show the photograph, not what pads it; bool (h, w)."""
+        width, height = self.photo_size
+        step, start = self._steps(2)
+        y, x = ((np.arange(n) + 0.5) * side / n for n, side in zip(shape, self.size, strict=True))
+        x, y = x * step[0] + start[0], y * step[1] + start[1]
+        inside: NDArray[np.bool_] = ((y > 0) & (y < height))[:, None] & ((x > 0) & (x < width))
+        return inside
+
     def clipped(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return boxes (..., 4) of the photograph cut off at its edges."""
         width, height = self.photo_size

@@ -150,17 +150,18 @@ class Region:
 
         """
         labels, names = answer.labels(), request.names
+        inside = request.frame.shows((labels.shape[0], labels.shape[1]))
         point = None
         if isinstance(self.which, tuple):
             point = self.which
             row, column = self._place(point, labels.shape, request)
-            label = int(labels[row, column])
-            region = connected(labels == label, (row, column))
+            label, inside[row, column] = int(labels[row, column]), True
+            region = connected((labels == label) & inside, (row, column))
         else:
             label = _label(self.which, names, answer.n_labels)
-            region = labels == label
+            region = (labels == label) & inside
         if not region.any():
-            there = np.bincount(labels.ravel(), minlength=answer.n_labels)
+            there = np.bincount(labels[inside], minlength=answer.n_labels)
             best = [int(one) for one in np.argsort(-there, kind="stable")[:_MAX_LISTED] if there[one]]
             listed = ", ".join(f"{_name(one, names) or one} ({there[one] / there.sum():.0%})" for one in best)
             raise OptionError(f"region {shown(self.which)} is nowhere in this photograph; there are {listed}")
