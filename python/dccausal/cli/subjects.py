@@ -74,6 +74,10 @@ def together(options: Mapping[str, Any]) -> str | int | None:
         return None
     if options["target"] is not None or any(options.get(name) is not None for name in _KINDS[:3]):
         raise OptionError(f"top {top} and a target were both given; one of them is needed")
+    if str(options.get("prompts") or "").lower().endswith(".npy"):
+        raise OptionError(
+            f"top {top} was given, but vectors of prompts are explained one at a time; --target N chooses one"
+        )
     return whole_number("top", top, 1)
 
 

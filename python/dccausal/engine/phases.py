@@ -88,7 +88,8 @@ class Check(WholeImagePhase):
         """
         found, options = self._findings, self._findings.options
         answer = self._inquiry.answer()
-        if options.kind == "complete" and answer.ndim == 1:
+        is_of_labels = self._subject is None or self._subject.needs == "scores"
+        if options.kind == "complete" and is_of_labels and answer.ndim == 1:
             raise OptionError("kind is complete, but the classifier returns labels only; it needs scores")
         needs_scores = (options.min_confidence or 0.0) > 0 or options.kind == "complete"
         if self._subject is not None:

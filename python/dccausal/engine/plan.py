@@ -24,7 +24,7 @@ from dccausal.explanation.record import AskedBaseline
 from dccausal.inputs.baseline import make_baselines, name_of, split_baselines
 from dccausal.inputs.photo import read_photo
 from dccausal.inputs.view import View
-from dccausal.targets import Subject
+from dccausal.targets import Label, Similarity, Subject
 
 if TYPE_CHECKING:
     from dccausal.engine.options import Photo
@@ -86,11 +86,16 @@ class Plan:
         check_alike(opened, others)
         names, n_classes = getattr(opened, "names", None), getattr(opened, "n_classes", None)
         index = resolve_label(label, names, n_classes)
-        other = resolve_label(options.other, names, n_classes, "other")
-        if subject is not None and options.kind == "why-not":
+        is_nearest = isinstance(subject, Similarity) and subject.n_references > 1
+        if options.kind == "why-not" and not (subject is None or is_nearest or isinstance(subject, Label)):
             raise OptionError(
-                "kind is why-not, but the target is no label; a label to explain is needed for it"
+                "kind is why-not, but the target is no label; a label to explain, or one of several references, is "
+                "needed for it"
             )
+        if isinstance(subject, Similarity):
+            other = resolve_label(options.other, subject.names, subject.n_references, "other")
+        else:
+            other = resolve_label(options.other, names, n_classes, "other")
         if subject is not None:
             subject.check(names, n_classes)
         threads = count_cores() if options.threads is None else options.threads
@@ -142,6 +147,8 @@ class Plan:
         """Return what came out of a job that is done."""
         view, found, label = job.view, job.found, job.target.label
         names = getattr(self.backend.classifier, "names", None)
+        if isinstance(self.subject, Similarity):
+            names = self.subject.names if self.subject.n_references > 1 else None
         return Explanation(
             heatmap=found.heatmap,
             kept=found.kept,
