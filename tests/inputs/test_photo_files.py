@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 import types
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -108,3 +110,47 @@ def test_bytes_and_open_files_are_photographs():
         load_photo(io.StringIO("a"))
     with pytest.raises(ImageError, match="is empty"):
         load_photo(b"")
+
+
+def _exif(*entries):
+    """An EXIF block of entries (tag, type, count, value of two bytes or four)."""
+    head = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries))
+    body = b"".join(struct.pack("<HHI", *entry[:3]) + entry[3].ljust(4, b"\0") for entry in entries)
+    return head + body + bytes(4)
+
+
+def test_orientation_counts_beside_an_entry_that_is_damaged(tmp_path):
+    stored = np.zeros((16, 24, 3), np.uint8)
+    stored[:8, :12] = 255  # the upper left becomes the upper right
+    turned = (274, 3, 1, struct.pack("<H", 6))
+    for name, other in (("width", (256, 2, 4, b"abc\0")), ("resolution", (282, 2, 4, b"abc\0"))):
+        entries = sorted([turned, other])
+        Image.fromarray(stored).save(tmp_path / f"{name}.jpg", exif=_exif(*entries), quality=95)
+        photo = load_photo(tmp_path / f"{name}.jpg")
+        assert photo.size == (16, 24)
+        assert photo.getpixel((14, 2)) == (255, 255, 255)
+        assert photo.getpixel((2, 2)) == (0, 0, 0)
+
+
+def test_16_bits_in_which_0_is_white(tmp_path):
+    values = np.full((4, 6), 60_000, np.uint16)
+    entries = [(256, 6), (257, 4), (258, 16), (259, 1), (262, 0), (273, 122), (277, 1), (278, 4), (279, 48)]
+    block = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + block + bytes(4)
+    (tmp_path / "negative.tif").write_bytes(head + values.tobytes())
+    assert len(head) == 122
+    assert load_photo(tmp_path / "negative.tif").getpixel((0, 0)) == (round(5535 / 257),) * 3
+
+
+def test_16_bit_grey_with_a_transparent_value_is_laid_on_white(tmp_path):
+    values = np.full((4, 6), 20_000, np.uint16)
+    values[:, 3:] = 1_000
+    Image.fromarray(values).save(tmp_path / "grey.png")
+    data = (tmp_path / "grey.png").read_bytes()
+    clear = b"tRNS" + struct.pack(">H", 1_000)
+    chunk = struct.pack(">I", 2) + clear + struct.pack(">I", zlib.crc32(clear))
+    at = data.index(b"IDAT") - 4
+    (tmp_path / "grey.png").write_bytes(data[:at] + chunk + data[at:])
+    photo = load_photo(tmp_path / "grey.png")
+    assert photo.getpixel((0, 0)) == (78, 78, 78)
+    assert photo.getpixel((5, 0)) == (255, 255, 255)

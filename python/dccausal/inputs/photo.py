@@ -6,6 +6,7 @@ What is decided here, once for the whole package:
 * Transparent pixels are composited on white, as browsers and viewers do.
 * 16-bit greyscale is scaled from 0..65535 to 0..255 (65535 becomes 255), not cut off. Cameras and scanners write 12
   bits, or 8, into such files; then a note says so, and ``stretch`` makes 0..255 of the range that is used.
+  In TIFF files 0 may be white; they are turned round.
 * CMYK is converted without a colour profile, as Pillow does.
 * Of a file with several frames, the first is taken.
 * Both sides need at least 2 pixels: one row or column cannot be divided. Long and thin is allowed.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -35,6 +36,19 @@ MIN_SIDE = 2
 
 _WHITE = (255, 255, 255, 255)
 _MAX_16_BIT = 65535
+_PHOTOMETRIC = 262  # the tag of TIFF that says what 0 is
+# What Pillow keeps with an image that says how it is turned.
+_ORIENTED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+# What turns an image upright, by its EXIF orientation.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 _DARK = 4  # a photograph that uses no more than this part of the range was meant otherwise
 
 
@@ -207,9 +221,9 @@ def _to_rgb(image: Image.Image, what: str, *, stretch: bool) -> Photograph:
         image.load()
     except Exception as error:  # a decoder fed with damaged bytes may raise anything
         raise ImageError(f"{what} cannot be decoded ({error}); an undamaged image is needed") from error
-    upright = _upright(image)
+    upright, is_negative = _upright(image), _is_negative(image)
     try:
-        return _convert(upright, what, stretch=stretch)
+        return _convert(upright, what, stretch=stretch, is_negative=is_negative)
     except ImageError:
         raise
     except (OSError, ValueError) as error:
@@ -220,23 +234,44 @@ def _to_rgb(image: Image.Image, what: str, *, stretch: bool) -> Photograph:
 
 def _upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF orientation; an unreadable EXIF block says nothing about orientation."""
-    from PIL import ExifTags, ImageOps
+    from PIL import ExifTags, Image
 
     try:
-        # Pillow would copy what is upright already.
-        is_upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-        return image if is_upright else ImageOps.exif_transpose(image)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        turn = None if orientation not in _TURNS else Image.Transpose[_TURNS[orientation]]
     except Exception:  # noqa: BLE001  damaged EXIF data may raise anything, and warns where warnings are errors
         return image
+    # Pillow's own exif_transpose writes the block anew, which fails where another of its entries is damaged.
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    for key in _ORIENTED:
+        turned.info.pop(key, None)
+    return turned
 
 
-def _convert(image: Image.Image, what: str, *, stretch: bool) -> Photograph:
+def _is_negative(image: Image.Image) -> bool:
+    """Return whether the values are those of a TIFF file in which 0 is white; Pillow turns round those of 8 bits."""
+    tags = getattr(image, "tag_v2", None)
+    return image.mode.startswith("I;16") and tags is not None and tags.get(_PHOTOMETRIC) == 0
+
+
+def _convert(image: Image.Image, what: str, *, stretch: bool, is_negative: bool) -> Photograph:
     from PIL import Image
 
     if image.mode.startswith(
         "I"
     ):  # "I;16" and its byte orders; "I" is what some readers make of 16-bit files
-        return _from_16_bit(np.asarray(image), what, stretch=stretch)
+        values = np.asarray(image)
+        values = _MAX_16_BIT - values if is_negative else values
+        photo = _from_16_bit(values, what, stretch=stretch)
+        clear = image.info.get("transparency")  # one value, in PNG files
+        if isinstance(clear, int) and np.any(values == clear):
+            shown = Image.fromarray(values != clear)
+            return replace(
+                photo, image=Image.composite(photo.image, Image.new("RGB", image.size, _WHITE[:3]), shown)
+            )
+        return photo
     if image.mode == "F":
         raise ImageError(f"{what} has floating-point pixels; 8 or 16 bits a channel are needed")
     if image.has_transparency_data:
