@@ -288,3 +288,26 @@ def test_a_graph_that_resizes_is_not_given_what_was_cut_before():
     assert (open_sides.size, open_sides.preprocess.geometry) == ((96, 96), "squash")
     kept = on_cpu(_resizing(None, size=(128, 128)))
     assert (kept.preprocess.geometry, kept.preprocess.crop_ratio) == ("crop", 1.0)
+
+
+# A graph that normalises, and files that say so too
+
+
+@pytest.mark.parametrize("documents", [exports.optimum(exports.vit()), exports.timm()])
+def test_pixels_that_a_file_and_the_graph_normalise_are_noted(tmp_path, documents):
+    plain = on_cpu(exports.export(tmp_path, documents))
+    assert plain.notes == ()
+    path = tmp_path / "model.onnx"
+    path.write_bytes(_steps(("Div", 255.0)))
+    classifier = on_cpu(path)
+    assert classifier.preprocess == plain.preprocess  # the file says so
+    assert "normalised twice" in classifier.notes[0]
+    assert "normalised twice" in classifier.cautions[0]
+    assert on_cpu(path, preprocess="raw").notes == ()
+
+
+def test_a_file_and_a_graph_that_go_together_are_not(tmp_path):
+    raw = exports.optimum(exports.vit() | {"do_rescale": False, "do_normalize": False})
+    path = exports.export(tmp_path, raw)
+    path.write_bytes(_steps(("Div", 255.0)))
+    assert on_cpu(path).notes == ()

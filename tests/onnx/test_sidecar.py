@@ -15,7 +15,7 @@ from dccausal.inputs.preprocess import Preprocess
 from dccausal.onnx.reading.sidecar import read_sidecar
 from dccausal.onnx.reading.sidecar_geometry import crop_ratio, interpolation
 from exports import CLIP, HALF, IMAGENET, NAMES, export, optimum
-from small_models import on_cpu
+from small_models import build, on_cpu
 
 OPEN = {"shape": ["batch", 3, "height", "width"]}
 SQUARED = tuple(std**2 for std in (0.47853944, 0.4732864, 0.47434163))
@@ -291,3 +291,45 @@ def test_filters():
     assert interpolation("Bicubic") == "bicubic"
     with pytest.raises(OptionError, match="interpolation is 'random'"):
         interpolation("random")
+
+
+# Means of pixels of 0..255, and timm's configuration in other places
+
+MEAN_255, STD_255 = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+
+
+def test_a_mean_above_one_is_that_of_pixels(tmp_path):
+    config = {
+        "architecture": "net",
+        "pretrained_cfg": {"input_size": [3, 32, 32], "mean": MEAN_255, "std": STD_255},
+    }
+    classifier = on_cpu(exports.export(tmp_path, {"config.json": config}))
+    metadata = {"mean": str(MEAN_255), "std": str(STD_255)}
+    for preprocess in (classifier.preprocess, on_cpu(build(size=(32, 32), metadata=metadata)).preprocess):
+        assert (preprocess.scale, preprocess.mean, preprocess.std) == (1.0, tuple(MEAN_255), tuple(STD_255))
+    assert classifier.preprocess.pad_colour == (124, 116, 104)
+
+
+def test_timms_configuration_in_the_processors_file(tmp_path):
+    """As transformers' wrapper of timm's models saves it."""
+    wrapped = {"image_processor_type": "TimmWrapperImageProcessor", **exports.timm()["config.json"]}
+    alone = on_cpu(exports.export(tmp_path, exports.timm()))
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(wrapped))
+    classifier = on_cpu(tmp_path / "model.onnx")
+    assert classifier.preprocess == alone.preprocess
+    assert classifier.preprocess_reason == "preprocessor_config.json beside the model"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"preprocess": "tf"}, {"scale": 1.0, "mean": (127.5,) * 3}),
+        ({"image_mean": "[0.5, 0.5, 0.5]", "image_std": "0.25"}, {"mean": (0.5,) * 3, "std": (0.25,) * 3}),
+        ({"Image.BitmapPixelFormat": "Bgr8"}, {"scale": 1.0, "channel_order": "BGR"}),
+    ],
+)
+def test_metadata_in_few_words(metadata, expected):
+    settings = on_cpu(build(size=(32, 32), metadata=metadata)).preprocess.to_dict()
+    for key, value in expected.items():
+        assert settings[key] == (list(value) if isinstance(value, tuple) else value)

@@ -35,6 +35,7 @@ _RANGES = {
     "normalized_0_1": (1 / 255, 0.0),
     "normalized_1_1": (1 / 127.5, 1.0),
 }
+_UNTOLD_RANGE = "NominalRange_0_255"  # as Windows ML takes it
 _GETI = "model_info "
 _PROCESSOR_KEYS = (
     *("preprocessor_config.json", "preprocessor_config", "image_processor", "processor_config"),
@@ -87,7 +88,8 @@ def _own(metadata: Mapping[str, str], _: ImageInput) -> InMetadata | None:
     text = metadata.get("preprocess", "")
     if not text or _looks_torch(text):
         return None
-    return InMetadata(Preprocess.from_dict(json.loads(text)), "the model's metadata")
+    settings = Preprocess.preset(text) if text in PRESETS else Preprocess.from_dict(json.loads(text))
+    return InMetadata(settings, "the model's metadata")
 
 
 # Ultralytics
@@ -174,7 +176,7 @@ def _geti(metadata: Mapping[str, str], image: ImageInput) -> InMetadata | None:
 
 def _onnx(metadata: Mapping[str, str], _: ImageInput) -> InMetadata | None:
     """Return what ONNX's own keys tell: the order of channels and the range, not the geometry."""
-    span = metadata.get(_RANGE, "").lower()
+    span = (metadata.get(_RANGE) or (_UNTOLD_RANGE if _FORMAT in metadata else "")).lower()
     if not span:
         return None
     if span not in _RANGES:
@@ -210,6 +212,8 @@ def _timm(metadata: Mapping[str, str], image: ImageInput) -> InMetadata | None:
 
 def _flat(metadata: Mapping[str, str]) -> Mapping[str, Any] | None:
     """Return mean, std and what else timm calls so, as keys of their own; None without a mean and a std."""
+    if {"image_mean", "image_std"} <= metadata.keys():
+        metadata = {**metadata, "mean": metadata["image_mean"], "std": metadata["image_std"]}
     if not {"mean", "std"} <= metadata.keys():
         return None
     keys = (

@@ -32,6 +32,11 @@ _TENSORFLOW = ("tf2onnx", "keras", "tensorflow", "tflite2onnx")
 _PYTORCH = ("pytorch", "torch", "onnx.quantize")
 # What Keras 3 calls the input of a model, whichever framework runs it. Over PyTorch, PyTorch's exporter writes it.
 _KERAS_INPUTS = ("keras_tensor", "input_layer")
+TWICE = (
+    "but the graph begins with the normalisation of pixels of 0..255, so that they are normalised twice "
+    "(preprocess='raw', or --preprocess raw, gives them as they are)"
+)
+_MOST_NORMALISED = 20.0  # what white may become, where pixels are normalised before the model
 PIXELS_TOLD = "mean and std are those of"
 IN_GRAPH = {
     "raw": "the graph begins with the normalisation of pixels of 0..255, so it gets them as they are",
@@ -53,10 +58,10 @@ def guess_preprocess(
     """
     found, trouble = read_metadata(metadata, image)
     if found is not None and found.is_whole:
-        return _told(found.settings, found.where, trouble, image)
+        return _told(found.settings, found.where + trouble, image, graph)
     told, where = sidecar.preprocess(image)
     if told is not None:
-        return _told(told, where, trouble, image)
+        return _told(told, where + trouble, image, graph)
     partly = (found.settings, found.where) if found is not None else sidecar.pixels()
     if partly is not None and image.dtype.kind == "f":
         settings, source = partly
@@ -91,12 +96,19 @@ def _framing(graph: Graph | None, image: ImageInput) -> dict[str, Any]:
     return {"geometry": geometry, "crop_ratio": 1.0}
 
 
-def _told(settings: Preprocess, where: str, trouble: str, image: ImageInput) -> tuple[Preprocess, str]:
+def _told(settings: Preprocess, where: str, image: ImageInput, graph: Graph | None) -> tuple[Preprocess, str]:
     """Return settings that something tells, as an input of this type takes them, and the reason."""
     if image.dtype.kind == "f":
-        return settings, f"{where}{trouble}"
-    text = f"{where}{trouble}; the model takes {image.dtype}, so it gets the pixels as they are"
+        is_twice = graph is not None and _is_normalised_twice(settings, graph, image.name)
+        return settings, f"{where}; {TWICE}" if is_twice else where
+    text = f"{where}; the model takes {image.dtype}, so it gets the pixels as they are"
     return _raw(settings, image), text
+
+
+def _is_normalised_twice(settings: Preprocess, graph: Graph, image: str) -> bool:
+    levels = zip(settings.mean, settings.std, strict=True)
+    white = max((255 * settings.scale - mean) / std for mean, std in levels)
+    return white < _MOST_NORMALISED and _safely(range_in_graph, graph, image) == "raw"
 
 
 def _raw(settings: Preprocess, image: ImageInput) -> Preprocess:

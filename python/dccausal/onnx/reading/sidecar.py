@@ -133,14 +133,16 @@ class Sidecar:
 
     def _settings(self) -> list[_Told]:
         documents = self.documents
-        found = [
-            _Told(name, _image_processor(documents[name]), processor_settings, processor_pixels)
-            for name in _PROCESSORS
-            if name in documents
-        ]
-        timm = timm_config(documents.get(_CONFIG, {}))
-        if timm is not None:
-            found.append(_Told(_CONFIG, timm, timm_settings, timm_pixels))
+        found = []
+        for name in (*_PROCESSORS, _CONFIG):
+            timm = timm_config(
+                documents.get(name, {})
+            )  # transformers' wrapper of timm keeps it in any of them
+            if timm is not None:
+                found.append(_Told(name, timm, timm_settings, timm_pixels))
+            elif name in _PROCESSORS and name in documents:
+                values = _image_processor(documents[name])
+                found.append(_Told(name, values, processor_settings, processor_pixels))
         if is_paddle(documents.get(_PADDLE, {})):
             found.append(_Told(_PADDLE, documents[_PADDLE], paddle_settings, paddle_pixels))
         if openmm_steps(documents.get(_OPENMM, {})):

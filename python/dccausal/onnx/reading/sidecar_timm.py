@@ -19,6 +19,7 @@ _GEOMETRY: dict[str, Geometry] = {"center": "crop", "squash": "squash-crop", "bo
 # The same where nothing is cut.
 _UNCUT: dict[str, Geometry] = {"squash": "squash", "border": "pad"}
 _MIN_SHARE = 0.01
+_MOST_OF_UNIT = 2.0  # a mean or a std above this is one of pixels of 0..255
 _MAX_SIDE = 16384
 
 
@@ -59,7 +60,7 @@ def timm_settings(values: Mapping[str, Any], model: Sides) -> Preprocess:
         raise OptionError(f"crop_pct is {share}; a share from {_MIN_SHARE} to 1 is needed")
     geometry: Geometry = _UNCUT.get(mode, _GEOMETRY[mode]) if share == 1 else _GEOMETRY[mode]
     settings = timm_pixels(values)
-    red, green, blue = (min(255, max(0, round(255 * value))) for value in settings.mean)
+    red, green, blue = (min(255, max(0, round(value / settings.scale))) for value in settings.mean)
     return replace(
         settings,
         **make_geometry(model, sides=trained, geometry=geometry, ratio=share),
@@ -71,7 +72,7 @@ def timm_settings(values: Mapping[str, Any], model: Sides) -> Preprocess:
 
 def timm_pixels(values: Mapping[str, Any]) -> Preprocess:
     """
-    Return what a ``pretrained_cfg`` tells of pixels alone: mean and std.
+    Return what a ``pretrained_cfg`` tells of pixels alone: mean and std, those of pixels of 0..255 by their size.
 
     Raises
     ------
@@ -80,7 +81,8 @@ def timm_pixels(values: Mapping[str, Any]) -> Preprocess:
 
     """
     mean, std = three("mean", values.get("mean") or _MEAN), three("std", values.get("std") or _STD)
-    return Preprocess(interpolation="bicubic", mean=mean, std=std)
+    scale = 1.0 if max(*mean, *std) > _MOST_OF_UNIT else 1 / 255
+    return Preprocess(interpolation="bicubic", scale=scale, mean=mean, std=std)
 
 
 def _sides(given: Any) -> tuple[int, int] | None:

@@ -17,7 +17,13 @@ from dccausal.onnx.model_file import ModelFile
 from dccausal.onnx.reading.feed import Feed, Inputs, settle_inputs
 from dccausal.onnx.reading.image_input import ImageInput, check_names, describe, image_inputs, metadata_of
 from dccausal.onnx.reading.outputs import Rows, as_rows, choose_output
-from dccausal.onnx.reading.preprocessing import GUESSED, IN_GRAPH, PIXELS_TOLD, guess_preprocess
+from dccausal.onnx.reading.preprocessing import (
+    GUESSED,
+    IN_GRAPH,
+    PIXELS_TOLD,
+    TWICE,
+    guess_preprocess,
+)
 from dccausal.onnx.reading.scores import ScoreKind, tell_scores
 from dccausal.onnx.reading.sidecar import Sidecar
 from dccausal.onnx.reading.suspicions import depends_on_neighbours, is_of_best_few, notes_on, varies
@@ -171,11 +177,12 @@ def _try(session: Any, file: ModelFile, request: Request, way: _Way) -> Reading:
     size = image.size(preprocess)
     channels = image.channels or 3
     tensors = preprocess.encode(sample_images(_n_tried(size), size), image.layout, image.dtype, channels)
-    notes = []
-    if image.is_open and preprocess.size is None:
+    notes = [f"the preprocessing is told by {way.reason}"] if TWICE in way.reason else []
+    is_assumed = image.is_open and preprocess.size is None
+    if is_assumed:
         notes.append(f"the model leaves the size of its images open; {size[0]} x {size[1]} was taken")
     trial = _Trial(session, file, request, way.inputs)
-    name, rows, fixed = _choose_batch(trial, tensors, image.batch, notes, is_assumed=bool(notes))
+    name, rows, fixed = _choose_batch(trial, tensors, image.batch, notes, is_assumed=is_assumed)
 
     def run(tensor: NDArray[Any]) -> NDArray[Any]:
         return run_in_chunks(session, way.inputs, name, tensor, fixed or len(tensor))
