@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dccausal.targets.decoders.choose import find_decoder, refused
+from dccausal.targets.decoders.choose import find_decoder
 from dccausal.targets.decoders.facts import Facts
 from dccausal.targets.decoders.yolo import masks_of
 
@@ -73,15 +73,6 @@ def rows_of_yolox(strides=(8, 16, 32)):
         table[row, :4] = cx / stride - x, cy / stride - y, np.log(w / stride), np.log(h / stride)
         table[row, 4], table[row, 5 + label] = 0.95, score / 0.95
     return table[None]
-
-
-def maps_of(**depths):
-    return {name: np.full((1, depth, 25, 50), 0.5, np.float32) for name, depth in depths.items()}
-
-
-def pyramid(shapes):
-    every = [shape for side in (12, 6, 3) for shape in shapes(side)]
-    return {f"output{i}": np.zeros(shape, np.float32) for i, shape in enumerate(every)}
 
 
 def softmaxed(nothing):
@@ -202,6 +193,28 @@ FAMILIES = {
         {},
         3,
     ),
+    "PaddleDetection without its NMS": (
+        {"concat_12.tmp_0": scores().T[None], "tmp_20": placed(TRUTH[:, :4], [0, 0, 9, 9])[None]},
+        {},
+        3,
+    ),
+    "boxes, scores and labels before any are selected": (
+        {
+            "boxes": np.repeat(TRUTH[None, :, :4], 600, axis=1),
+            "scores": np.repeat(TRUTH[None, :, 4], 600, axis=1),
+            "class_idx": np.repeat(TRUTH[None, :, 5].astype(np.int64), 600, axis=1),
+        },
+        {},
+        3,
+    ),
+    "YOLOv5 with its heads beside": (
+        {
+            "output": rows_of_v5(),
+            **{str(side): np.zeros((1, 3, side, 2 * side, 8), np.float32) for side in (12, 6, 3)},
+        },
+        {},
+        None,
+    ),
     "YOLO-NAS": (
         {"pred_bboxes": placed(TRUTH[:, :4], [0, 0, 9, 9])[None], "pred_scores": scores()[None]},
         {},
@@ -225,37 +238,6 @@ def test_rows_of_nothing_are_read_by_their_name():
     outputs = {"flat_predictions": seven(range(7))[:0].astype(np.float32)}
     assert find_decoder(Facts(outputs, SIZE)).score == 5
     assert find_decoder(Facts({"output": outputs["flat_predictions"]}, SIZE)).score == 6
-
-
-@pytest.mark.parametrize(
-    ("outputs", "metadata", "text"),
-    [
-        ({"output0": columns(more=1)}, {**ULTRALYTICS, "task": "obb"}, "its boxes are turned"),
-        ({"output0": scores()[:1]}, {**ULTRALYTICS, "task": "classify"}, "it classifies"),
-        (
-            {
-                name: np.zeros((1, 3, side, 2 * side, 8), np.float32)
-                for name, side in (("a", 12), ("b", 6), ("c", 3))
-            },
-            {},
-            "before their anchors are applied",
-        ),
-        (pyramid(lambda side: [(1, 21, side, 2 * side)]), {}, "maps at several scales"),
-        (
-            pyramid(lambda side: [(1, 64, side, 2 * side), (1, 16, side, 2 * side)]),
-            {},
-            "maps at several scales",
-        ),
-        (maps_of(hm=80, wh=2, reg=2), {}, "of centres and sides"),
-        (maps_of(predicted_depth=1), {}, "it gives depths"),
-        ({"predicted_depth": np.full((1, 25, 50), 0.5, np.float32)}, {}, "it gives depths"),
-        ({**maps_of(masks=4), "iou_predictions": np.zeros((1, 4), np.float32)}, {}, "points and boxes"),
-    ],
-)
-def test_what_is_recognised_and_not_read_is_said(outputs, metadata, text):
-    facts = Facts(outputs, SIZE, metadata, n_names=3)
-    assert find_decoder(facts) is find_decoder(facts, "boxes") is None
-    assert text in refused(facts)
 
 
 def test_a_threshold_and_an_overlap_are_followed():
@@ -283,53 +265,8 @@ def test_a_label_of_six_is_told_from_the_sixth_coefficient():
     assert not masks[1].any()
 
 
-@pytest.mark.parametrize(
-    "outputs",
-    [
-        {"scores": np.random.default_rng(0).random((1, 4), np.float32)},
-        {"scores": np.random.default_rng(0).random((1, 6), np.float32)},
-        {"probabilities": np.full((1, 1000), 1e-3, np.float32), "label": np.zeros(1, np.int64)},
-        {"last_hidden_state": np.random.default_rng(0).normal(size=(1, 17, 32)).astype(np.float32)},
-        {"tokens": np.random.default_rng(0).normal(size=(1, 17, 32)).astype(np.float32)},
-    ],
-)
-def test_scores_and_hidden_states_are_no_boxes(outputs):
-    assert find_decoder(Facts(outputs, SIZE), "boxes") is None
-
-
 def noise(*shape, seed=0):
     return np.random.default_rng(seed).random(shape, np.float32)
-
-
-@pytest.mark.parametrize(
-    "outputs",
-    [
-        pytest.param(
-            {"output": np.concatenate([noise(1, 500, 8), noise(1, 500, 32) * 9 - 4], 2)}, id="NanoDet"
-        ),
-        pytest.param(
-            {
-                "yolonms/ExpandDims_1:0": noise(1, 90, 4) * 99 - [0, 0, 120, 120],
-                "yolonms/ExpandDims_3:0": noise(1, 8, 90),
-                "yolonms/concat_2:0": np.zeros((1, 5, 3), np.int32),
-            },
-            id="YOLOv3 with the indices of its NMS",
-        ),
-        pytest.param(
-            {
-                "classification": noise(1, 90, 20),
-                "regression": noise(1, 90, 4) * 2 - 1,
-                "anchors": noise(1, 90, 4) * [40, 40, 50, 50] + [0, 0, 50, 50],
-            },
-            id="RetinaNet's steps from anchors",
-        ),
-        pytest.param({"output0": noise(1, 8, 100) * 5 - 2}, id="a head without sigmoid"),
-    ],
-)
-def test_raw_heads_are_neither_boxes_nor_maps(outputs):
-    facts = Facts({name: value.astype(np.float32) if value.dtype.kind == "f" else value
-                   for name, value in outputs.items()}, SIZE)  # fmt: skip
-    assert find_decoder(facts) is find_decoder(facts, "boxes") is find_decoder(facts, "maps") is None
 
 
 def test_lists_that_began_empty_are_read_by_what_they_hold_later():
@@ -378,26 +315,3 @@ def test_masks_of_queries_are_maps(boxes):
     assert (labels[:, :20] == 2).all()
     assert (labels[:, 20:] == 0).all()
     assert find_decoder(Facts(outputs, SIZE, n_names=3)).gives == ("boxes" if boxes else "maps")
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (
-            noise(1, 50, 6),
-            lambda value: value.mean(axis=1),
-        ),  # 5 x 10 patches of 20 pixels: none stands for all
-        (noise(1, 51, 6), lambda value: value[:, 0]),
-        (noise(1, 6, 5, 10), lambda value: value.mean(axis=(2, 3))),
-    ],
-)
-def test_hidden_states_are_read_by_what_stands_for_the_image(value, expected):
-    outputs = {"last_hidden_state": value}
-    decoder = find_decoder(Facts(outputs, SIZE))
-    assert decoder.decode(outputs, 1, SIZE) == pytest.approx(expected(value), abs=1e-6)
-
-
-def test_attentions_beside_scores_are_no_maps():
-    outputs = {"logits": np.zeros((1, 10), np.float32), "attentions": np.zeros((1, 4, 17, 17), np.float32)}
-    assert find_decoder(Facts(outputs, SIZE)) is None
-    assert find_decoder(Facts(outputs, SIZE), "maps").names == ("attentions",)

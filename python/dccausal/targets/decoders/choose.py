@@ -65,9 +65,10 @@ def refused(facts: Facts) -> str | None:
 
 
 def _has_anchors_to_come(facts: Facts) -> bool:
-    """Return whether there are heads with a row for each of three anchors: (1, 3, h, w, 5 + labels), or so."""
-    wide = [value.shape for value in facts.outputs.values() if value.dtype.kind == "f" and value.ndim == 5]  # noqa: PLR2004
-    return sum(3 in (shape[1], shape[3]) and shape[-1] > 5 for shape in wide) in (2, 3, 4)  # noqa: PLR2004
+    """Return whether there are only heads with a row for each of three anchors: (1, 3, h, w, 5 + labels), or so."""
+    shapes = [value.shape for value in facts.outputs.values()]
+    heads = [shape for shape in shapes if len(shape) == 5 and 3 in (shape[1], shape[3]) and shape[4] > 5]  # noqa: PLR2004
+    return len(heads) == len(shapes) > 1
 
 
 def _is_raw(facts: Facts) -> bool:

@@ -17,6 +17,7 @@ from dccausal.targets.boxes import Candidates, Selection, from_centres
 from dccausal.targets.decoders.facts import RTDETR, Facts, Outputs, called, with_batch
 
 _THRESHOLD, _THRESHOLD_ULTRALYTICS = 0.5, 0.25
+_OVERLAP, _MOST_SELECTED = 0.45, 1000
 _RANK, _BOX = 3, 4
 _WHOLE = 1e-3
 _NORMALISED = 1.5  # boxes that end within this are shares of the image
@@ -243,9 +244,11 @@ def triple(facts: Facts) -> Triple | None:
         first = 0
         if facts.n_names and int(np.max(outputs[labels], initial=0)) >= facts.n_names:
             first = 1  # counted from 1, by names that have no background
+        # A model that selects lists few; where there are more, doubles are still among them.
+        overlap = facts.iou(_OVERLAP) if count > _MOST_SELECTED else None
         normal = is_tensorflow or (_are_shares(values) if np.any(values) else None)
         return Triple(
-            name, scores, labels, normal, is_tensorflow, Selection(facts.least(_THRESHOLD)),
+            name, scores, labels, normal, is_tensorflow, Selection(facts.least(_THRESHOLD), overlap),
             "TensorFlow's detection outputs" if is_tensorflow else "boxes, scores and labels, selected by the model",
             number, 1 if is_tensorflow else first,
         )  # fmt: skip

@@ -50,6 +50,8 @@ class Queries:
         Whether boxes are centre, width and height; else corners.
     is_normalised
         Whether they are shares of the image.
+    is_by_column
+        Whether scores are (labels, boxes), as of PaddleDetection.
     selection, family
         As for the other decoders.
 
@@ -65,6 +67,7 @@ class Queries:
     family: str
     gives: str = "boxes"
     first_label: int = 0
+    is_by_column: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,7 +76,8 @@ class Queries:
 
     def decode(self, outputs: Outputs, n: int, size: tuple[int, int]) -> Candidates:  # noqa: ARG002
         """Return the candidates of ``n`` images."""
-        scores = _activated(with_batch(outputs[self.scores], _RANK), self.activation)
+        numbers = with_batch(outputs[self.scores], _RANK)
+        scores = _activated(numbers.swapaxes(1, 2) if self.is_by_column else numbers, self.activation)
         boxes = outputs[self.boxes].reshape(*scores.shape[:2], _BOX).astype(np.float32)
         if self.nothing == "last":
             scores = scores[..., :-1]
@@ -104,27 +108,39 @@ def queries(facts: Facts) -> Queries | None:
             continue
         if value.ndim == 2 and "box" not in called(name):  # noqa: PLR2004  as well the scores of four classes
             continue
-        fitting = [
-            other
-            for other, scores in outputs.items()
-            if other != name
-            and scores.dtype.kind == "f"
-            and scores.ndim == value.ndim
-            and scores.shape[:-1] == value.shape[:-1]
-            and "aux" not in called(other)
-        ]
-        named = [
-            other
-            for other in fitting
-            if any(w in called(other) for w in ("logit", "score", "label", "class", "conf"))
-        ]
-        if (named or fitting) and _are_boxes(value):
-            return _told(name, (named or fitting)[0], value, facts)
+        scores = _scores_of(name, value, facts)
+        if scores is not None and _are_boxes(value):
+            return _told(name, scores, value, facts)
     return None
+
+
+def _scores_of(boxes: str, value: NDArray[Any], facts: Facts) -> str | None:
+    """Return the output with a score of every label for each of some boxes; None where there is none."""
+    fitting = [
+        name
+        for name, scores in facts.outputs.items()
+        if name != boxes
+        and scores.dtype.kind == "f"
+        and scores.ndim == value.ndim
+        and (scores.shape[:-1] == value.shape[:-1] or _is_by_column(scores, value, facts))
+        and "aux" not in called(name)
+    ]
+    words = ("logit", "score", "label", "class", "conf")
+    named = [name for name in fitting if any(word in called(name) for word in words)]
+    return next(iter(named or fitting), None)
+
+
+def _is_by_column(scores: NDArray[Any], boxes: NDArray[Any], facts: Facts) -> bool:
+    """Return whether scores are (labels, boxes), and none are selected yet: indices beside them would say which."""
+    n_boxes = boxes.shape[-2]
+    has_indices = any(value.dtype.kind in "iu" for value in facts.outputs.values())
+    return scores.ndim == _RANK and scores.shape[1] < n_boxes == scores.shape[2] and not has_indices
 
 
 def _told(boxes: str, scores: str, corners: NDArray[Any], facts: Facts) -> Queries:
     numbers = facts.outputs[scores]
+    is_by_column = numbers.shape[:-1] != corners.shape[:-1]
+    numbers = numbers.swapaxes(1, 2) if is_by_column else numbers
     n_columns = numbers.shape[-1]
     kind = str(facts.config.get("model_type", "")).lower()
     activation, is_softmax = _activation(numbers, scores, facts)
@@ -150,7 +166,16 @@ def _told(boxes: str, scores: str, corners: NDArray[Any], facts: Facts) -> Queri
     chosen = Selection(facts.least(_THRESHOLD), overlap, is_per_pair=is_per_pair, most_pairs=most_pairs)
     normal = bool(np.abs(corners).max(initial=0) <= _NORMALISED)
     return Queries(
-        boxes, scores, activation, nothing, is_by_centre, normal, chosen, family, first_label=first
+        boxes,
+        scores,
+        activation,
+        nothing,
+        is_by_centre,
+        normal,
+        chosen,
+        family,
+        first_label=first,
+        is_by_column=is_by_column,
     )
 
 
