@@ -181,3 +181,8 @@ def test_scores_of_a_classifier_are_outputs_too():
     assert explain(photo, classifier, target=first).outcome in ("trivial", "minimal")
     with pytest.raises(OptionError, match="a classifier gives scores"):
         explain(photo, classifier, target=Box())
+
+
+def test_a_box_without_area_is_said_to_be_empty():
+    with pytest.raises(OptionError, match="box 0 covers nothing of the photograph: it is empty, or"):
+        explain(scene([]), lambda images: [np.array([[10, 10, 10, 40, 0.9, 0]])] * len(images), target=Box())

@@ -181,7 +181,7 @@ class Box:
         inside = frame.clipped(in_photo[number])
         if inside[2] <= inside[0] or inside[3] <= inside[1]:
             raise OptionError(
-                f"box {number} lies in the borders that pad the photograph, not in it; "
+                f"box {number} covers nothing of the photograph: it is empty, or lies in what pads it; "
                 f"{_listed(found, in_photo, request)}"
             )
         least = answer.selection.threshold if self.threshold is None else self.threshold
