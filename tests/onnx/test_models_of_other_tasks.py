@@ -58,7 +58,12 @@ def test_prompts_that_are_too_many_are_called_prompts(tmp_path, capsys):
         (
             ("masks", ["n", 32, 32], [1]),
             {"inputs": ("image", "point_coords")},
-            "it takes point_coords; its masks follow",
+            "'point_coords', so its masks follow",
+        ),
+        (
+            ("pooler_output", ["n", 32], [2, 3]),
+            {"inputs": ("pixel_values", "spatial_shapes")},
+            "cut into patches",
         ),
     ],
 )

@@ -23,8 +23,13 @@ from dccausal.targets.decoders.choose import PROMPTED, find_decoder, refused
 from dccausal.targets.decoders.facts import Decoder, Facts
 from dccausal.targets.target import Needs
 
-# Inputs that a prompt of SAM's goes into.
-_PROMPTS = ("point_coords", "input_points", "image_embeddings")
+# Inputs of models that are not explained, and why.
+_PATCHES = "it takes photographs cut into patches (SigLIP2 NaFlex); an export that takes images is needed"
+_REFUSED = {
+    **dict.fromkeys(("point_coords", "input_points", "image_embeddings"), PROMPTED),
+    "spatial_shapes": _PATCHES,
+    "pixel_attention_mask": _PATCHES,
+}
 
 
 class UnreadError(ModelError):
@@ -129,9 +134,9 @@ def read_task(session: Any, file: ModelFile, request: TaskRequest) -> TaskReadin
 
     """
     check_names(session, file.what)
-    prompts = [node.name for node in session.get_inputs() if node.name in _PROMPTS]
-    if prompts and request.input_name is None:
-        raise UnreadError(f"{file.what} is not read: it takes {prompts[0]}; {PROMPTED}")
+    telling = [node.name for node in session.get_inputs() if node.name in _REFUSED]
+    if telling and request.input_name is None:
+        raise UnreadError(f"{file.what} has the input {telling[0]!r}, so {_REFUSED[telling[0]]}")
     given = request.preprocess
     layout = given.layout if given else None
     ways = image_inputs(session, file.what, request.input_name, layout, list(request.feed))
