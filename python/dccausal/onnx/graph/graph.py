@@ -9,9 +9,9 @@ from functools import cached_property
 from dccausal.onnx.graph.protobuf import Field, read_fields, read_ints, read_text
 
 # Numbers of the fields, from onnx.proto.
-MODEL_PRODUCER, MODEL_GRAPH = 2, 7
+MODEL_PRODUCER, MODEL_GRAPH, MODEL_FUNCTION = 2, 7, 25
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT, GRAPH_VALUE_INFO = 1, 5, 11, 12, 13
-NODE_INPUT, NODE_OUTPUT, NODE_OP, NODE_ATTRIBUTE = 1, 2, 4, 5
+NODE_INPUT, NODE_OUTPUT, NODE_OP, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7
 ATTRIBUTE_NAME, ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_TENSOR = 1, 2, 3, 5
 ATTRIBUTE_FLOATS, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS, ATTRIBUTE_TYPE = 7, 8, 9, 20
 TENSOR_DIMS, TENSOR_TYPE, TENSOR_INT64, TENSOR_NAME, TENSOR_RAW, TENSOR_EXTERNAL = 1, 2, 7, 8, 9, 13
@@ -47,6 +47,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: tuple[memoryview, ...]
+    domain: str = ""
 
     def attribute(self, name: str) -> memoryview | None:
         """Return the attribute of a name, an AttributeProto; None where the operation has none that can be read."""
@@ -80,17 +81,19 @@ class Node:
     @classmethod
     def read(cls, message: memoryview) -> Node:
         """Return the node that a NodeProto describes."""
-        op, inputs, outputs, attributes = "", [], [], []
+        op, domain, inputs, outputs, attributes = "", "", [], [], []
         for number, value, _ in _few(read_fields(message)):
             if number == NODE_OP:
                 op = read_text(value)
+            elif number == NODE_DOMAIN:
+                domain = read_text(value)
             elif number == NODE_INPUT:
                 inputs.append(read_text(value))
             elif number == NODE_OUTPUT:
                 outputs.append(read_text(value))
             elif number == NODE_ATTRIBUTE and not isinstance(value, int):
                 attributes.append(value)
-        return cls(op, tuple(inputs), tuple(outputs), tuple(attributes))
+        return cls(op, tuple(inputs), tuple(outputs), tuple(attributes), domain)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Graph:
         What the exporter calls itself; empty where it does not.
     outputs
         The names of what it declares to give.
+    functions
+        Those that its operations may call, each a FunctionProto.
 
     """
 
@@ -113,6 +118,7 @@ class Graph:
     initializers: tuple[memoryview, ...]
     producer: str = ""
     outputs: tuple[str, ...] = ()
+    functions: tuple[memoryview, ...] = ()
 
     @classmethod
     def read(cls, model: memoryview) -> Graph:
@@ -129,13 +135,16 @@ class Graph:
         nodes: list[Node] = []
         initializers: list[memoryview] = []
         outputs: list[str] = []
+        functions: list[memoryview] = []
         producer = ""
         for number, value, _ in _few(read_fields(model)):
             if number == MODEL_PRODUCER:
                 producer = read_text(value)
             elif number == MODEL_GRAPH and not isinstance(value, int):
                 _read_graph(value, nodes, initializers, outputs)
-        return cls(tuple(nodes), tuple(initializers), producer, tuple(outputs))
+            elif number == MODEL_FUNCTION and not isinstance(value, int):
+                functions.append(value)
+        return cls(tuple(nodes), tuple(initializers), producer, tuple(outputs), tuple(functions))
 
     @cached_property
     def producers(self) -> Mapping[str, Node]:

@@ -38,7 +38,7 @@ _MAX_DEPTH = 8
 Numbers = NDArray[np.float64]
 
 # They change the shape or the type of a constant, and not its numbers or their order.
-_AS_IT_IS = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+_AS_IT_IS = ("Cast", "CastLike", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 _OF_ONE: Mapping[str, Callable[[Numbers], Numbers]] = {
     "Neg": np.negative,
     "Reciprocal": np.reciprocal,

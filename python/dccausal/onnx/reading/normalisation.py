@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from dccausal.onnx.graph.functions import written_out
 from dccausal.onnx.graph.graph import Graph, Node
 from dccausal.onnx.graph.values import constant_values
 from dccausal.onnx.reading.pixel_values import Stage, Values, beginning_of
@@ -56,6 +57,7 @@ def range_in_graph(graph: Graph, image: str) -> Pixels | None:
         first; None where the graph does not tell.
 
     """
+    graph = written_out(graph)
     found = beginning_of(graph, image)
     if found is None:
         return None
@@ -145,6 +147,7 @@ def is_resized_in_graph(graph: Graph, image: str) -> bool:
 
 def size_in_graph(graph: Graph, image: str) -> tuple[int, int] | None:
     """Return the (height, width) that a model resizes its images to first, if it does, and to a constant."""
+    graph = written_out(graph)
     found = beginning_of(graph, image)
     node = None if found is None else found.values.resized_by
     return None if node is None else _sides(graph, node)

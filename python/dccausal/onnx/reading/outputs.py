@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal.errors import ModelError, OptionError
+from dccausal.onnx.graph.functions import written_out
 from dccausal.onnx.graph.graph import Graph
 from dccausal.targets.decoders.facts import called
 
@@ -156,6 +157,7 @@ def choose_output(
     """
     if wanted is not None and wanted not in outputs:
         raise OptionError(f"output {wanted!r} was asked for; the model has {_listed(outputs)}")
+    graph = None if graph is None else written_out(graph)
     found = {name: rows for name, value in outputs.items() if (rows := read_output(name, value, n, graph))}
     if wanted is not None:
         found = {name: rows for name, rows in found.items() if name == wanted}

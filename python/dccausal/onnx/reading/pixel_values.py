@@ -14,13 +14,24 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dccausal.onnx.graph import graph as og
+from dccausal.onnx.graph.functions import written_out
 from dccausal.onnx.graph.graph import Graph, Node
 from dccausal.onnx.graph.protobuf import read_fields, read_ints
 from dccausal.onnx.graph.values import Numbers, constant_type, constant_values
 
 # They change the place or the type of pixels, and not their values.
 _HANDING_ON = (
-    *("Cast", "DequantizeLinear", "Expand", "Flatten", "Identity", "Pad", "QuantizeLinear", "Reshape"),
+    *(
+        "Cast",
+        "CastLike",
+        "DequantizeLinear",
+        "Expand",
+        "Flatten",
+        "Identity",
+        "Pad",
+        "QuantizeLinear",
+        "Reshape",
+    ),
     *("Resize", "Squeeze", "Tile", "Transpose", "Unsqueeze", "Upsample"),
 )
 _STEPS = ("Add", "Div", "Mul", "Neg", "Sub")
@@ -144,6 +155,7 @@ def beginning_of(graph: Graph, image: str) -> Beginning | None:
         The name of its input.
 
     """
+    graph = written_out(graph)
     walk = _Walk(graph, {image: Values(Stage(np.ones(1), np.zeros(1)))})
     for node in graph.nodes:
         if node.op not in _LOOKING_ON and node.outputs and any(name in walk.known for name in node.inputs):

@@ -13,6 +13,7 @@ from dccausal import _core
 from dccausal._shared.checks import finite_number
 from dccausal.classifier import not_finite
 from dccausal.errors import ModelError, OptionError
+from dccausal.onnx.graph.functions import written_out
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.graph.protobuf import read_fields, read_ints
 from dccausal.onnx.graph.values import constant_values
@@ -196,6 +197,7 @@ def tell_scores(asked: str, output: str, graph: Graph | None, rows: Rows) -> Sco
         raise OptionError(
             f"scores='binary' was given for a model with {n_columns} outputs; exactly 1 is needed"
         )
+    graph = None if graph is None else written_out(graph)
     step, zero = _quantisation(graph, output, rows.values.dtype)
     sample = (rows.values.astype(np.float64) - zero) * step
     kind = _tell_columns(asked, _deciding_op(graph, output) if graph else None, sample)
