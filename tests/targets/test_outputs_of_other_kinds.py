@@ -120,3 +120,10 @@ def test_hidden_states_are_read_by_what_stands_for_the_image(value, expected):
     outputs = {"last_hidden_state": value}
     decoder = find_decoder(Facts(outputs, SIZE))
     assert decoder.decode(outputs, 1, SIZE) == pytest.approx(expected(value), abs=1e-6)
+
+
+def test_of_features_at_several_depths_the_deepest_are_compared():
+    outputs = {"0": noise(1, 4, 50, 100), "1": noise(1, 8, 25, 50), "2": noise(1, 16, 12, 25)}
+    assert find_decoder(Facts(outputs, SIZE), "embeddings").output == "2"
+    vector = {**outputs, "3": noise(1, 16)}
+    assert find_decoder(Facts(vector, SIZE), "embeddings").output == "3"

@@ -92,13 +92,15 @@ def embedding(facts: Facts, *, is_wanted: bool = False) -> Embedding | None:
 
 
 def _any_vector(facts: Facts, names: Sequence[str]) -> Embedding | None:
-    for name in names:
-        value = facts.outputs[name]
-        if _is_vector(value):
-            return Embedding(name, "vector", f"the vector {name}")
-        if value.ndim == 4:  # noqa: PLR2004
-            return Embedding(name, "mean", f"the mean of {name} over its places")
-    return None
+    """Return the first output that is a vector, else the features of most channels: those are the deepest."""
+    vector = next((name for name in names if _is_vector(facts.outputs[name])), None)
+    if vector is not None:
+        return Embedding(vector, "vector", f"the vector {vector}")
+    features = [name for name in names if facts.outputs[name].ndim == 4]  # noqa: PLR2004
+    if not features:
+        return None
+    deepest = max(features, key=lambda name: facts.outputs[name].shape[1])
+    return Embedding(deepest, "mean", f"the mean of {deepest} over its places")
 
 
 def _are_places(n_tokens: int, size: tuple[int, int]) -> bool:
