@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dccausal import OptionError, explain
 from dccausal.targets import Box, Custom, Label, Region, Similarity
@@ -98,3 +99,13 @@ def test_why_not_is_for_labels_and_several_references():
         model, subject = TARGETS[target]
         with pytest.raises(OptionError, match="kind is why-not, but the target is no label"):
             explain(PHOTO, model, target=subject, kind="why-not", other=0)
+
+
+@pytest.mark.parametrize("target", ["box", "region", "like"])
+def test_the_picture_of_a_kind_frames_what_is_explained(target, tmp_path):
+    model, subject = TARGETS[target]
+    found = explain(PHOTO, model, target=subject, kind="necessary")
+    found.save(tmp_path, caption=False)
+    framed = [(np.asarray(one) == (96, 214, 255)).all(axis=2).any()
+              for one in (found.kind_picture(caption=False), Image.open(tmp_path / "kind.png"))]  # fmt: skip
+    assert framed == [target != "like"] * 2

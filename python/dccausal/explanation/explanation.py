@@ -193,7 +193,7 @@ class Explanation(Record):
         """
         if not self.kind.sets:
             return None
-        return kind_picture(self, short_title(self), contour=contour, caption=caption)
+        return kind_picture(self, short_title(self), mark=mark_of(self), contour=contour, caption=caption)
 
     def cutout(self) -> Image.Image:
         """Cut the explanation out of the photograph; RGBA, of its size, transparent where masked."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dccausal.explanation.kinds import Kind, KindSet
+    from dccausal.explanation.mark import Mark
     from dccausal.explanation.record import Record
 
 _ASKED = {
@@ -58,15 +59,21 @@ def kind_caption(explanation: Record, title: str, contour: pictures.Contour = "s
 
 
 def kind_picture(
-    explanation: Record, title: str, *, contour: pictures.Contour = "solid", caption: bool = True
+    explanation: Record,
+    title: str,
+    *,
+    mark: Mark | None = None,
+    contour: pictures.Contour = "solid",
+    caption: bool = True,
 ) -> Image.Image:
-    """Show the kind's sets on the photograph, the rest grey and dark."""
+    """Show the kind's sets on the photograph, the rest grey and dark, and a frame around what is explained."""
     sets = [one.pixels for one in explanation.kind.sets]
     return pictures.picture(
         explanation.photo,
         explanation.placement,
         np.logical_or.reduce(sets),
         apart=sets,
+        mark=mark,
         contour=contour,
         caption=kind_caption(explanation, title, contour) if caption else None,
     )

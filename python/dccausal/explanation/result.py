@@ -72,7 +72,8 @@ def result_files(
     }
     if explanation.kind.sets:
         title = short_title(explanation)
-        files["kind.png"] = png_bytes(kind_picture(explanation, title, contour=contour, caption=caption))
+        picture = kind_picture(explanation, title, mark=drawing["mark"], contour=contour, caption=caption)
+        files["kind.png"] = png_bytes(picture)
     if cutout:
         files["cutout.png"] = png_bytes(pictures.cutout(photo, placement, own))
     if _colour(explanation.baseline) is None:
