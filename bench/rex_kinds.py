@@ -5,11 +5,13 @@ ReX lives in an environment of its own, see ``bench/rex.py``. Both sides are run
 
     rexvenv/bin/python bench/rex_kinds.py --side rex --model model.onnx --mean 0.498 --std 0.502 \
         --images photographs/ --out rex-kinds/ --seconds 1500
-    python bench/rex_kinds.py --side dccausal --model model.onnx --images photographs/ --out rex-kinds/
+    python bench/rex_kinds.py --side dccausal --model model.onnx --mean 0.498 --std 0.502 \
+        --images photographs/ --out rex-kinds/
 
 ReX searches once a photograph; its spotlights and its contrastive explanation are then made of the same map, and the
-calls of each have those of the search in them. It has its own defaults: 20 iterations, 10 spotlights. Of the sets that
-the first 3, and all 10, find, the largest number that shares no pixel is taken. dccausal is asked for
+calls of each have those of the search in them. It has its own defaults: 20 iterations, 10 spotlights. Where a spotlight
+finds nothing ReX keeps what it saw last, without a confidence; so only sets that give the label alone count. Of those
+among the first 3, and among all 10, the largest number that shares no pixel is taken. dccausal is asked for
 ``--kind several --n 3`` with the label alone (``min_confidence=0``), as ReX is, and with half of the score, its own
 default.
 ReX's contrastive set has to bring the whole score back, so dccausal is asked for that too.
@@ -109,9 +111,7 @@ def explained(one, path, predict, out):
     calls.append(predict.calls)
     sets = [flat(mask, one) for mask in several.explanations]
     np.save(out / f"{path.name}.several.npy", np.array(sets))
-    line["several"] = [
-        {"asked": n, "found": list(apart(sets[:n])), "calls": calls[n - 1]} for n in SPOTLIGHTS
-    ]
+    line["several"] = [{"asked": n, "calls": calls[n - 1]} for n in SPOTLIGHTS]
     before = predict.calls
     one.args.strategy = Strategy.Contrastive
     found = Explanation(maps, predict, data, one.args, statistics)
@@ -129,17 +129,12 @@ def flat(mask, one):
 
 
 def apart(sets):
-    """The places of the most sets that share no pixel, of these the smallest."""
-    there = [i for i, pixels in enumerate(sets) if pixels.any()]
-    for n in range(len(there), 0, -1):
-        ways = [
-            way
-            for way in itertools.combinations(there, n)
-            if np.sum([sets[i] for i in way], axis=0).max() == 1
-        ]
+    """The most sets that share no pixel, of these the smallest."""
+    for n in range(len(sets), 0, -1):
+        ways = [way for way in itertools.combinations(sets, n) if np.sum(way, axis=0).max() == 1]
         if ways:
-            return min(ways, key=lambda way: sum(sets[i].sum() for i in way))
-    return ()
+            return np.array(min(ways, key=lambda way: sum(pixels.sum() for pixels in way)))
+    return []
 
 
 # dccausal
@@ -149,9 +144,11 @@ def own_side(chosen):
     """Explain what ReX has explained, check all sets, and write the record."""
     from recording import write_record
 
-    from dccausal import OnnxClassifier, explain
+    from dccausal import OnnxClassifier, Preprocess, explain
 
-    classifier = OnnxClassifier(chosen.model, geometry="squash", device="cpu")
+    mean, std = (tuple(given * 3)[:3] for given in (chosen.mean, chosen.std))
+    preprocess = Preprocess(mean=mean, std=std, geometry="squash")
+    classifier = OnnxClassifier(chosen.model, preprocess=preprocess, device="cpu")
     rows = []
     for text in (chosen.out / "rex.jsonl").read_text().splitlines():
         line = json.loads(text)
@@ -176,8 +173,10 @@ def own_side(chosen):
             print(rows[-1], flush=True)
 
         sets = np.load(chosen.out / f"{line['file']}.several.npy")
+        sets[~sides(classifier, plain, sets, label)[0]] = False
         for several in line["several"]:
-            row("rex", "several", 0, several["asked"], sets[several["found"]], several["calls"])
+            among = [pixels for pixels in sets[: several["asked"]] if pixels.any()]
+            row("rex", "several", 0, several["asked"], apart(among), several["calls"])
         mask = chosen.out / f"{line['file']}.contrastive.npy"
         found = [np.load(mask)] if line["contrastive"]["found"] else []
         row("rex", "contrastive", 1, 1, found, line["contrastive"]["calls"])
