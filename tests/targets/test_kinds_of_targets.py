@@ -1,5 +1,7 @@
 """Every kind of explanation, of every kind of target."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -109,3 +111,7 @@ def test_the_picture_of_a_kind_frames_what_is_explained(target, tmp_path):
     framed = [(np.asarray(one) == (96, 214, 255)).all(axis=2).any()
               for one in (found.kind_picture(caption=False), Image.open(tmp_path / "kind.png"))]  # fmt: skip
     assert framed == [target != "like"] * 2
+    two = replace(found, kind=replace(found.kind, sets=found.kind.sets * 2))
+    assert (np.asarray(two.kind_picture(caption=False)) == (96, 214, 255)).all(axis=2).any() == (
+        target == "box"
+    )

@@ -73,7 +73,8 @@ def kind_picture(
         explanation.placement,
         np.logical_or.reduce(sets),
         apart=sets,
-        mark=mark,
+        # The line around a region would look like that of another set.
+        mark=mark if len(sets) == 1 or isinstance(mark, tuple) else None,
         contour=contour,
         caption=kind_caption(explanation, title, contour) if caption else None,
     )
