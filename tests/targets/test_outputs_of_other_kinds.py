@@ -114,6 +114,7 @@ def test_attentions_beside_scores_are_no_maps():
         ),  # 5 x 10 patches of 20 pixels: none stands for all
         (noise(1, 51, 6), lambda value: value[:, 0]),
         (noise(1, 6, 5, 10), lambda value: value.mean(axis=(2, 3))),
+        (noise(1, 5, 10, 6), lambda value: value.mean(axis=(1, 2))),
     ],
 )
 def test_hidden_states_are_read_by_what_stands_for_the_image(value, expected):

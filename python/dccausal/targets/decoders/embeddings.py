@@ -41,12 +41,15 @@ class Embedding:
         where a transformer has a token for each place and no other (Swin).
     family
         Which exports are read so.
+    is_last
+        Whether the channels of places are the last axis (TensorFlow, Swin of timm), not the second.
 
     """
 
     output: str
     how: str
     family: str
+    is_last: bool = False
     gives: str = "embeddings"
 
     @property
@@ -63,6 +66,7 @@ class Embedding:
             tokens: NDArray[np.float32] = with_batch(value, 3).mean(axis=1, dtype=np.float32)
             return tokens
         if self.how == "mean":
+            value = np.moveaxis(value, -1, 1) if self.is_last else value
             mean: NDArray[np.float32] = value.reshape(n, value.shape[1], -1).mean(axis=2, dtype=np.float32)
             return mean
         return value.reshape(n, -1)
@@ -87,7 +91,7 @@ def embedding(facts: Facts, *, is_wanted: bool = False) -> Embedding | None:
                 return Embedding(named[word], "mean token", f"the mean of {named[word]} over its tokens")
             return Embedding(named[word], "first token", f"the first token of {named[word]}")
         if value is not None and value.ndim == 4:  # noqa: PLR2004
-            return Embedding(named[word], "mean", f"the mean of {named[word]} over its places")
+            return _mean(named[word], facts)
     return _any_vector(facts, list(named.values())) if is_wanted else None
 
 
@@ -99,8 +103,16 @@ def _any_vector(facts: Facts, names: Sequence[str]) -> Embedding | None:
     features = [name for name in names if facts.outputs[name].ndim == 4]  # noqa: PLR2004
     if not features:
         return None
-    deepest = max(features, key=lambda name: facts.outputs[name].shape[1])
-    return Embedding(deepest, "mean", f"the mean of {deepest} over its places")
+    found = [_mean(name, facts) for name in features]
+    return max(found, key=lambda one: facts.outputs[one.output].shape[3 if one.is_last else 1])
+
+
+def _mean(name: str, facts: Facts) -> Embedding:
+    """Return the mean of features over their places, which have the image's proportions."""
+    (_, *shape), (height, width) = facts.outputs[name].shape, facts.size
+    first, second, third = shape
+    is_last = first * width == second * height and second * width != third * height
+    return Embedding(name, "mean", f"the mean of {name} over its places", is_last)
 
 
 def _are_places(n_tokens: int, size: tuple[int, int]) -> bool:
