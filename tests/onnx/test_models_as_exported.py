@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -267,7 +269,8 @@ def test_a_graph_that_normalises_comes_after_options_and_files(tmp_path):
     (tmp_path / "model.onnx").write_bytes(model)
     assert "0..255" in on_cpu(tmp_path / "model.onnx").preprocess_reason
     (tmp_path / "config.json").write_text(json.dumps(exports.timm()["config.json"]))
-    assert on_cpu(tmp_path / "model.onnx").preprocess_reason == "config.json beside the model"
+    reason = on_cpu(tmp_path / "model.onnx").preprocess_reason
+    assert reason.startswith("config.json beside the model; but the graph begins with the normalisation")
     told = on_cpu(build(dtype="uint8"))
     assert told.preprocess_reason == "guessed: the model takes uint8, so the pixels as they are"
 
@@ -300,9 +303,21 @@ def test_weights_in_another_file(tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_normalisation_in_another_file_is_not_read(tmp_path):
-    classifier = on_cpu(_external(tmp_path, before=[("Div", 255.0)]))
-    assert classifier.preprocess_reason.startswith("guessed: channels come first")
+def test_normalisation_in_another_file_is_read_from_there(tmp_path):
+    path = _external(tmp_path, before=[("Sub", np.reshape(255 * MEAN, (3, 1, 1))), ("Div", 255 * STD.mean())])
+    assert on_cpu(path).preprocess == PRESETS["raw"].with_size((32, 32))
+
+
+@pytest.mark.parametrize("location", ["../model.onnx.data", "/dev/zero", "none.data", "fifo"])
+def test_no_other_file_is_read_for_a_normalisation(tmp_path, location):
+    (tmp_path / "inner").mkdir()
+    proto = onnx.load(_external(tmp_path, before=[("Div", 255.0)]), load_external_data=False)
+    os.mkfifo(tmp_path / "inner" / "fifo")
+    for tensor in proto.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = location if entry.key == "location" else entry.value
+    graph = replace(Graph.read(memoryview(proto.SerializeToString())), folder=tmp_path / "inner")
+    assert range_in_graph(graph, "x") is None
 
 
 def test_inspect_shows_the_right_column_whatever_was_guessed(tmp_path, capsys):

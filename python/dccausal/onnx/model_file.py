@@ -64,14 +64,15 @@ class ModelFile:
         kind = what_it_is(data)
         if kind is not None:
             raise ModelError(f"{what} is {kind[0]}; an ONNX image classifier is needed ({kind[1]})")
-        file = cls(path, data, _graph(data))
+        folder = None if path is None else path.absolute().parent
+        file = cls(path, data, _graph(data, folder))
         if file.graph is not None:
             try:
                 unwrapped = unwrap(data, file.graph)
             except ValueError:
                 return file  # damaged, as ONNX Runtime will say
             if unwrapped.model is not None:
-                return replace(file, graph=_graph(memoryview(unwrapped.model)), unwrapped=unwrapped)
+                return replace(file, graph=_graph(memoryview(unwrapped.model), folder), unwrapped=unwrapped)
         return file
 
     @property
@@ -135,9 +136,9 @@ class ModelFile:
         return hashes
 
 
-def _graph(data: memoryview) -> Graph | None:
+def _graph(data: memoryview, folder: Path | None) -> Graph | None:
     try:
-        return Graph.read(data)
+        return replace(Graph.read(data), folder=folder)
     except ValueError:
         return None  # not protobuf: ONNX Runtime has its own format, and will say if this is none either
 

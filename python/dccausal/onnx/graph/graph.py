@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from dccausal.onnx.graph.protobuf import Field, read_fields, read_ints, read_text
 
@@ -111,6 +112,8 @@ class Graph:
         The names of what it declares to give.
     functions
         Those that its operations may call, each a FunctionProto.
+    folder
+        Where the files with its weights lie; None for a model without a place.
 
     """
 
@@ -119,6 +122,7 @@ class Graph:
     producer: str = ""
     outputs: tuple[str, ...] = ()
     functions: tuple[memoryview, ...] = ()
+    folder: Path | None = None
 
     @classmethod
     def read(cls, model: memoryview) -> Graph:
@@ -205,14 +209,20 @@ class Graph:
 def _locations(tensor: memoryview) -> list[str]:
     """Return where a TensorProto keeps its values; nowhere where it has them, or is damaged."""
     try:
-        entries = [
-            {n: read_text(v) for n, v, _ in read_fields(value)}
-            for number, value, _ in read_fields(tensor)
-            if number == TENSOR_EXTERNAL and not isinstance(value, int)
-        ]
+        told = external_place(tensor)
     except ValueError:
         return []
-    return [entry.get(ENTRY_VALUE, "") for entry in entries if entry.get(ENTRY_KEY) == "location"]
+    return [told["location"]] if "location" in told else []
+
+
+def external_place(tensor: memoryview) -> dict[str, str]:
+    """Return where a TensorProto keeps its values, by key: location, offset, length; raises ValueError if damaged."""
+    entries = [
+        {n: read_text(v) for n, v, _ in read_fields(value)}
+        for number, value, _ in read_fields(tensor)
+        if number == TENSOR_EXTERNAL and not isinstance(value, int)
+    ]
+    return {entry.get(ENTRY_KEY, ""): entry.get(ENTRY_VALUE, "") for entry in entries}
 
 
 def _read_graph(

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.files import open_regular
 from dccausal.onnx.graph import graph as og
-from dccausal.onnx.graph.graph import Graph, Node
+from dccausal.onnx.graph.graph import Graph, Node, external_place
 from dccausal.onnx.graph.protobuf import read_fields, read_ints
 
 _FLOATS, _INT32, _INT64, _DOUBLES = 4, 5, 7, 10  # where a TensorProto keeps its numbers, if not as bytes
@@ -71,7 +73,7 @@ def constant_values(graph: Graph, name: str, depth: int = 0) -> Numbers | None:
     """
     tensor = graph.constants.get(name)
     if tensor is not None:
-        return tensor_values(tensor)
+        return tensor_values(tensor, graph.folder)
     node = graph.producers.get(name)
     if node is None or depth == _MAX_DEPTH:
         return None
@@ -116,8 +118,8 @@ def _bare(node: Node) -> Numbers | None:
     return None
 
 
-def tensor_values(tensor: memoryview) -> Numbers | None:
-    """Return the numbers of a TensorProto, flat; None for one of another type, kept elsewhere, or empty."""
+def tensor_values(tensor: memoryview, folder: Path | None = None) -> Numbers | None:
+    """Return the numbers of a TensorProto, flat; None for one of another type, kept outside of the folder, or empty."""
     dims: list[int] = []
     kind = 0
     raw: memoryview | None = None
@@ -141,10 +143,26 @@ def tensor_values(tensor: memoryview) -> Numbers | None:
         return None
     if whole and raw is None:
         return _of_whole(kind, whole) if len(whole) == n else None
-    content = b"".join(packed) if raw is None else raw
+    content: bytes | memoryview = b"".join(packed) if raw is None else raw
+    if not content and folder is not None:
+        content = _external(tensor, folder, n * _TYPES[kind].itemsize)
     if len(content) > _MAX_BYTES or len(content) != n * _TYPES[kind].itemsize:
         return None
     return np.frombuffer(content, _TYPES[kind]).astype(np.float64)
+
+
+def _external(tensor: memoryview, folder: Path, n_bytes: int) -> bytes:
+    """Return the bytes that a TensorProto keeps in a file of the folder; none where they cannot be read."""
+    told = external_place(tensor)
+    place = PurePath(told.get("location", ""))
+    if n_bytes > _MAX_BYTES or not place.parts or place.is_absolute() or ".." in place.parts:
+        return b""
+    try:
+        with open_regular(folder / place) as stream:
+            stream.seek(int(told.get("offset") or 0))
+            return stream.read(n_bytes)
+    except (OSError, ValueError):
+        return b""
 
 
 def constant_type(graph: Graph, name: str) -> np.dtype[Any] | None:
