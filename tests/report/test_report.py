@@ -180,6 +180,17 @@ def test_a_key_that_is_missing_is_named(run):
     assert "box" in write_report(run)["damaged"][0]
 
 
+@pytest.mark.parametrize("minor", ["7", [7], {}, None, 7.5, True])
+def test_a_minor_version_of_another_kind_is_named(made, run, minor):
+    path = run / "images" / "p2" / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_minor": minor}))
+    (made / "photos" / "p2.png").rename(made / "photos" / "away.png")  # what is shown then depends on it
+    try:
+        assert "schema_minor" in write_report(run)["damaged"][0]
+    finally:
+        (made / "photos" / "away.png").rename(made / "photos" / "p2.png")
+
+
 _NODE = {"parent": 0, "depth": 1, "responsibility": 0.5, "stake": 1, "is_refined": False}
 _ROOT = {**_NODE, "region": [0, 0, 64, 64], "parent": None, "depth": 0, "contingency": []}
 _CORNERS = ([0, 0, 20, 30], [0, 30, 20, 64], [20, 0, 64, 30], [20, 30, 64, 64])

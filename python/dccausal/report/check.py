@@ -22,6 +22,8 @@ def check_document(document: Mapping[str, Any]) -> None:
     for name, is_right in _FIELDS.items():
         if name not in document or not is_right(document[name]):
             raise ValueError(f"a {name} that can be shown")
+    if not _is_whole(document.get("schema_minor", 0)):  # since minor version 1
+        raise ValueError("a schema_minor that is a whole number")
     if not _are_baselines(document.get("baselines", [])):  # since minor version 6
         raise ValueError("baselines that can be shown")
     image, baseline = document["image"], document["baseline"]
