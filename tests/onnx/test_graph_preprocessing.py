@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 import exports
 from dccausal.inputs.preprocess import PRESETS
 from dccausal.onnx.graph.graph import Graph
-from dccausal.onnx.reading.normalisation import is_bgr_in_graph, range_in_graph
+from dccausal.onnx.reading.normalisation import read_in_graph
 from exports import IMAGENET
 from small_models import build, images, on_cpu
 
@@ -33,11 +33,11 @@ def begun(nodes, constants=(), *, end="begun", **model):
 
 
 def told(model):
-    return range_in_graph(Graph.read(memoryview(model)), "image")
+    return read_in_graph(Graph.read(memoryview(model)), "image").pixels
 
 
 def is_bgr(model):
-    return is_bgr_in_graph(Graph.read(memoryview(model)), "image")
+    return read_in_graph(Graph.read(memoryview(model)), "image").is_bgr
 
 
 # By channel

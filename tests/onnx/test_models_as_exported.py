@@ -17,7 +17,7 @@ from dccausal import ModelError
 from dccausal.cli.app import main
 from dccausal.inputs.preprocess import PRESETS
 from dccausal.onnx.graph.graph import Graph
-from dccausal.onnx.reading.normalisation import range_in_graph
+from dccausal.onnx.reading.normalisation import read_in_graph
 from exports import IMAGENET, NAMES
 from small_models import build, expected, images, on_cpu, softmax, weights
 
@@ -151,7 +151,7 @@ def test_normalisation_in_the_graph(name, layout, inner):
     shape = (3, 1, 1) if layout == "NCHW" else (3,)
     shaped = [(op, np.reshape(value, shape) if np.size(value) == 3 else value) for op, value in steps]
     model = exports.dressed(build(layout=layout), before=shaped, inner=inner)
-    assert range_in_graph(Graph.read(memoryview(model)), "image") == told
+    assert read_in_graph(Graph.read(memoryview(model)), "image").pixels == told
 
 
 def _begun(nodes, constants=()):
@@ -236,7 +236,7 @@ BEGINNINGS = {
 @pytest.mark.parametrize("name", BEGINNINGS)
 def test_what_stands_before_a_normalisation_or_in_its_place(name):
     nodes, constants, told = BEGINNINGS[name]
-    assert range_in_graph(_begun(nodes, constants), "image") == told
+    assert read_in_graph(_begun(nodes, constants), "image").pixels == told
 
 
 def test_channels_that_are_split_and_joined_the_other_way_round():
@@ -246,9 +246,9 @@ def test_channels_that_are_split_and_joined_the_other_way_round():
     parts = ["red", "green", "blue"]
     model.graph.node.insert(0, helper.make_node("Concat", parts[::-1], ["bgr"], axis=1))
     model.graph.node.insert(0, helper.make_node("Split", ["image"], parts, axis=1))
-    assert range_in_graph(Graph.read(memoryview(model.SerializeToString())), "image") == "raw"
+    assert read_in_graph(Graph.read(memoryview(model.SerializeToString())), "image").pixels == "raw"
     model.graph.node[1].input[0] = "red"  # twice, and blue never
-    assert range_in_graph(Graph.read(memoryview(model.SerializeToString())), "image") is None
+    assert read_in_graph(Graph.read(memoryview(model.SerializeToString())), "image").pixels is None
 
 
 def test_what_is_no_normalisation_of_the_input():
@@ -256,11 +256,11 @@ def test_what_is_no_normalisation_of_the_input():
     model.graph.node.append(
         onnx.helper.make_node("Relu", ["image"], ["other"])
     )  # the input goes elsewhere too
-    assert range_in_graph(Graph.read(memoryview(model.SerializeToString())), "image") is None
-    assert range_in_graph(Graph.read(memoryview(model.SerializeToString())), "nothing") is None
+    assert read_in_graph(Graph.read(memoryview(model.SerializeToString())), "image").pixels is None
+    assert read_in_graph(Graph.read(memoryview(model.SerializeToString())), "nothing").pixels is None
     loop = onnx.load_from_string(exports.dressed(build(), before=[("Div", 255.0)]))
     loop.graph.node[0].output[0] = "image"
-    range_in_graph(Graph.read(memoryview(loop.SerializeToString())), "image")  # it ends
+    read_in_graph(Graph.read(memoryview(loop.SerializeToString())), "image")  # it ends
 
 
 def test_a_graph_that_normalises_comes_after_options_and_files(tmp_path):
@@ -308,16 +308,17 @@ def test_normalisation_in_another_file_is_read_from_there(tmp_path):
     assert on_cpu(path).preprocess == PRESETS["raw"].with_size((32, 32))
 
 
-@pytest.mark.parametrize("location", ["../model.onnx.data", "/dev/zero", "none.data", "fifo"])
+@pytest.mark.parametrize("location", ["../model.onnx.data", "/dev/zero", "none.data", "fifo", "link"])
 def test_no_other_file_is_read_for_a_normalisation(tmp_path, location):
     (tmp_path / "inner").mkdir()
     proto = onnx.load(_external(tmp_path, before=[("Div", 255.0)]), load_external_data=False)
     os.mkfifo(tmp_path / "inner" / "fifo")
+    (tmp_path / "inner" / "link").symlink_to(tmp_path / "model.onnx.data")
     for tensor in proto.graph.initializer:
         for entry in tensor.external_data:
             entry.value = location if entry.key == "location" else entry.value
     graph = replace(Graph.read(memoryview(proto.SerializeToString())), folder=tmp_path / "inner")
-    assert range_in_graph(graph, "x") is None
+    assert read_in_graph(graph, "x").pixels is None
 
 
 def test_inspect_shows_the_right_column_whatever_was_guessed(tmp_path, capsys):

@@ -158,7 +158,10 @@ def _external(tensor: memoryview, folder: Path, n_bytes: int) -> bytes:
     if n_bytes > _MAX_BYTES or not place.parts or place.is_absolute() or ".." in place.parts:
         return b""
     try:
-        with open_regular(folder / place) as stream:
+        file = (folder / place).resolve()
+        if not file.is_relative_to(folder.resolve()):  # a link that leads elsewhere
+            return b""
+        with open_regular(file) as stream:
             stream.seek(int(told.get("offset") or 0))
             return stream.read(n_bytes)
     except (OSError, ValueError):

@@ -70,7 +70,7 @@ def _saved_array(path: Path, what: str) -> tuple[str, ...]:
     """Return the names in an array that NumPy saved; one of objects would have to be unpickled, which runs programs."""
     try:
         array = np.load(io.BytesIO(_bytes(path)), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:  # its heading may claim any size
         raise OptionError(f"{what} is no array of texts ({brief(error)}); {NEEDED} is needed") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind != "U" or array.ndim != 1:
         raise OptionError(f"{what} is no list of texts; {NEEDED} is needed")

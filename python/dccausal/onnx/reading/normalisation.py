@@ -10,6 +10,7 @@ batch normalisation at the start has learned the mean and the deviation of the p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from dccausal.onnx.graph.functions import written_out
 from dccausal.onnx.graph.graph import Graph, Node
 from dccausal.onnx.graph.values import constant_values
-from dccausal.onnx.reading.pixel_values import Stage, Values, beginning_of
+from dccausal.onnx.reading.pixel_values import Beginning, Stage, Values, beginning_of
 
 Pixels = Literal["raw", "unit", "tf", "imagenet"]  # presets of ``Preprocess``
 
@@ -39,9 +40,34 @@ _LEARNED = (0.15, 0.5)
 _LEARNED_MEAN = 0.1  # and at least this mean; the others' is near 0
 
 
-def range_in_graph(graph: Graph, image: str) -> Pixels | None:
+@dataclass(frozen=True)
+class InGraph:
     """
-    Return which pixels a model takes, if its graph begins with their normalisation.
+    The preprocessing that a graph begins with.
+
+    Attributes
+    ----------
+    pixels
+        Which the model takes: "raw" for 0 to 255, "unit" for 0 to 1, "tf" for -1 to 1, "imagenet" for what is
+        normalised already and undone first; None where the graph does not tell.
+    is_bgr
+        Whether it takes blue first: ImageNet's means, or CLIP's, meet its channels the other way round.
+    is_resized
+        Whether it brings its images to size itself.
+    size
+        (height, width) that it resizes them to, if that is constant.
+
+    """
+
+    pixels: Pixels | None = None
+    is_bgr: bool = False
+    is_resized: bool = False
+    size: tuple[int, int] | None = None
+
+
+def read_in_graph(graph: Graph, image: str) -> InGraph:
+    """
+    Return the preprocessing that a model does itself; nothing of it where its beginning cannot be followed.
 
     Parameters
     ----------
@@ -50,32 +76,26 @@ def range_in_graph(graph: Graph, image: str) -> Pixels | None:
     image
         The name of its input.
 
-    Returns
-    -------
-    str or None
-        "raw" for 0 to 255, "unit" for 0 to 1, "tf" for -1 to 1, "imagenet" for what is normalised already and undone
-        first; None where the graph does not tell.
-
     """
     graph = written_out(graph)
     found = beginning_of(graph, image)
     if found is None:
-        return None
+        return InGraph()
+    resize = found.values.resized_by
+    return InGraph(
+        pixels=_pixels(graph, found),
+        is_bgr=any(map(_is_bgr, (*found.values.stages, found.values.last))),
+        is_resized=resize is not None,
+        size=None if resize is None else _sides(graph, resize),
+    )
+
+
+def _pixels(graph: Graph, found: Beginning) -> Pixels | None:
     values, taker = found.values, found.taker
     if taker is not None and taker.op == "BatchNormalization" and not values.stages:
         return _learned(graph, taker)
-    for stage in values.stages:
-        told = _of_stage(stage)
-        if told is not None:
-            return told
-    return _of_span(values) or _of_bounds(values.clipped) or _of_quantised(values.quantised)
-
-
-def is_bgr_in_graph(graph: Graph, image: str) -> bool:
-    """Return whether a model takes blue first: ImageNet's means, or CLIP's, meet its channels the other way round."""
-    found = beginning_of(graph, image)
-    stages = () if found is None else (*found.values.stages, found.values.last)
-    return any(_is_bgr(stage) for stage in stages)
+    told = next((pixels for pixels in map(_of_stage, values.stages) if pixels is not None), None)
+    return told or _of_span(values) or _of_bounds(values.clipped) or _of_quantised(values.quantised)
 
 
 def _is_bgr(stage: Stage) -> bool:
@@ -139,30 +159,14 @@ def _of_quantised(bounds: tuple[float, float] | None) -> Pixels | None:
     return next((pixels for pixels, holds in ways if holds), None)
 
 
-def is_resized_in_graph(graph: Graph, image: str) -> bool:
-    """Return whether a model brings its images to size itself."""
-    found = beginning_of(graph, image)
-    return found is not None and found.values.resized_by is not None
-
-
-def size_in_graph(graph: Graph, image: str) -> tuple[int, int] | None:
-    """Return the (height, width) that a model resizes its images to first, if it does, and to a constant."""
-    graph = written_out(graph)
-    found = beginning_of(graph, image)
-    node = None if found is None else found.values.resized_by
-    return None if node is None else _sides(graph, node)
-
-
 def _sides(graph: Graph, node: Node) -> tuple[int, int] | None:
     """Return the constant (height, width) that an operation resizes to; None where it is computed."""
     if len(node.inputs) <= _SIZES_INPUT:
         return None
     source = node.inputs[_SIZES_INPUT]
     maker = graph.producers.get(source)
-    if (
-        maker is not None and maker.op == "Concat"
-    ):  # of the batch and the channels as they come, and the sides
-        source = maker.inputs[-1]
+    if maker is not None and maker.op == "Concat":
+        source = maker.inputs[-1]  # behind the batch and the channels as they come
     values = constant_values(graph, source)
     sides = [] if values is None else [int(side) for side in values]
     if len(sides) == 4:  # noqa: PLR2004  batch, height, width, channels or batch, channels, height, width

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dccausal.onnx.graph import graph as og
-from dccausal.onnx.graph.functions import written_out
 from dccausal.onnx.graph.graph import Graph, Node
 from dccausal.onnx.graph.protobuf import read_fields, read_ints
 from dccausal.onnx.graph.values import Numbers, constant_type, constant_values
@@ -150,12 +149,11 @@ def beginning_of(graph: Graph, image: str) -> Beginning | None:
     Parameters
     ----------
     graph
-        The model's.
+        The model's, functions written out.
     image
         The name of its input.
 
     """
-    graph = written_out(graph)
     walk = _Walk(graph, {image: Values(Stage(np.ones(1), np.zeros(1)))})
     for node in graph.nodes:
         if node.op not in _LOOKING_ON and node.outputs and any(name in walk.known for name in node.inputs):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,8 @@ from dccausal.onnx.failures import UNREADABLE
 from dccausal.onnx.graph.graph import Graph
 from dccausal.onnx.reading.image_input import ImageInput
 from dccausal.onnx.reading.metadata import read_metadata
-from dccausal.onnx.reading.normalisation import (
-    is_bgr_in_graph,
-    is_resized_in_graph,
-    range_in_graph,
-    size_in_graph,
-)
+from dccausal.onnx.reading.normalisation import InGraph, read_in_graph
 from dccausal.onnx.reading.sidecar import Sidecar
-
-Value = TypeVar("Value")
 
 GUESSED = "guessed"
 
@@ -56,12 +49,13 @@ def guess_preprocess(
     is a guess, from the beginning of the graph or else the input, and the reason says so. So it does where only the
     geometry is left.
     """
+    inside = _inside(graph, image)
     found, trouble = read_metadata(metadata, image)
     if found is not None and found.is_whole:
-        return _told(found.settings, found.where + trouble, image, graph)
+        return _told(found.settings, found.where + trouble, image, inside)
     told, where = sidecar.preprocess(image)
     if told is not None:
-        return _told(told, where + trouble, image, graph)
+        return _told(told, where + trouble, image, inside)
     partly = (found.settings, found.where) if found is not None else sidecar.pixels()
     if partly is not None and image.dtype.kind == "f":
         settings, source = partly
@@ -70,45 +64,49 @@ def guess_preprocess(
             settings,
             f"{GUESSED}: {PIXELS_TOLD} {source}, and the whole photograph is resized{trouble}{where}",
         )
-    preprocess, reason = _by_graph(graph, image) or _by_input(graph, image)
-    preprocess = replace(preprocess, **_framing(graph, image))
-    if graph is not None and _safely(is_bgr_in_graph, graph, image.name):
+    preprocess, reason = _by_graph(inside, image) or _by_input(graph, image)
+    preprocess = replace(preprocess, **_framing(graph, image, inside))
+    if inside.is_bgr:
         preprocess = replace(
             preprocess, channel_order="BGR", mean=preprocess.mean[::-1], std=preprocess.std[::-1]
         )
         reason = f"{reason}; the graph's means are those of blue, green and red, in this order"
-    sides = None if graph is None else _safely(size_in_graph, graph, image.name)
+    sides = inside.size
     if sides is not None and None in (image.height, image.width):
         preprocess = replace(preprocess, size=(image.height or sides[0], image.width or sides[1]))
         reason = f"{reason}; it resizes them to {sides[0]} x {sides[1]}"
     return preprocess, f"{GUESSED}: {reason}{trouble}{where}"
 
 
-def _framing(graph: Graph | None, image: ImageInput) -> dict[str, Any]:
+def _inside(graph: Graph | None, image: ImageInput) -> InGraph:
+    try:
+        return InGraph() if graph is None else read_in_graph(graph, image.name)
+    except UNREADABLE:
+        return InGraph()
+
+
+def _framing(graph: Graph | None, image: ImageInput, inside: InGraph) -> dict[str, Any]:
     """Return how photographs are likely cut; a graph that resizes them itself cuts them itself too."""
     geometry = _geometry(graph, image)
-    if graph is None or geometry != "crop" or not _safely(is_resized_in_graph, graph, image.name):
+    if geometry != "crop" or not inside.is_resized:
         return {"geometry": geometry}
-    if (
-        _safely(size_in_graph, graph, image.name) is not None
-    ):  # both sides, whatever the photograph's proportions
+    if inside.size is not None:  # both sides, whatever the photograph's proportions
         return {"geometry": "squash"}
     return {"geometry": geometry, "crop_ratio": 1.0}
 
 
-def _told(settings: Preprocess, where: str, image: ImageInput, graph: Graph | None) -> tuple[Preprocess, str]:
+def _told(settings: Preprocess, where: str, image: ImageInput, inside: InGraph) -> tuple[Preprocess, str]:
     """Return settings that something tells, as an input of this type takes them, and the reason."""
     if image.dtype.kind == "f":
-        is_twice = graph is not None and _is_normalised_twice(settings, graph, image.name)
-        return settings, f"{where}; {TWICE}" if is_twice else where
+        return settings, f"{where}; {TWICE}" if _is_normalised_twice(settings, inside) else where
     text = f"{where}; the model takes {image.dtype}, so it gets the pixels as they are"
     return _raw(settings, image), text
 
 
-def _is_normalised_twice(settings: Preprocess, graph: Graph, image: str) -> bool:
+def _is_normalised_twice(settings: Preprocess, inside: InGraph) -> bool:
     levels = zip(settings.mean, settings.std, strict=True)
     white = max((255 * settings.scale - mean) / std for mean, std in levels)
-    return white < _MOST_NORMALISED and _safely(range_in_graph, graph, image) == "raw"
+    return white < _MOST_NORMALISED and inside.pixels == "raw"
 
 
 def _raw(settings: Preprocess, image: ImageInput) -> Preprocess:
@@ -117,20 +115,10 @@ def _raw(settings: Preprocess, image: ImageInput) -> Preprocess:
     return replace(settings, scale=1.0, mean=(least,) * 3, std=(1.0,) * 3)
 
 
-def _by_graph(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str] | None:
-    if graph is None or image.dtype.kind != "f":
+def _by_graph(inside: InGraph, image: ImageInput) -> tuple[Preprocess, str] | None:
+    if inside.pixels is None or image.dtype.kind != "f":
         return None
-    pixels = _safely(range_in_graph, graph, image.name)
-    if pixels is None:
-        return None
-    return Preprocess.preset(pixels), IN_GRAPH[pixels]
-
-
-def _safely(read: Callable[[Graph, str], Value | None], graph: Graph, name: str) -> Value | None:
-    try:
-        return read(graph, name)
-    except UNREADABLE:
-        return None
+    return Preprocess.preset(inside.pixels), IN_GRAPH[inside.pixels]
 
 
 def _by_input(graph: Graph | None, image: ImageInput) -> tuple[Preprocess, str]:
