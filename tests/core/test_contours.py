@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import explanation_reference
 import nested_reference
-import reference
 from dccausal import _core
 
 
@@ -109,7 +109,7 @@ def test_smoothing_equals_another_library(sigma):
 )
 def test_block_means_are_at_each_pixel_of_the_block(height, width, cells, seed):
     heat = np.random.default_rng(seed).random((height, width), dtype=np.float32)
-    blocks, expected = reference.Blocks.of(height, width, cells), np.zeros((height, width))
+    blocks, expected = explanation_reference.Blocks.of(height, width, cells), np.zeros((height, width))
     for block in blocks.all():
         pixels = blocks.pixels(frozenset([block]))
         expected[pixels] = heat[pixels].astype(float).mean()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import explanation_reference
 import reference
 from asking import answer, evidence, search
 from dccausal import _core
@@ -41,7 +42,9 @@ def test_equals_the_reference(case):
         passing, score = verdict(masked)
         return (passing, float(np.float32(score))) if masked.any() else (True, 1.0)
 
-    grown, kept, ranked = reference.explanation(rounded, heat, cells, float(np.float32(min_score)))
+    grown, kept, ranked = explanation_reference.explanation(
+        rounded, heat, cells, float(np.float32(min_score))
+    )
     extraction = extract(verdict, heat, cells, min_score)
     np.testing.assert_array_equal(extraction.grown(), grown)
     np.testing.assert_array_equal(extraction.kept(), kept)
@@ -74,7 +77,9 @@ def test_equals_the_reference_after_a_search(data, opts, cells, min_score):
         return known.get(masked.tobytes(), (passing, float(np.float32(score))))
 
     heat = begun.heatmap()
-    grown, kept, _ = reference.explanation(remembered, heat, cells, float(np.float32(min_score)), searched)
+    grown, kept, _ = explanation_reference.explanation(
+        remembered, heat, cells, float(np.float32(min_score)), searched
+    )
     extraction = _core.Extraction(shared, heat, cells=cells, min_score=min_score)
     answer(extraction, verdict)
     assume(extraction.stage == "minimal")
@@ -87,7 +92,7 @@ def test_equals_the_reference_after_a_search(data, opts, cells, min_score):
 def test_every_set_on_the_way_is_a_prefix_of_the_ranking(case):
     verdict, heat, cells, _ = case
     extraction = extract(verdict, heat, cells)
-    blocks, ranks = reference.Blocks.of(*heat.shape, cells), extraction.ranks()
+    blocks, ranks = explanation_reference.Blocks.of(*heat.shape, cells), extraction.ranks()
 
     def prefix(n):
         return blocks.pixels(frozenset(block for block in blocks.all() if ranks[block] < n))
@@ -105,7 +110,7 @@ def test_sufficient_and_no_block_can_go(case):
     extraction = extract(verdict, heat, cells)
     assert extraction.stage == "minimal"
     kept = extraction.kept()
-    blocks = reference.Blocks.of(*heat.shape, cells)
+    blocks = explanation_reference.Blocks.of(*heat.shape, cells)
     assert extraction.grid == (len(blocks.rows) - 1, len(blocks.columns) - 1)
     assert verdict(~kept)[0]
     for block in blocks.all():

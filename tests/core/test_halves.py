@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import reference
+import survey_reference
 from asking import answer
 from dccausal import _core
 from strategies import classifiers
@@ -44,7 +44,7 @@ def test_equals_the_reference(case, capacity, in_flight):
     found = _core.Halves(_core.Evidence(*kept.shape, intact=intact), kept, side=side, is_both=is_both)
     answer(found, once, capacity=capacity, in_flight=in_flight)
     assert found.is_done
-    expected = reference.halves(verdict, kept, side, is_both=is_both)
+    expected = survey_reference.halves(verdict, kept, side, is_both=is_both)
     np.testing.assert_allclose(found.heatmap(), expected, atol=1e-5)
     assert not found.heatmap()[kept].any()
     assert len(asked) == len(set(asked)) == found.n_calls

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import explanation_reference
 import kinds_reference
 import nested_reference
-import reference
 from asking import answer, in_rounds
 from dccausal import _core
 from strategies import additive, classifiers, lattices
@@ -49,7 +49,7 @@ def cases(draw, max_side=20, kinds=tuple(KINDS)):
     if draw(st.booleans()):
         heat = np.round(heat * 2)  # ties
     options = {"hidden": None, "shown": None, "overlap": 0.0, "is_surveyed": False, **KINDS[kind]}
-    blocks = reference.Blocks.of(height, width, cells)
+    blocks = explanation_reference.Blocks.of(height, width, cells)
     shape = len(blocks.rows) - 1, len(blocks.columns) - 1
 
     def some(share):
@@ -63,7 +63,7 @@ def cases(draw, max_side=20, kinds=tuple(KINDS)):
 
 def pixels_of(case):
     """From a lattice to pixels."""
-    blocks = reference.Blocks.of(*case[1].shape, case[2])
+    blocks = explanation_reference.Blocks.of(*case[1].shape, case[2])
     return lambda kept: blocks.pixels(frozenset(map(tuple, np.argwhere(kept).tolist())))
 
 
@@ -97,7 +97,7 @@ def expected(case, max_calls=10**9):
             raise nested_reference.OutOfBudgetError
         return [known[(~pixels(kept)).tobytes()] for kept in sets]
 
-    blocks = reference.Blocks.of(*heat.shape, case[2])
+    blocks = explanation_reference.Blocks.of(*heat.shape, case[2])
     means = np.array([_mean(heat[blocks.pixels(frozenset([block]))]) for block in blocks.all()])
     means = means.reshape(options["base"].shape)
 
@@ -162,7 +162,7 @@ def test_is_what_it_is_said_to_be_and_minimal(case):
         return is_good
 
     assert holds(kept)
-    blocks = reference.Blocks.of(*kept.shape, case[2])
+    blocks = explanation_reference.Blocks.of(*kept.shape, case[2])
     lattice = np.array([kept[blocks.rows[r], blocks.columns[c]] for r, c in blocks.all()])
     lattice = lattice.reshape(minimal.grid)
     for each in options["taken"]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import explanation_reference
 import nested_reference
-import reference
 from asking import answer, in_rounds
 from dccausal import _core
 from nesting import FLOORS, assert_same, expected_by
@@ -81,7 +81,7 @@ def test_each_level_is_sufficient_and_minimal_within_the_one_before(case):
     verdict, heat, cells, floors = case
     nested = begin(case)
     answer(nested, verdict)
-    blocks = reference.Blocks.of(*heat.shape, cells)
+    blocks = explanation_reference.Blocks.of(*heat.shape, cells)
     assert nested.grid == (len(blocks.rows) - 1, len(blocks.columns) - 1)
 
     def suffices(kept, floor):

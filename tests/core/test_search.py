@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import evidence_reference
+import explanation_reference
 import reference
+import survey_reference
 from asking import answer, evidence, search
 from dccausal import _core
 from strategies import classifiers, options
@@ -55,7 +58,7 @@ def test_shared_evidence_equals_the_reference(data, opts, reach, audit, wave):
     verdict = data.draw(classifiers(opts.height, opts.width))
     found = search(opts, reach=reach, audit=audit, wave=wave)
     n = answer(found, verdict)
-    expected, shared, n_asked = reference.shared_heatmap(
+    expected, shared, n_asked = evidence_reference.shared_heatmap(
         rounded(verdict), opts, reach=reach, audit=audit, wave=wave
     )
     counts = found.counts()
@@ -90,11 +93,13 @@ def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, masked, sho
     assert plain.surveyed() is None
     expected = plain.heatmap()
     if masked or shown:
-        surveyed = reference.survey(rounded(verdict), opts.height, opts.width, masked, shown, blank[1])
+        surveyed = survey_reference.survey(rounded(verdict), opts.height, opts.width, masked, shown, blank[1])
         np.testing.assert_allclose(found.surveyed(), surveyed, atol=1e-6)
         expected = (plain.heatmap() / (plain.heatmap().max() or 1) + surveyed) / 2
     np.testing.assert_allclose(found.heatmap(), expected, atol=1e-6)
-    most = sum(len(reference.Blocks.of(opts.height, opts.width, side).all()) for side in masked + shown)
+    most = sum(
+        len(explanation_reference.Blocks.of(opts.height, opts.width, side).all()) for side in masked + shown
+    )
     assert n_plain <= n <= n_plain + most
     counts, plain_counts = found.counts(), plain.counts()
     assert counts["exhaustive"] == plain_counts["exhaustive"] + most

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+import explanation_reference
 import nested_reference
-import reference
 
 FLOORS = [(0.0,), (0.4,), (0.9, 0.5, 0.0), (0.6, 0.6, 0.2), (0.5, 0.0)]
 
 
 def expected_by(ask, heat, cells, floors):
     """What the reference finds; ``ask`` takes the masks of a round, (H, W) each, and the floor."""
-    blocks = reference.Blocks.of(*heat.shape, cells)
+    blocks = explanation_reference.Blocks.of(*heat.shape, cells)
     shape = len(blocks.rows) - 1, len(blocks.columns) - 1
 
     def pixels(kept):
