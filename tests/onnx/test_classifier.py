@@ -446,7 +446,9 @@ def test_names_for_1001_classes_get_a_background():
 
 
 def test_a_wrong_number_of_names():
-    with pytest.raises(OptionError, match="3 class names were given; the model has 4 classes"):
+    with pytest.raises(
+        OptionError, match=r"3 names \(labels, or prompts\) were given; the model has 4 classes"
+    ):
         load(labels=["a", "b", "c"])
     classifier = load(metadata={"names": json.dumps(["a", "b", "c"])})
     assert classifier.names is None

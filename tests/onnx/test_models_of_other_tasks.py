@@ -48,7 +48,9 @@ def test_prompts_that_are_too_many_are_called_prompts(tmp_path, capsys):
     Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
     asked = ["--model", tmp_path / "model.onnx", "--prompts", tmp_path / "prompts.txt", "--device", "cpu"]
     assert main(["explain", str(tmp_path / "photo.png"), *map(str, asked)]) == 2
-    assert "error: 4 prompts were given; the model has 3 classes" in capsys.readouterr().err
+    assert (
+        "error: 4 names (labels, or prompts) were given; the model has 3 classes" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,8 @@ def test_names_are_brought_in_line_with_the_classes():
 
 def test_names_that_do_not_fit():
     with pytest.raises(
-        OptionError, match="1 class names were given; the model has 2 classes, as many are needed"
+        OptionError,
+        match=r"1 names \(labels, or prompts\) were given; the model has 2 classes, as many are needed",
     ):
         Known(("cat",), None).settle(2, is_binary=False)
     names, note = Known(None, NAMES).settle(4, is_binary=False)

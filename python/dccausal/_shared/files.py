@@ -265,6 +265,24 @@ def png_bytes(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def read_array(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Return the array in a file of numpy's format; raises OSError if it cannot be read, ValueError if it is none."""
+    return array_of(read_bytes(path))
+
+
+def array_of(content: bytes) -> NDArray[Any]:
+    """Return the array in the content of such a file; raises ValueError. One of objects would run programs."""
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    except MemoryError as error:
+        raise ValueError("its heading names more numbers than memory can hold") from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it holds several arrays")  # noqa: TRY004  it is of the file, not of the caller
+    return array
+
+
 def npy_bytes(array: NDArray[Any]) -> bytes:
     """Return an array as a file of numpy's format, the same bytes for the same array."""
     buffer = io.BytesIO()

@@ -89,12 +89,7 @@ def open_classifier(options: Mapping[str, Any]) -> ModelClassifier:
     if is_address(options["model"]):
         _refuse_devices(options)
         return RemoteClassifier(options["model"], **read)
-    try:
-        return OnnxClassifier(options["model"], **_running(options), **read)
-    except OptionError as error:
-        if prompts is None:
-            raise
-        raise OptionError(str(error).replace("class names were given", "prompts were given", 1)) from error
+    return OnnxClassifier(options["model"], **_running(options), **read)
 
 
 def _refuse_devices(options: Mapping[str, Any]) -> None:

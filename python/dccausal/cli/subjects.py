@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import whole_number
-from dccausal._shared.files import read_text
+from dccausal._shared.files import read_array, read_text
 from dccausal._shared.text import shown
 from dccausal.errors import OptionError
 from dccausal.inputs.photo import load_photo
@@ -161,12 +161,12 @@ def _array(name: str, path: str | None) -> NDArray[np.float32] | None:
     if path is None:
         return None
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = read_array(path)
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise OptionError(
             f"{name} {shown(path)} cannot be read ({why}); a .npy file of numbers is needed"
         ) from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+    if array.dtype.kind != "f":
         raise OptionError(f"{name} {shown(path)} holds no floats; a .npy file of vectors is needed")
     return array.astype(np.float32)

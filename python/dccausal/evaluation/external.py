@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._shared.files import check_regular, read_text
+from dccausal._shared.files import read_array, read_text
 from dccausal.errors import InputError
 from dccausal.evaluation.measure import MethodResult
 
@@ -122,8 +122,7 @@ class ExternalResults:
             return None
         path = self._path.parent / str(line[key])
         try:
-            check_regular(path)
-            array: NDArray[Any] = np.load(path, allow_pickle=False)
+            array = read_array(path)
         except (OSError, ValueError) as error:
             raise InputError(f"{path} cannot be read ({error}); an array of numpy's is needed") from error
         if array.shape != shape or array.dtype.kind not in "biuf" or not np.isfinite(array).all():

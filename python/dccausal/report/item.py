@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dccausal._shared.files import read_bytes
+from dccausal._shared.files import array_of, read_bytes
 from dccausal.errors import ImageError, InputError
 from dccausal.explanation.kind_words import kind_rows
 from dccausal.explanation.pictures import MASKED_LIGHT, enlarged, picture_size
@@ -264,10 +264,9 @@ def _content(path: Path, hashes: Mapping[str, Any]) -> bytes:
 def _array(path: Path, hashes: Mapping[str, Any]) -> NDArray[np.float32]:
     content = _content(path, hashes)
     try:
-        array: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        return array_of(content)
+    except ValueError as error:
         raise InputError(f"{path} cannot be read ({error}); NumPy's format is needed") from error
-    return array
 
 
 def _picture(path: Path, hashes: Mapping[str, Any], mode: str) -> Image.Image:

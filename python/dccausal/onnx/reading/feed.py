@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal._shared.files import read_array
 from dccausal.errors import ModelError, OptionError
 from dccausal.onnx.failures import UNREADABLE, brief
 from dccausal.onnx.reading.image_input import ImageInput, describe, input_dtype
@@ -164,12 +165,11 @@ def _from_file(name: str, path: Path) -> NDArray[Any]:
     if not path.is_file():
         raise OptionError(f"feed {name!r}: {path} is no file; {_NEEDED} is needed")
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (*UNREADABLE, OSError) as error:
+        return read_array(path)
+    except (ValueError, OSError) as error:
         raise OptionError(
             f"feed {name!r}: {path} cannot be read ({brief(error)}); {_NEEDED} is needed"
         ) from error
-    return array
 
 
 def _from_text(name: str, text: str) -> Any:

@@ -10,13 +10,10 @@ the same, TensorFlow's label map (pbtxt), and an array of texts that NumPy saved
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
-import numpy as np
-
-from dccausal._shared.files import read_bytes
+from dccausal._shared.files import array_of, read_bytes
 from dccausal._shared.yaml import read_yaml
 from dccausal.errors import OptionError
 from dccausal.onnx.failures import brief
@@ -67,12 +64,11 @@ def _bytes(path: Path) -> bytes:
 
 
 def _saved_array(path: Path, what: str) -> tuple[str, ...]:
-    """Return the names in an array that NumPy saved; one of objects would have to be unpickled, which runs programs."""
     try:
-        array = np.load(io.BytesIO(_bytes(path)), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:  # its heading may claim any size
+        array = array_of(_bytes(path))
+    except ValueError as error:
         raise OptionError(f"{what} is no array of texts ({brief(error)}); {NEEDED} is needed") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "U" or array.ndim != 1:
+    if array.dtype.kind != "U" or array.ndim != 1:
         raise OptionError(f"{what} is no list of texts; {NEEDED} is needed")
     return names_of(array.tolist(), what)
 

@@ -146,7 +146,8 @@ class Known:
             return (f"not {names[0]}", names[0]), None
         if self.given:
             raise OptionError(
-                f"{len(names)} class names were given; the model has {n_classes} classes, as many are needed"
+                f"{len(names)} names (labels, or prompts) were given; the model has {n_classes} classes, as many "
+                "are needed"
             )
         note = (
             f"{self.source} names {len(names)} classes, but the model has {n_classes}: the names are not used"
