@@ -94,7 +94,7 @@ fn sigmoid(x: f32) -> f32 {
 /// e to the power of a number that is at most 0, to within 2 units in the last place; 0 where that would be subnormal.
 ///
 /// Products and sums only: the compiler makes several of it at a time, and it gives the same on every machine.
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const LOWEST: f32 = -87.3;
     /// Added to a small number it leaves no room for a fraction: what is taken off again is a whole number.
     const ROUNDING: f32 = 12_582_912.0;

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Batch",
+    "Blurred",
     "Evidence",
     "Extraction",
     "Halves",
@@ -17,7 +18,10 @@ __all__ = [
     "Scoring",
     "Search",
     "Slots",
+    "SmoothMasks",
+    "Spread",
     "__version__",
+    "area_slopes",
     "block_means",
     "contoured",
     "is_debug_build",
@@ -269,6 +273,38 @@ class Scoring:
     def score_and_rank(
         self, output: NDArray[np.float32], label: int
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32], int]: ...
+
+@final
+class SmoothMasks:
+    """Makes the smooth masks of extremal perturbations (Fong 2019), height x width, from grids, rows x columns."""
+
+    def __new__(cls, size: tuple[int, int], *, step: int, sigma: float) -> SmoothMasks: ...
+    @property
+    def grid(self) -> tuple[int, int]: ...
+    @property
+    def full(self) -> tuple[int, int]: ...
+    @property
+    def margin(self) -> int: ...
+    def make(self, grids: NDArray[np.float32]) -> Spread: ...
+    def back(self, spread: Spread, slopes: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+@final
+class Spread:
+    """Masks (n, height, width), and what their slopes are computed from."""
+
+    @property
+    def masks(self) -> NDArray[np.float32]: ...
+
+@final
+class Blurred:
+    """An image at several levels of blur (levels, channels, height, width), the strongest first."""
+
+    def __new__(cls, levels: NDArray[np.float32]) -> Blurred: ...
+    def shown(self, masks: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def back(self, masks: NDArray[np.float32], slopes: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+def area_slopes(masks: NDArray[np.float32], n_hidden: list[int], weight: float) -> NDArray[np.float32]:
+    """Return the slopes of how far sorted masks are from ones of 0, and 1 from the rank `n_hidden` on."""
 
 def contoured(
     levels: list[NDArray[np.bool_]], inside: NDArray[np.float32], outside: NDArray[np.float32]

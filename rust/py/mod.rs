@@ -14,6 +14,7 @@ mod extraction;
 mod halves;
 mod inquiry;
 mod maps;
+mod masks;
 mod minimal;
 mod nested;
 mod render;
@@ -56,6 +57,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<render::Slots>()?;
     module.add_class::<render::Renderer>()?;
     module.add_class::<scores::Scoring>()?;
+    module.add_class::<masks::SmoothMasks>()?;
+    module.add_class::<masks::Spread>()?;
+    module.add_class::<masks::Blurred>()?;
+    module.add_function(wrap_pyfunction!(masks::area_slopes, module)?)?;
     module.add_function(wrap_pyfunction!(maps::contoured, module)?)?;
     module.add_function(wrap_pyfunction!(maps::smoothed, module)?)?;
     module.add_function(wrap_pyfunction!(maps::block_means, module)?)

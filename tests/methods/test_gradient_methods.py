@@ -104,6 +104,7 @@ def test_a_callable_is_refused():
     ("method", "options", "says"),
     [
         ("extremal", {"areas": [0.5, 1.0]}, "shares above 0 and below 1"),
+        ("extremal", {"areas": 1.0}, "shares above 0 and below 1"),
         ("extremal", {"areas": []}, "a list of shares"),
         ("extremal", {"sigma": 0.0}, "a number from 1 to 256"),
         ("integrated-gradients", {"steps": 0}, "from 1 to 10000"),

@@ -129,7 +129,7 @@ def test_the_backends_and_what_opens_them_alone_name_onnx_in_the_engine():
 # The same for the core; what is no room is a file of its own.
 RUST_FLOORS = (
     {"error", "rng", "scores", "cause"},
-    {"pixels"},
+    {"pixels", "masks"},
     {"question"},
     {"evidence", "render"},
     {"search", "extraction"},

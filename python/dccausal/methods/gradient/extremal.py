@@ -26,7 +26,7 @@ class ExtremalOptions:
     Attributes
     ----------
     areas
-        Shares of the mask (which goes on in a margin around the image), each above 0 and below 1.
+        Shares of the mask (which goes on in a margin around the image), each above 0 and below 1; a number is one.
     steps
         1 to 100,000.
     cell
@@ -41,7 +41,7 @@ class ExtremalOptions:
 
     """
 
-    areas: Sequence[float] = (0.05, 0.1, 0.2, 0.4)
+    areas: Sequence[float] | float = (0.05, 0.1, 0.2, 0.4)
     steps: int = 800
     cell: int = 7
     sigma: float = 21.0
@@ -52,12 +52,13 @@ class ExtremalOptions:
         whole_number("cell", self.cell, 1, 64)
         if not 1 <= finite_number("sigma", self.sigma) <= 256:  # noqa: PLR2004
             raise OptionError(f"sigma is {self.sigma}; a number from 1 to 256 is needed")
-        given: Any = self.areas
+        given: Any = [self.areas] if isinstance(self.areas, int | float) else self.areas
         if not isinstance(given, list | tuple) or not given:
             raise OptionError(f"areas is {given!r}; a list of shares above 0 and below 1 is needed")
         for area in given:
             if not 0 < finite_number("areas", area) < 1:
                 raise OptionError(f"areas has {area}; shares above 0 and below 1 are needed")
+        object.__setattr__(self, "areas", tuple(given))
 
 
 class ExtremalSearch(WhiteBoxSearch):
