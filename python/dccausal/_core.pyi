@@ -118,6 +118,7 @@ class Search:
         max_calls: int | None = None,
         survey: list[int] | None = None,
         shown: list[int] | None = None,
+        balanced: list[int] | None = None,
         trees: int = 0,
     ) -> Search: ...
     @property

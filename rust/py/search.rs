@@ -33,7 +33,7 @@ pub struct Search {
 
 inquiry!(Search {
     #[new]
-    #[pyo3(signature = (evidence, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, survey=None, shown=None, trees=0))]
+    #[pyo3(signature = (evidence, *, partitions, seed, world, weighting, min_side, refine_equal, concentration, wave, reach=None, audit=0.0, max_calls=None, survey=None, shown=None, balanced=None, trees=0))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -51,6 +51,7 @@ inquiry!(Search {
         max_calls: Option<&Bound<'_, PyAny>>,
         survey: Option<Vec<u32>>,
         shown: Option<Vec<u32>>,
+        balanced: Option<Vec<u32>>,
         trees: u32,
     ) -> PyResult<Self> {
         let options = SearchOptions {
@@ -65,6 +66,7 @@ inquiry!(Search {
             sharing: reach.map(|reach| SharingOptions { reach, audit, seed }),
             survey: survey.unwrap_or_default(),
             shown: shown.unwrap_or_default(),
+            balanced: balanced.unwrap_or_default(),
             trees,
             max_calls: budget(max_calls)?,
         };

@@ -1,17 +1,17 @@
 //! Halves: what matters outside of an explanation, by masked images of which every one shows half of the rest.
 //!
-//! The cells of a lattice are kept in balanced halves: each cell in half of the runs, every two cells independently of each
-//! other, by the columns of a Hadamard matrix (Sylvester 1867). A cell's effect is the mean score of the runs that keep it, less
-//! that of the runs that mask it. It is found in two worlds, with the explanation shown and with it masked; the two estimate the
-//! cell's Banzhaf value (Banzhaf 1965) with the explanation as a player. Nothing is random.
+//! The cells of a lattice are kept in balanced halves ([`Balanced`]). A cell's effect is found in two worlds, with the
+//! explanation shown and with it masked; the two estimate the cell's Banzhaf value (Banzhaf 1965) with the explanation as a
+//! player. Nothing is random.
 
-use crate::cause::verdict::{MEASURED, Verdict};
+use crate::cause::verdict::MEASURED;
 use crate::error::{Error, require};
 use crate::evidence::evidence::Evidence;
 use crate::evidence::inquiry::Inquiry;
 use crate::evidence::round::Round;
 use crate::pixels::fingerprint::Fingerprint;
 use crate::pixels::region::{Grid, Region, rectangles};
+use crate::search::balanced::{Balanced, score};
 
 /// In which worlds halves are asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Halves {
     explanation: Vec<bool>,
     width: usize,
     cells: Vec<Region>,
-    columns: Vec<u32>,
+    balanced: Balanced,
     worlds: Vec<World>,
     round: Round,
     /// What was found, row by row.
@@ -54,24 +54,23 @@ impl Halves {
         require(explanation.len() as u64 == evidence.whole().area(), "kept", explanation.len(), "one value a pixel")?;
         let grid = Grid::new(height, width, side);
         let cells: Vec<Region> = (0..grid.n_blocks()).map(|block| grid.block(block)).collect();
-        let n_runs = u32::try_from(cells.len() + 1).unwrap_or(u32::MAX).next_power_of_two().max(2);
+        let balanced = Balanced::new(cells.len());
         let map = vec![0.0; explanation.len()];
         let worlds = match beside {
             Beside::Shown => vec![World { is_shown: true, runs: Vec::new() }],
             Beside::Both => [true, false].map(|is_shown| World { is_shown, runs: Vec::new() }).to_vec(),
         };
-        let columns = columns(n_runs, cells.len());
         let mut halves = Self {
             explanation,
             width: width as usize,
             cells,
-            columns,
+            balanced,
             worlds,
             round: Round::default(),
             map,
             is_done: false,
         };
-        halves.ask(n_runs, evidence);
+        halves.ask(evidence);
         if halves.round.is_over(evidence) {
             halves.advance(evidence);
         }
@@ -87,13 +86,13 @@ impl Halves {
 
     /// Whether a run keeps a cell. In the world with the explanation masked the runs are the complements.
     fn keeps(&self, is_shown: bool, run: u32, cell: usize) -> bool {
-        (run & self.columns[cell]).count_ones().is_multiple_of(2) == is_shown
+        self.balanced.keeps(run, cell) == is_shown
     }
 
-    fn ask(&mut self, n_runs: u32, evidence: &Evidence) {
+    fn ask(&mut self, evidence: &Evidence) {
         let mut worlds = std::mem::take(&mut self.worlds);
         for world in &mut worlds {
-            world.runs = (0..n_runs).map(|run| self.ask_run(world.is_shown, run, evidence)).collect();
+            world.runs = self.balanced.runs().map(|run| self.ask_run(world.is_shown, run, evidence)).collect();
         }
         self.worlds = worlds;
     }
@@ -150,28 +149,13 @@ impl Halves {
         for world in &self.worlds {
             let scores: Option<Vec<f64>> =
                 world.runs.iter().map(|&run| evidence.verdict_at(run, MEASURED).map(score)).collect();
-            for (run, score) in (0..).zip(scores?) {
-                for (cell, effect) in effects.iter_mut().enumerate() {
-                    *effect += if self.keeps(world.is_shown, run, cell) { score } else { -score };
-                }
-            }
+            // With the explanation masked the runs are the complements.
+            let sign = if world.is_shown { 1.0 } else { -1.0 };
+            let found = self.balanced.effects(&scores?);
+            effects.iter_mut().zip(found).for_each(|(effect, found)| *effect += sign * found);
         }
         Some(effects)
     }
-}
-
-/// The score of a verdict; labels without scores count as all or nothing.
-fn score(verdict: Verdict) -> f64 {
-    if verdict.score.is_nan() { f64::from(u8::from(verdict.is_passing)) } else { f64::from(verdict.score) }
-}
-
-/// The columns of the matrix that the cells have: a fixed choice of 1 to `n_runs - 1` in no order that the lattice has too.
-fn columns(n_runs: u32, n_cells: usize) -> Vec<u32> {
-    // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4) scatters neighbours.
-    let mut columns: Vec<u32> = (1..n_runs).collect();
-    columns.sort_by_key(|&column| column.wrapping_mul(0x9E37_79B9).rotate_left(13).wrapping_mul(0x85EB_CA6B));
-    columns.truncate(n_cells);
-    columns
 }
 
 impl Inquiry for Halves {
@@ -197,17 +181,7 @@ impl Inquiry for Halves {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_are_different_and_none_is_constant() {
-        for (n_runs, n_cells) in [(2, 1), (32, 25), (64, 49), (128, 121)] {
-            let mut found = columns(n_runs, n_cells);
-            found.sort_unstable();
-            found.dedup();
-            assert_eq!(found.len(), n_cells);
-            assert!(found.iter().all(|column| (1..n_runs).contains(column)));
-        }
-    }
+    use crate::cause::verdict::Verdict;
 
     #[test]
     fn a_cell_that_counts_has_the_greatest_effect() {

@@ -1,5 +1,6 @@
 //! The search for responsibility over many random partitions, and for what else matters.
 
+pub mod balanced;
 pub mod halves;
 pub mod options;
 pub mod partition;

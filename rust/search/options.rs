@@ -54,6 +54,8 @@ pub struct SearchOptions {
     pub survey: Vec<u32>,
     /// Lattices of which every superpixel is shown alone; not in the paper.
     pub shown: Vec<u32>,
+    /// Lattices of which balanced halves are shown; not in the paper.
+    pub balanced: Vec<u32>,
     /// Of this many partitions, the first ones, the trees are recorded; 0 records nothing.
     pub trees: u32,
     /// Questions that the search may ask itself, of those that the evidence's budget allows.
@@ -76,6 +78,7 @@ impl SearchOptions {
             sharing: None,
             survey: Vec::new(),
             shown: Vec::new(),
+            balanced: Vec::new(),
             trees: 0,
             max_calls: None,
         }
@@ -91,6 +94,9 @@ impl SearchOptions {
             sides.iter().try_for_each(|&side| require((2..=32).contains(&side), option, side, needed))
         };
         check("survey", &self.survey)?;
-        check("shown", &self.shown)
+        check("shown", &self.shown)?;
+        let in_range = |side: &u32| (2..=15).contains(side);
+        let outside = self.balanced.iter().find(|side| !in_range(side));
+        outside.map_or(Ok(()), |&side| require(false, "balanced", side, "from 2 to 15 superpixels a side"))
     }
 }

@@ -23,7 +23,7 @@ use crate::pixels::region::Region;
 use crate::rng::Path;
 use crate::search::options::{SearchOptions, World};
 use crate::search::partition::{Cutter, Partition, Stakes};
-use crate::search::survey::Survey;
+use crate::search::survey::{Sides, Survey};
 use crate::search::tree::{Record, Tree};
 
 /// How far a search has come, and what it cost.
@@ -89,7 +89,8 @@ impl Search {
         // Of a budget, the partitions get half at least, whatever each question takes.
         let most = round.calls_left(evidence) / 2 / evidence.n_baselines() as u64;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let survey = Survey::new(&options.survey, &options.shown, evidence, most);
+        let sides = Sides { masked: &options.survey, shown: &options.shown, halved: &options.balanced };
+        let survey = Survey::new(&sides, evidence, most);
         let intact = evidence.verdict(Fingerprint::default()).map_or(f32::NAN, |verdict| verdict.score);
         let mut search = Self {
             options,

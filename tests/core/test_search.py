@@ -74,10 +74,13 @@ def test_shared_evidence_equals_the_reference(data, opts, reach, audit, wave):
     opts=options(max_side=16),
     masked=st.lists(st.integers(2, 5), max_size=3),
     shown=st.lists(st.integers(2, 5), max_size=2),
+    balanced=st.lists(st.integers(2, 4), max_size=2),
     has_scores=st.booleans(),
     capacity=st.sampled_from([1, 64]),
 )
-def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, masked, shown, has_scores, capacity):
+def test_the_survey_is_added_to_the_mean_over_partitions(
+    data, opts, masked, shown, balanced, has_scores, capacity
+):
     scored = data.draw(classifiers(opts.height, opts.width))
 
     def verdict(masked):
@@ -87,19 +90,23 @@ def test_the_survey_is_added_to_the_mean_over_partitions(data, opts, masked, sho
     blank = rounded(verdict)(np.ones((opts.height, opts.width), dtype=bool))
     intact = (True, 1.0 if has_scores else float("nan"))
     plain = search(opts, evidence(opts, blank=blank, intact=intact))
-    found = search(opts, evidence(opts, blank=blank, intact=intact), survey=masked, shown=shown)
+    lattices = {"survey": masked, "shown": shown, "balanced": balanced}
+    found = search(opts, evidence(opts, blank=blank, intact=intact), **lattices)
     n_plain, n = answer(plain, verdict), answer(found, verdict, capacity=capacity, in_flight=2)
     assert found.partitions().tobytes() == plain.partitions().tobytes() == plain.heatmap().tobytes()
     assert plain.surveyed() is None
     expected = plain.heatmap()
-    if masked or shown:
-        surveyed = survey_reference.survey(rounded(verdict), opts.height, opts.width, masked, shown, blank[1])
+    if masked or shown or balanced:
+        sides = (masked, shown, balanced)
+        surveyed = survey_reference.survey(rounded(verdict), opts.height, opts.width, *sides, blank[1])
         np.testing.assert_allclose(found.surveyed(), surveyed, atol=1e-6)
         expected = (plain.heatmap() / (plain.heatmap().max() or 1) + surveyed) / 2
     np.testing.assert_allclose(found.heatmap(), expected, atol=1e-6)
-    most = sum(
-        len(explanation_reference.Blocks.of(opts.height, opts.width, side).all()) for side in masked + shown
-    )
+    n_blocks = [
+        [len(explanation_reference.Blocks.of(opts.height, opts.width, side).all()) for side in kind]
+        for kind in (masked + shown, balanced)
+    ]
+    most = sum(n_blocks[0]) + sum(survey_reference.n_runs(n) for n in n_blocks[1])
     assert n_plain <= n <= n_plain + most
     counts, plain_counts = found.counts(), plain.counts()
     assert counts["exhaustive"] == plain_counts["exhaustive"] + most
@@ -294,6 +301,8 @@ def test_an_unfinished_search_has_a_heatmap():
         ({"concentration": 0}, "concentration is 0; it must be from 1 to 64"),
         ({"survey": [4, 1]}, "survey is 1; it must be from 2 to 32 superpixels a side"),
         ({"shown": [4, 1]}, "shown is 1; it must be from 2 to 32 superpixels a side"),
+        ({"balanced": [4, 16]}, "balanced is 16; it must be from 2 to 15 superpixels a side"),
+        ({"balanced": [1]}, "balanced is 1; it must be from 2 to 15 superpixels a side"),
         ({"survey": [33]}, "survey is 33; it must be from 2 to 32 superpixels a side"),
         ({"world": "flat"}, 'world is "flat"; it must be "intact", "contingency", "sufficient" or "both"'),
         ({"weighting": "none"}, 'weighting is "none"; it must be "shares", "leaf" or "score"'),

@@ -17,9 +17,10 @@ def survey(
     width: int,
     masked: Sequence[int],
     shown: Sequence[int],
+    balanced: Sequence[int],
     blank: float,
 ) -> NDArray[np.float64]:
-    """What every superpixel of some lattices does, masked alone or shown alone: (H, W), as a share of the peak.
+    """What every superpixel of some lattices does, masked alone, shown alone or in halves: (H, W), by the peak.
 
     The intact image has the score 1, the blank one ``blank``; not a number where there are labels only.
     """
@@ -43,7 +44,34 @@ def survey(
             values = [found(superpixel) for superpixel in superpixels]
             for superpixel, value in zip(superpixels, values, strict=True):
                 total[superpixel] += weight * value / (max(values) or 1) / len(sides)
+    for side in balanced:
+        blocks = Blocks.of(height, width, side)
+        superpixels = [blocks.pixels(frozenset([block])) for block in blocks.all()]
+        found = np.maximum(effects(verdict, superpixels), 0)
+        for superpixel, value in zip(superpixels, found, strict=True):
+            total[superpixel] += value / (found.max() or 1) / len(balanced)
     return total / (total.max() or 1)
+
+
+def n_runs(n_cells: int) -> int:
+    """How many balanced halves tell the effects of so many cells apart: a power of two."""
+    n = 2
+    while n < n_cells + 1:
+        n *= 2
+    return n
+
+
+def effects(verdict: Callable[[Masked], Verdict], cells: Sequence[Masked]) -> NDArray[np.float64]:
+    """The scores of balanced halves with each cell, less those of the halves without it."""
+    n = n_runs(len(cells))
+    found = np.zeros(len(cells))
+    for run in range(n):
+        keeps = [(run & column).bit_count() % 2 == 0 for column in columns(n, len(cells))]
+        shown = np.logical_or.reduce([cell & is_kept for cell, is_kept in zip(cells, keeps, strict=True)])
+        # The whole image has the score 1 here, as everywhere in a survey.
+        passes, score = verdict(~shown) if not shown.all() else (True, 1.0)
+        found += np.where(keeps, 1, -1) * (float(passes) if np.isnan(score) else score)
+    return found
 
 
 def columns(n_runs: int, n_cells: int) -> list[int]:
@@ -63,18 +91,14 @@ def halves(
     """What the cells of a lattice do outside of an explanation: (H, W), their effects as shares of the greatest."""
     blocks = Blocks.of(*kept.shape, side)
     cells = [blocks.pixels(frozenset([block])) for block in blocks.all()]
-    n_runs = 2
-    while n_runs < len(cells) + 1:
-        n_runs *= 2
-    effects = np.zeros(len(cells))
+    n = n_runs(len(cells))
+    found = np.zeros(len(cells))
     for is_shown in (True, False)[: 1 + is_both]:
-        for run in range(n_runs):
-            keeps = [
-                ((run & column).bit_count() % 2 == 0) == is_shown for column in columns(n_runs, len(cells))
-            ]
+        for run in range(n):
+            keeps = [((run & column).bit_count() % 2 == 0) == is_shown for column in columns(n, len(cells))]
             shown = np.logical_or.reduce([cell & is_kept for cell, is_kept in zip(cells, keeps, strict=True)])
             passes, score = verdict(~(shown | kept) if is_shown else ~(shown & ~kept))
-            effects += np.where(keeps, 1, -1) * (float(passes) if np.isnan(score) else score)
-    effects *= [bool((cell & ~kept).any()) for cell in cells]
-    most = np.abs(effects).max(initial=0.0) or 1.0
-    return np.sum([cell * effect / most for cell, effect in zip(cells, effects, strict=True)], axis=0) * ~kept
+            found += np.where(keeps, 1, -1) * (float(passes) if np.isnan(score) else score)
+    found *= [bool((cell & ~kept).any()) for cell in cells]
+    most = np.abs(found).max(initial=0.0) or 1.0
+    return np.sum([cell * effect / most for cell, effect in zip(cells, found, strict=True)], axis=0) * ~kept

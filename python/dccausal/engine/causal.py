@@ -48,6 +48,7 @@ class CausalSearch:
             audit=settings.audit,
             survey=settings.surveyed_sides(),
             shown=settings.shown_sides(),
+            balanced=[settings.balanced] if settings.balanced else [],
             trees=options.trees,
             max_calls=budget,
         )

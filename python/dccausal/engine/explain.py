@@ -55,6 +55,7 @@ def explain(
     wave: int | None = None,
     survey: int | None = None,
     shown: int | None = None,
+    balanced: int | None = None,
     levels: Sequence[float] | str | None = None,
     halves: int | None = None,
     beside: Beside | None = None,
@@ -134,6 +135,8 @@ def explain(
         Lattices of which each superpixel is masked alone, 0 to 8.
     shown
         Lattices of which each superpixel is shown alone, 0 to 8.
+    balanced
+        Superpixels a side of a lattice of which halves are shown in the survey, 0 or 2 to 15.
     levels
         Shares of the image's score, such as (0.9, 0.5, 0): a set for each, each inside the one before. Empty: one
         set alone.

@@ -294,6 +294,7 @@ class GivenOptions(TypedDict, total=False):
     wave: int | None
     survey: int | None
     shown: int | None
+    balanced: int | None
     levels: Sequence[float] | str | None
     halves: int | None
     beside: Beside | None

@@ -57,6 +57,9 @@ class Profile:
         Number of lattices of which every superpixel is masked alone, and of which every one is shown alone, 0 to
         8 (paper: 0). What the score loses and gains is a map that owes nothing to chance. The first lattice that
         is masked has four superpixels a side, the first that is shown has three, each further one has one more.
+    balanced
+        Superpixels a side of a lattice of which balanced halves are shown in the survey, 0 for none (paper: 0) or 2
+        to 15. Each superpixel is in half of them; its effect is an estimate of its Banzhaf value.
     levels
         Shares of the image's score, falling (paper: none). A set is extracted for each, each inside the one
         before, on a lattice of ``grid`` blocks, with few pieces and without holes. Without levels there is one
@@ -198,6 +201,17 @@ class Profile:
             panel=_EXPERTS,
         ),
     )
+    balanced: int = option(
+        0,
+        Meaning(
+            int,
+            "Parts a side of the lattice of which halves are shown in the survey; 0 for none.",
+            0,
+            15,
+            metavar="N",
+            panel=_EXPERTS,
+        ),
+    )
     levels: tuple[float, ...] = option(
         (),
         Meaning(
@@ -244,6 +258,8 @@ class Profile:
         """Check every value."""
         object.__setattr__(self, "levels", read_levels(self.levels))
         check_options(self)
+        if self.balanced == 1:
+            raise OptionError("balanced is 1; 0, or a whole number from 2 to 15, is needed")
 
     @classmethod
     def of(cls, profile: Profile | str, **changes: Any) -> Profile:
