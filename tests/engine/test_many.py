@@ -162,6 +162,32 @@ def test_an_image_that_cannot_be_explained_stops_no_other(in_flight_images, tmp_
         assert content(found[i]) == content(explain(images[i], classify, **OPTIONS))
 
 
+def test_an_image_that_fails_while_it_is_asked_about_ends_nothing():
+    """Its second batch is still in the making when it fails, and the next image still being read."""
+    n = 0
+
+    def classify(images):
+        nonlocal n
+        n += 1
+        sees = images[:, 8:12, 8:12, 0].mean(axis=(1, 2)) > 150
+        return np.where(sees[:, None], [[0.1, 0.9]], [[0.9, 0.1]]) * (np.nan if n == 6 else 1)
+
+    def slow(photo):
+        load = photo.load
+
+        def wait():
+            time.sleep(0.3)
+            return load()
+
+        photo.load = wait
+        return photo
+
+    photos = [Image.new("RGB", (32, 32), (shade, 0, 0)) for shade in (200, 180, 160)]
+    images = [photos[0], slow(photos[1]), slow(photos[2])]
+    found = dict(explain_many(images, classify, batch_size=2, in_flight=2))
+    assert [isinstance(found[n], ClassifierError) for n in range(3)] == [True, False, False]
+
+
 def test_options_that_do_not_go_with_one_image_concern_that_one():
     planted = plant("needs_a")
     background = np.full_like(planted.image, 90)

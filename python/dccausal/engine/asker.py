@@ -234,7 +234,8 @@ def work(
     while True:
         while asker.is_free and asker.begin(tasks(may_wait=False)):
             pass
-        if not asker.is_busy:
+        is_idle = not asker.is_busy
+        if is_idle:
             asker.begin(tasks(may_wait=True))
         if asker.is_busy:
             asker.finish()
@@ -242,5 +243,6 @@ def work(
         for task in done:
             yield task
             active.remove(task)
-        if not (active or done or asker.is_busy):
+        # A batch may outlive the tasks that it is about; the next task is not waited for meanwhile.
+        if is_idle and not (active or done or asker.is_busy):
             return
