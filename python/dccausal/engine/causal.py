@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,27 @@ from numpy.typing import NDArray
 
 from dccausal import _core
 from dccausal.engine.findings import Findings
+from dccausal.engine.maps import scaled
 from dccausal.errors import DccausalError
+
+
+@dataclass(frozen=True, eq=False)
+class Guidance:
+    """
+    A map that was there before anything was asked.
+
+    Attributes
+    ----------
+    heat
+        float32 (H, W) in [0, 1]; all 0 where it says nothing.
+    n_calls, seconds
+        What it cost, in calls of the model, and the time that took.
+
+    """
+
+    heat: NDArray[np.float32]
+    n_calls: int
+    seconds: float
 
 
 class CausalSearch:
@@ -22,13 +43,15 @@ class CausalSearch:
         The image, the options and the evidence.
     budget
         At most this many questions; None for as many as it likes.
+    guidance
+        What sets grow from, added to the survey.
 
     """
 
-    n_own_calls, own_seconds = 0, 0.0
-
-    def __init__(self, findings: Findings, budget: int | None) -> None:
+    def __init__(self, findings: Findings, budget: int | None, guidance: Guidance | None = None) -> None:
         """Begin with the evidence as it is."""
+        self.n_own_calls, self.own_seconds = (guidance.n_calls, guidance.seconds) if guidance else (0, 0.0)
+        self._guide = guidance.heat if guidance is not None and guidance.heat.any() else None
         if findings.evidence is None:
             raise DccausalError("a search was begun before the label was known")
         options = findings.options
@@ -77,16 +100,19 @@ class CausalSearch:
         self._search.submit(asked.id, is_passing, scores)
 
     def heatmap(self) -> NDArray[np.float32]:
-        """Return the mean over the partitions begun, and what the survey found, (H, W)."""
-        return self._search.heatmap()
+        """Return the mean over the partitions begun, and what the survey found or the guide, (H, W)."""
+        heat = self._search.heatmap()
+        return heat if self._guide is None else (scaled(heat) + self._guide) / np.float32(2)
 
     def sketch(self) -> NDArray[np.float32]:
         """Return the map as far as it is known, (H, W), also while the survey is asked; for the eye."""
         return self._search.sketch()
 
     def ranking(self) -> NDArray[np.float32]:
-        """Return the map that nested sets are grown from, (H, W): the survey's, which owes nothing to chance."""
+        """Return the map that nested sets are grown from, (H, W), which owes nothing to chance: survey and guide."""
         surveyed = self._search.surveyed()
+        if self._guide is not None:
+            return self._guide if surveyed is None else surveyed + self._guide
         return self._search.partitions() if surveyed is None else surveyed
 
     def partitions(self) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from dccausal.engine.finder import MakeSearch
 from dccausal.engine.job import Job
 from dccausal.engine.options import OPTION_NAMES, Options
 from dccausal.engine.plan import Plan
-from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting, World
+from dccausal.engine.profiles import Beside, Guide, Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
 from dccausal.engine.task import ImageTask
 from dccausal.explanation.explanation import Explanation
@@ -56,6 +56,7 @@ def explain(
     survey: int | None = None,
     shown: int | None = None,
     balanced: int | None = None,
+    guide: Guide | None = None,
     levels: Sequence[float] | str | None = None,
     halves: int | None = None,
     beside: Beside | None = None,
@@ -137,6 +138,9 @@ def explain(
         Lattices of which each superpixel is shown alone, 0 to 8.
     balanced
         Superpixels a side of a lattice of which halves are shown in the survey, 0 or 2 to 15.
+    guide
+        "gradient": sets grow from halves and Grad-CAM of the model, which takes fewer calls. "none": they grow from the
+        whole survey.
     levels
         Shares of the image's score, such as (0.9, 0.5, 0): a set for each, each inside the one before. Empty: one
         set alone.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from dccausal._shared.text import shown
 from dccausal.engine.option import Meaning, check_options, meanings, option
-from dccausal.engine.profiles import Beside, Profile, SharedEvidence, Weighting, World
+from dccausal.engine.profiles import Beside, Guide, Profile, SharedEvidence, Weighting, World
 from dccausal.engine.progress import Progress
 from dccausal.errors import OptionError
 from dccausal.explanation.kind_names import KINDS, KindName
@@ -295,6 +295,7 @@ class GivenOptions(TypedDict, total=False):
     survey: int | None
     shown: int | None
     balanced: int | None
+    guide: Guide | None
     levels: Sequence[float] | str | None
     halves: int | None
     beside: Beside | None

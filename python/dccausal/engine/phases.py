@@ -191,6 +191,8 @@ class Find:
         peak = float(heat.max())
         found.heatmap_peak = peak
         if isinstance(self.search, CausalSearch):
+            if found.evidence is not None:
+                found.evidence.spend(self.search.n_own_calls)
             found.heatmap = scaled(self.search.ranking() if found.shares else heat)
             return
         # Other methods' values have no zero of their own, and the core did not ask their questions.

@@ -15,6 +15,7 @@ from dccausal.classifier import Classifier, resolve_label
 from dccausal.engine.asker import Asker
 from dccausal.engine.backend import Backend, check_alike
 from dccausal.engine.finder import MakeSearch
+from dccausal.engine.guide import guided
 from dccausal.engine.job import Job
 from dccausal.engine.opening import backend_of, open_for
 from dccausal.engine.options import Options
@@ -55,6 +56,8 @@ class Plan:
         The same model on other devices, which share the work.
     other_label
         The index of the label that the kind "why-not" asks for.
+    guide
+        Makes the search where the model's gradients guide it.
 
     """
 
@@ -65,6 +68,7 @@ class Plan:
     others: tuple[Backend, ...] = ()
     subject: Subject | None = None
     other_label: int | None = None
+    guide: MakeSearch | None = None
 
     @classmethod
     def of(
@@ -100,7 +104,8 @@ class Plan:
             subject.check(names, n_classes)
         threads = count_cores() if options.threads is None else options.threads
         backend, more = backend_of(opened, subject), tuple(backend_of(one, subject) for one in others)
-        return cls(backend, index, threads, options, more, subject, other)
+        guide = guided(opened, subject) if options.settings.guide == "gradient" else None
+        return cls(backend, index, threads, options, more, subject, other, guide)
 
     def asker(self) -> Asker:
         """Return the ``Asker`` of these classifiers, a context manager."""
@@ -118,6 +123,8 @@ class Plan:
             If the image or the baseline cannot be used.
 
         """
+        if make_search is None:
+            make_search = self.guide
         photo = read_photo(image, stretch=self.backend.stretch)
         x, placement = self.backend.prepare(photo.image)
         low, high = _SIDES

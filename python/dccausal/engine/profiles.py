@@ -13,6 +13,7 @@ World = Literal["intact", "contingency", "sufficient", "both"]
 Weighting = Literal["shares", "leaf", "score"]
 SharedEvidence = Literal["own", "shared"]
 Beside = Literal["shown", "both"]
+Guide = Literal["none", "gradient"]
 
 _EXPERTS: Literal["Method (experts)"] = "Method (experts)"
 
@@ -60,6 +61,9 @@ class Profile:
     balanced
         Superpixels a side of a lattice of which balanced halves are shown in the survey, 0 for none (paper: 0) or 2
         to 15. Each superpixel is in half of them; its effect is an estimate of its Banzhaf value.
+    guide
+        What sets grow from: the survey ("none", the paper), or its halves and Grad-CAM of the model ("gradient"), which
+        has to be an ``OnnxClassifier``. Nothing is masked or shown alone then. What passes is asked all the same.
     levels
         Shares of the image's score, falling (paper: none). A set is extracted for each, each inside the one
         before, on a lattice of ``grid`` blocks, with few pieces and without holes. Without levels there is one
@@ -212,6 +216,16 @@ class Profile:
             panel=_EXPERTS,
         ),
     )
+    guide: Guide = option(
+        "none",
+        Meaning(
+            str,
+            "Where to look first: none (the survey says so), or gradient (its halves, and Grad-CAM of the model).",
+            choices=get_args(Guide),
+            metavar="NAME",
+            panel=_EXPERTS,
+        ),
+    )
     levels: tuple[float, ...] = option(
         (),
         Meaning(
@@ -284,11 +298,11 @@ class Profile:
 
     def surveyed_sides(self) -> list[int]:
         """Return the superpixels a side of each lattice of which every one is masked alone."""
-        return list(range(_COARSEST, _COARSEST + self.survey))
+        return list(range(_COARSEST, _COARSEST + self.survey)) if self.guide == "none" else []
 
     def shown_sides(self) -> list[int]:
         """Return the superpixels a side of each lattice of which every one is shown alone."""
-        return list(range(_COARSEST - 1, _COARSEST - 1 + self.shown))
+        return list(range(_COARSEST - 1, _COARSEST - 1 + self.shown)) if self.guide == "none" else []
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as plain data."""

@@ -140,7 +140,8 @@ def explain_with(
     def search(findings: Findings, budget: int | None) -> HeatmapSearch:
         return chosen.search(findings, budget, seed=seed, options=own, **extra)
 
-    found = carry_out(plan, image, search)
+    # The plan makes the causal search by itself.
+    found = carry_out(plan, image, None if isinstance(own, Profile) else search)
     used = given.settings if isinstance(own, Profile) else own
     return dataclasses.replace(found, provenance=_provenance(found, chosen, used))
 
