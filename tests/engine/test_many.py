@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import time
@@ -21,6 +22,7 @@ from dccausal import (
     explain,
     explain_many,
 )
+from dccausal.engine import StopEarly
 from planted import plant
 from several import OPTIONS, content, variations
 
@@ -288,6 +290,49 @@ def test_an_interrupt_hands_out_the_best_so_far(kind, planted):
     interrupted.clear()
     with pytest.raises(KeyboardInterrupt):
         list(explain_many([written.image] * 3, classifier, on_interrupt="raise", **options))
+
+
+def test_an_interrupt_hands_out_nothing_twice():
+    planted = plant("needs_a")
+    found = explain_many([planted.image] * 3, planted.scores, in_flight_images=3, **OPTIONS)
+    first, _ = next(found)
+    with contextlib.suppress(StopIteration):  # as if Ctrl-C came where the iteration goes on
+        second, _ = found.throw(KeyboardInterrupt())
+        assert second != first
+    assert first not in dict(found)
+
+
+def test_whoever_stops_early_again_and_again_gets_the_best_so_far():
+    planted = plant("needs_four_corners")
+
+    def stop(progress):
+        if progress.n_calls > 30:
+            raise StopEarly
+
+    options = {**OPTIONS, "partitions": 30, "progress": stop, "batch_size": 8}
+    alone = explain(planted.image, planted.scores, **options)
+    found = dict(explain_many([planted.image] * 9, planted.scores, in_flight_images=3, **options))
+    assert 0 in found
+    for explanation in (alone, *found.values()):
+        assert any("Interrupted during search" in note for note in explanation.notes)
+        assert planted.is_kept(explanation.kept)
+
+
+def test_a_stop_at_the_very_end_asks_nothing_again():
+    planted = plant("needs_a")
+    whole = explain(planted.image, planted.scores, **OPTIONS)
+    n_reports = 0
+
+    def stop(progress):
+        nonlocal n_reports
+        n_reports += progress.phase == "verification"
+        if n_reports == 2:  # it is told when it begins, and when it is over
+            raise StopEarly
+
+    found = explain(planted.image, planted.scores, progress=stop, **OPTIONS)
+    assert n_reports == 2
+    assert found.statistics["model_calls"] == whole.statistics["model_calls"]
+    assert content(found) == content(whole)
 
 
 def test_what_progress_raises_ends_it():

@@ -62,6 +62,20 @@ def test_every_call_is_counted_once_and_best_labels_are_explained(baseline):
         assert one.outcome == "minimal"
 
 
+@pytest.mark.parametrize("kind", ["why-not", "necessary"])
+def test_further_sets_are_those_that_each_would_have_alone(kind):
+    photo = np.zeros((64, 64, 3), np.uint8)
+    photo[8:16, 8:16, 0], photo[40:48, 40:48, 1], photo[16:24, 48:56, 2] = 250, 240, 230
+    options = {"kind": kind, "grid": 8, "baseline": "black"} | ({"other": 2} if kind == "why-not" else {})
+    for label, one in enumerate(explain_together(photo, Counted(), [0, 1], **options)):
+        alone = explain(photo, Counted(), target=label, halves=0, partitions=1, **options)
+        assert alone.kind.exists
+        assert one.kind.exists
+        pairs = zip(one.kind.sets, alone.kind.sets, strict=True)
+        assert all((found.pixels == other.pixels).all() for found, other in pairs)
+        assert [found.outcome for found in one.kind.sets] == [found.outcome for found in alone.kind.sets]
+
+
 def test_targets_that_do_not_go_together_are_refused(model):
     with pytest.raises(OptionError, match="targets is 'all'"):
         explain_together(PHOTO, model, "all")

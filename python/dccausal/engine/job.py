@@ -22,7 +22,7 @@ from dccausal.engine.masking.batch import Answer, Asked
 from dccausal.engine.options import Options
 from dccausal.engine.phase import Phase
 from dccausal.engine.phases import Check, Find
-from dccausal.engine.progress import PHASES, PhaseName, Progress
+from dccausal.engine.progress import PHASES, PhaseName, Progress, StopEarly
 from dccausal.engine.sketch import sketch
 from dccausal.engine.verify import Verify
 from dccausal.inputs.view import View
@@ -93,7 +93,7 @@ class Job:
         self._marks = (0, self._started)
         self.model_seconds = 0.0
         self.name: PhaseName = "check"
-        self.is_done = False
+        self.is_done = self._is_cut_short = False
 
     @property
     def target(self) -> Target:
@@ -104,6 +104,12 @@ class Job:
     def asked_target(self) -> Target:
         """The label that the present phase asks about."""
         return self._phase.target if isinstance(self._phase, SeekSet) else self.found.target
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All labels that its phases ask about."""
+        other = self.found.other
+        return (self.found.target,) if other is None else (self.found.target, other)
 
     def ask_for(self, other: int | None) -> None:
         """Take the label that "why-not" asks for."""
@@ -149,8 +155,11 @@ class Job:
 
         Questions in flight must have ended, and are forgotten.
         """
+        if self.is_done:
+            return True
         if isinstance(self._phase, Check):
             return False
+        self._is_cut_short = True
         if not isinstance(self._phase, Verify):
             note = f"Interrupted during {self.name}: this is the best that was known by then."
             self.found.notes.append(note)
@@ -203,8 +212,8 @@ class Job:
         phase.settle()
         following = phase.following()
         if following is None:
+            self.is_done = True  # before it is told, which may interrupt
             self._enter(self.name)
-            self.is_done = True
         else:
             self._done.append(phase)
             self._begin(following)
@@ -233,7 +242,11 @@ class Job:
         )
         seconds = time.perf_counter() - self._started
         told = Progress(self.name, n_calls, expected, seconds, self.view.index, self._sketch)
-        self._options.progress(told)
+        try:
+            self._options.progress(told)
+        except StopEarly:
+            if not self._is_cut_short:  # whoever asks again while the best is verified has it already
+                raise
 
     def _sketch(self) -> NDArray[np.float32]:
         return sketch(self._phase, self.found)

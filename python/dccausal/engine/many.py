@@ -146,14 +146,18 @@ def _explanations(
         return task.index, task.error
 
     with plan.asker() as asker, _Intake(plan, asker, images, active, most) as intake:
+        handed_out: ImageTask | None = None
         try:
             for task in work(asker, active, intake.take):
-                yield outcome(task)
+                found = outcome(task)
+                handed_out = task
+                yield found
         except KeyboardInterrupt:
             asker.drop()
             if plan.options.on_interrupt == "raise":
                 raise
-            active[:] = [task for task in active if task.is_done or (task.job and task.job.cut_short())]
+            left = [task for task in active if task is not handed_out]
+            active[:] = [task for task in left if task.is_done or (task.job and task.job.cut_short())]
             for task in work(asker, active, lambda _: None):
                 yield outcome(task)
 

@@ -191,7 +191,7 @@ class _Answers:
         self._pair = backend.pair(self._view.image, self._view.baselines, 1)
         self._batch = backend.batch()
         self._capacity = backend.capacity(backend.image_bytes or self._view.image.nbytes)
-        self._verdicts: dict[bytes, list[Verdict]] = {}
+        self._verdicts: dict[bytes, dict[Target, Verdict]] = {}
         self._whole: dict[bytes, Any] = {}
 
     def finish(self) -> None:
@@ -228,7 +228,7 @@ class _Answers:
             if isinstance(one, WholeImages):
                 self._jobs[i].take(one, joined([self._whole[key] for key in own]))
             else:
-                verdicts = [self._verdicts[key][i] for key in own]
+                verdicts = [self._verdicts[key][self._jobs[i].asked_target] for key in own]
                 passing = np.array([passes for passes, _ in verdicts], dtype=np.bool_)
                 scores = np.array([score for _, score in verdicts], dtype=np.float32)
                 self._jobs[i].take(one, (passing, scores))
@@ -258,10 +258,9 @@ class _Answers:
                 if key in whole:
                     self._whole[key] = rows_of(answer, slice(row, row + 1))
             if not all(key in whole for key in some):
-                judged = [self._judged(job.target, answer) for job in self._jobs]
+                judged = {target: target.judge(answer) for job in self._jobs for target in job.targets}
                 for row, key in enumerate(some):
-                    self._verdicts[key] = [(bool(passes[row]), scores[row]) for passes, scores in judged]
-
-    @staticmethod
-    def _judged(target: Target, answer: Any) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        return target.judge(answer)
+                    self._verdicts[key] = {
+                        target: (bool(passes[row]), scores[row])
+                        for target, (passes, scores) in judged.items()
+                    }
