@@ -376,6 +376,9 @@ def test_external_results_are_read(tmp_path):
     with (tmp_path / "r.jsonl").open("a") as stream:
         stream.write('{"file": "b.png"')  # still being written
     assert "b.png" not in ExternalResults(tmp_path / "r.jsonl")
+    with (tmp_path / "r.jsonl").open("a") as stream:
+        stream.write("}")  # whole, and the file ends without a new line
+    assert "b.png" in ExternalResults(tmp_path / "r.jsonl")
 
 
 def test_what_another_program_failed_on_is_no_result(tmp_path):

@@ -21,7 +21,7 @@ from dccausal.cli.run_display import describe_run
 from dccausal.errors import ClassifierError, DeviceError, ImageError, InputError, OutputError
 from dccausal.explanation.explanation import Explanation
 from dccausal.runs.folder import FolderRun
-from dccausal.runs.images import collect, is_many
+from dccausal.runs.images import collect, is_many, passed_over
 from dccausal.runs.table import COLUMNS, ResultTable, row_of
 
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
@@ -299,6 +299,24 @@ def test_photographs_of_folders_patterns_and_files(tmp_path, monkeypatch):
         False,
         False,
     ]
+
+
+def test_a_folder_that_cannot_be_searched_is_not_passed_over(tmp_path):
+    """Its path is too long for the system, which even a superuser is told."""
+    place = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("n" * 250, dir_fd=place)
+        place, outer = os.open("n" * 250, os.O_RDONLY, dir_fd=place), place
+        os.close(outer)
+    os.close(os.open("p.png", os.O_CREAT, dir_fd=place))
+    os.close(place)
+    (tmp_path / "q.png").touch()
+    with pytest.raises(ImageError, match=r"cannot be searched .* a folder that may be read is needed"):
+        collect([str(tmp_path)], tmp_path / "run", recursive=True)
+    assert collect([str(tmp_path)], tmp_path / "run", recursive=False) == [str(tmp_path / "q.png")]
+    assert (
+        passed_over([str(tmp_path)], tmp_path / "run", recursive=True) == []
+    )  # which is asked after the run
 
 
 def test_how_far_a_run_is_in_words():

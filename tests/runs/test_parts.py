@@ -19,7 +19,9 @@ from dccausal.errors import DeviceError, InputError, OutputError
 from dccausal.runs.folder import DRAWING, run_folder
 from dccausal.runs.images import Namer, collect, plan_folders
 from dccausal.runs.parts import Done, part_path, parts_of, rows_of, settle, take_over, write_part
-from dccausal.runs.ray_source import Listing
+from dccausal.runs.pool import Pool, _Actor
+from dccausal.runs.ray import check_run_on_ray
+from dccausal.runs.ray_source import Listing, source_of
 from dccausal.runs.table import row_of
 from dccausal.runs.worker import Chunk, Settings, Worker, death_of
 
@@ -174,6 +176,23 @@ def test_each_photograph_stays_in_one_part(tmp_path):
     assert parts_of(tmp_path) == []
 
 
+def test_parts_that_overlap_one_after_the_other_lose_nothing(tmp_path):
+    for first in (0, 1, 2):
+        write_part(tmp_path, [failed(first), failed(first + 1)])
+    counted = []
+    done = settle(tmp_path, count=lambda row: counted.append(row["index"]))
+    assert done.n == 4
+    assert counted == [0, 1, 2, 3]
+    assert sorted(row["index"] for row in rows_of(tmp_path)) == [0, 1, 2, 3]
+
+
+def test_parts_of_another_run_are_not_taken_for_done(tmp_path):
+    write_part(tmp_path, [failed(0)])
+    given = {"resume": True, "retry": False, "drawing": DRAWING, "options": defaults()}
+    with pytest.raises(InputError, match=r"results is there without manifest\.json; another --out is needed"):
+        check_run_on_ray(tmp_path, **given)
+
+
 def test_done_is_a_set_of_indices():
     done = Done()
     wanted = {5, 0, 1_000_000}
@@ -195,6 +214,15 @@ def test_a_listing_is_kept_and_leaves_out_what_is_done(photos, tmp_path):
     assert found[0].folders == ["images/p1", "images/p2"]
     (folder / "a.png").touch()
     assert Listing.of(tmp_path / "run", [str(folder)], recursive=False, files=True).n == 7
+
+
+def test_a_listing_of_a_run_that_never_began_is_made_anew(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "b.png").touch()
+    source_of(str(tmp_path / "a.png"), tmp_path / "run", recursive=False, files=False)
+    source = source_of(str(tmp_path / "b.png"), tmp_path / "run", recursive=False, files=False)
+    ((chunk, _),) = source.chunks(Done(), lambda _: 9)
+    assert chunk.paths == [str(tmp_path / "b.png")]
 
 
 def test_a_listing_of_addresses(photos, tmp_path):
@@ -251,6 +279,22 @@ def test_photographs_over_which_workers_die_are_rows_with_an_error():
         (4, "b", "InputError"),
     ]
     assert "6 workers died over it" in rows[0]["message"]
+
+
+def test_nothing_is_beside_that_over_which_workers_die():
+    """So no innocent photograph is given up for it."""
+    deadly, innocent = Chunk([0], ["a"], None, attempts=2), Chunk([1], ["b"], None, attempts=2)
+    pool = Pool(None, 1, {}, lambda *_: None)
+    pool._again.extend([(deadly, None), (innocent, None)])
+    new = iter([(Chunk([2], ["c"], None), None), (Chunk([3], ["d"], None), None)])
+    alone, busy = _Actor("alone"), _Actor("busy", {"asked"})
+    pool._pending["asked"] = (busy, Chunk([4], ["e"], None, attempts=1), None)
+    assert pool._next_for(alone, new) == (deadly, None)
+    alone.pending.add("deadly")
+    pool._pending["deadly"] = (alone, deadly, None)
+    assert pool._next_for(alone, new) == (None, None)
+    assert pool._next_for(busy, new)[0].indices == [2]
+    assert pool._next_for(_Actor("other"), new) == (innocent, None)
 
 
 def test_names_are_those_of_a_run(tmp_path):

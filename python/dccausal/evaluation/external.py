@@ -49,7 +49,8 @@ class ExternalResults:
             text = read_text(self._path, "utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path} cannot be read ({error}); JSON Lines are needed") from error
-        lines = [line for line in text.split("\n")[:-1] if line.strip()]
+        *whole, last = text.split("\n")
+        lines = [line for line in (*whole, *([last] if _is_whole(last) else [])) if line.strip()]
         self._lines = {line["file"]: line for line in (self._read(line) for line in lines)}
 
     def __contains__(self, file: object) -> bool:
@@ -137,6 +138,14 @@ class ExternalResults:
                 f"{self._path}: a ranking does not name each pixel once; indices 0 to {len(ranking) - 1} are needed"
             )
         return ranking
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether a line that does not end yet has all of its object."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _heat_of(ranking: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dccausal.errors import ImageError
@@ -81,11 +81,14 @@ def _of(argument: str, out: Path, *, recursive: bool) -> Iterator[str]:
 
 
 def _in_folder(folder: str, out: Path, *, recursive: bool) -> Iterator[str]:
-    yield from (path for path in _files(folder, out, recursive=recursive) if _is_photograph(path))
+    found = _files(folder, out, recursive=recursive, unread=_unread)
+    yield from (path for path in found if _is_photograph(path))
 
 
-def _files(folder: str, out: Path, *, recursive: bool) -> Iterator[str]:
-    for place, folders, files in os.walk(folder):
+def _files(
+    folder: str, out: Path, *, recursive: bool, unread: Callable[[OSError], None] | None = None
+) -> Iterator[str]:
+    for place, folders, files in os.walk(folder, onerror=unread):
         folders[:] = sorted(
             name
             for name in folders
@@ -94,6 +97,13 @@ def _files(folder: str, out: Path, *, recursive: bool) -> Iterator[str]:
         for name in sorted(files):
             if not name.startswith("."):
                 yield _join(place, name)
+
+
+def _unread(error: OSError) -> None:
+    """Say that a folder cannot be searched, whose photographs would be missing without a word."""
+    raise ImageError(
+        f"{error.filename} cannot be searched ({error.strerror}); a folder that may be read is needed"
+    ) from error
 
 
 def _is_photograph(path: str) -> bool:

@@ -134,25 +134,40 @@ def settle(
     """
     columns = ["index", "error", "outcome", "size", "model_calls"]
     done = Done()
+    moved: dict[Path, set[int]] = {}  # what parts have got from earlier ones
     for left in (out / RESULTS).glob("shard=*/.part-*.tmp"):
         left.unlink(missing_ok=True)
     for path in parts_of(out):
-        kept = set()
+        kept = moved.pop(path, set())
         rows = read_part(path, columns)
         for row in rows:
-            if not (retry and row["error"] is not None) and done.add(row["index"]):
+            if (
+                row["index"] not in kept
+                and not (retry and row["error"] is not None)
+                and done.add(row["index"])
+            ):
                 kept.add(row["index"])
                 if count is not None:
                     count(row)
         if len(kept) < len(rows):
-            _keep(out, path, kept)
+            moved |= _keep(out, path, kept)
     return done
 
 
-def _keep(out: Path, path: Path, kept: set[int]) -> None:
+def _keep(out: Path, path: Path, kept: set[int]) -> dict[Path, set[int]]:
+    """Leave only some rows in a part; they may go to another that is there already, and which is returned then."""
     rows = [row for row in read_part(path) if row["index"] in kept]
-    if not rows or write_part(out, rows) != path:
+    target = part_path(out, rows[0]["index"]) if rows else None
+    moved: dict[Path, set[int]] = {}
+    if target is not None and target != path and target.exists():
+        rows += [row for row in read_part(target) if row["index"] not in kept]
+        rows.sort(key=lambda row: row["index"])
+        moved[target] = kept
+    if target is not None:
+        write_part(out, rows)
+    if target != path:
         path.unlink(missing_ok=True)
+    return moved
 
 
 def take_over(out: Path, token: str) -> None:

@@ -134,12 +134,26 @@ class Pool:
             for actor in self._actors:
                 if len(actor.pending) > room:
                     continue
-                chunk, block = self._again.popleft() if self._again else next(chunks, (None, None))
+                chunk, block = self._next_for(actor, chunks)
                 if chunk is None:
-                    return
+                    continue
                 asked = actor.handle.explain.remote(chunk, block)
                 actor.pending.add(asked)
                 self._pending[asked] = (actor, chunk, block)
+
+    def _next_for(self, actor: _Actor, chunks: Iterator[tuple[Chunk, Any]]) -> tuple[Chunk | None, Any]:
+        """
+        Return what a worker that has room is to do; None where there is nothing for it.
+
+        That over which workers die is done by one that does nothing else, so that no other is taken for it.
+        """
+        if any(_is_suspect(self._pending[ref][1]) for ref in actor.pending):
+            return None, None
+        for i, (chunk, block) in enumerate(self._again):
+            if not (actor.pending and _is_suspect(chunk)):
+                del self._again[i]
+                return chunk, block
+        return next(chunks, (None, None))
 
     def _wait(self, asked: list[Any], seconds: float) -> Iterator[Part]:
         """Return the parts that have come; a worker that has started, or died, is taken note of."""
@@ -214,6 +228,10 @@ class Pool:
                 self._again.append((chunk, block))
         self._start_one()
         return given_up
+
+
+def _is_suspect(chunk: Chunk) -> bool:
+    return chunk.attempts >= _DEATHS_TOGETHER - 1
 
 
 def _singles(chunk: Chunk) -> list[Chunk]:

@@ -30,7 +30,7 @@ from dccausal.onnx.model_classifier import ModelClassifier
 from dccausal.runs.cluster import Cluster, start_ray
 from dccausal.runs.folder import DECIDING, DRAWING
 from dccausal.runs.manifest import MANIFEST, check_same, make_manifest, read_manifest, write_manifest
-from dccausal.runs.parts import RESULTS, Done, settle, take_over, write_part
+from dccausal.runs.parts import RESULTS, Done, parts_of, settle, take_over, write_part
 from dccausal.runs.pool import Pool
 from dccausal.runs.ray_source import Blocks, Source, source_of
 from dccausal.runs.table import TABLE, lock
@@ -255,10 +255,13 @@ def check_run_on_ray(
         check_writable(out / RESULTS)
     except OutputError as error:
         raise InputError(str(error)) from error
-    if read_manifest(out) is not None and not resume:
+    held = read_manifest(out)
+    if held is not None and not resume:
         raise InputError(
             f"{out} holds a run already; --resume continues it, and another --out begins a new one"
         )
+    if held is None and parts_of(out):
+        raise InputError(f"{out / RESULTS} is there without {MANIFEST}; another --out is needed")
     if (out / TABLE).exists():
         raise InputError(f"{out} holds a run of one machine; another --out is needed")
     check_drawing(drawing["colormap"], drawing["alpha"], drawing["contour"])

@@ -15,7 +15,7 @@ from dccausal.errors import ImageError, InputError, OutputError
 from dccausal.inputs.photo_files import add_formats
 from dccausal.runs.export import require_arrow
 from dccausal.runs.images import SUFFIXES, Namer, stream
-from dccausal.runs.manifest import IMAGES
+from dccausal.runs.manifest import IMAGES, read_manifest
 from dccausal.runs.parts import Done
 from dccausal.runs.worker import Chunk
 
@@ -227,6 +227,10 @@ def source_of(photographs: Any, out: Path, *, recursive: bool, files: bool) -> S
         raise ImageError("no photographs were given; a path, a folder or an address is needed")
     tables = [argument for argument in arguments if _is_parquet(argument)]
     if not tables:
+        if (
+            read_manifest(out) is None
+        ):  # of a process that was killed before its run began, with other photographs
+            (out / LISTING).unlink(missing_ok=True)
         return Listing.of(out, arguments, recursive=recursive, files=files)
     if len(tables) < len(arguments):
         raise InputError(f"{tables[0]} and photographs were given at once; one kind is needed")
