@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import signal
+import threading
 import time
 import tracemalloc
 
@@ -188,6 +189,30 @@ def test_an_image_that_fails_while_it_is_asked_about_ends_nothing():
     images = [photos[0], slow(photos[1]), slow(photos[2])]
     found = dict(explain_many(images, classify, batch_size=2, in_flight=2))
     assert [isinstance(found[n], ClassifierError) for n in range(3)] == [True, False, False]
+
+
+@pytest.mark.parametrize("n_bad", [21, 23, 25])
+def test_a_callable_is_never_called_by_two_threads_at_once(n_bad):
+    """Where it fails it is asked about each image alone, while another batch may be under way."""
+    n, n_at_once, is_busy = 0, 0, threading.Lock()
+
+    def classify(images):
+        nonlocal n, n_at_once
+        if not is_busy.acquire(blocking=False):
+            n_at_once += 1
+            is_busy.acquire()
+        with contextlib.ExitStack() as stack:
+            stack.callback(is_busy.release)
+            n += 1
+            is_bad = n == n_bad
+            time.sleep(0.004)
+            sees = images[:, 8:12, 8:12, 0].mean(axis=(1, 2)) > 150
+            return np.where(sees[:, None], [[0.1, 0.9]], [[0.9, 0.1]]) * (np.nan if is_bad else 1)
+
+    photos = [Image.new("RGB", (32, 32), (200 - i, 0, 0)) for i in range(8)]
+    found = dict(explain_many(photos, classify, batch_size=8, in_flight=2, grid=4))
+    assert len(found) == len(photos)
+    assert n_at_once == 0
 
 
 def test_options_that_do_not_go_with_one_image_concern_that_one():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dccausal.engine.backend import Backend
 from dccausal.engine.job import Job
-from dccausal.engine.lane import BatchInFlight, Lane, run
+from dccausal.engine.lane import BatchInFlight, Lane
 from dccausal.engine.masking.batch import Rows
 from dccausal.engine.task import ImageTask
 from dccausal.errors import DccausalError
@@ -177,7 +177,7 @@ class Asker:
             masked = lane.spare()
             try:
                 masked.mask(parts, parts[-1].stop)
-                timed = run(masked, parts)
+                timed = lane.run(masked, parts)
             except DccausalError:
                 continue
             if batch.lane in self._lanes:
@@ -198,7 +198,7 @@ class Asker:
                 return
             alone = BatchInFlight(batch.lane, batch.masked, [task], [part])
             try:
-                timed = alone.result()
+                timed = batch.lane.run(batch.masked, [part])
             except DccausalError as own:
                 task.fail(part.asked, own)
             else:

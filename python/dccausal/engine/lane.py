@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,6 +96,16 @@ class Lane:
     def capacity(self, n_bytes: int) -> int:
         """Return the number of questions that a batch of images of so many bytes takes."""
         return self.backend.capacity(n_bytes) if self._batch_size is None else self._batch_size
+
+    def run(self, masked: MaskedBatch, parts: Sequence[Rows]) -> TimedAnswers:
+        """Have a batch answered and wait for it; by the lane's own thread, as the classifier is in one at a time."""
+        if self.pool is None:
+            return run(masked, parts)
+        answers = self.pool.submit(run, masked, parts)
+        try:
+            return answers.result()
+        finally:
+            wait([answers])  # after an interrupt too, since the room is used again
 
     def spare(self) -> MaskedBatch:
         """Return room for a batch beside those in the making."""
