@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from dccausal.remote import RemoteClassifier
+from dccausal.serving.limits import Limits
+from dccausal.serving.metrics import Metrics
+from dccausal.serving.queue import Ticket
+from dccausal.serving.worker import Worker
+from open_inference import serving
 from services import spotted, until
 
 
@@ -138,3 +146,24 @@ def test_a_model_that_hangs_is_told_of(slow_service):
         service.open()  # it ends after all
         until(lambda: service.get("/healthz").status_code == 200)
         assert service.post(spotted(1), max_calls=20).status_code == 200
+
+
+def test_a_model_server_that_was_away_is_asked_again(planted):
+    scene = planted("needs_a_and_b")
+    photo, told = scene.photo.read_bytes(), []
+
+    def ticket():
+        return Ticket(
+            io.BytesIO(photo), None, {"partitions": 2}, "json", "", False, lambda *event: told.append(event)
+        )
+
+    with serving(scene.path) as server:
+        classifier = RemoteClassifier(server.url, "planted", retries=0)
+        worker = Worker(classifier, Limits(), 1, Metrics())
+        server.busy = 1000
+        worker.work(ticket())
+        assert "does not answer" in str(dict(told)["error"])
+        assert worker.failure is None
+        server.busy = 0
+        worker.work(ticket())
+        assert json.loads(dict(told)["result"])["outcome"] == "minimal"

@@ -13,6 +13,7 @@ from dccausal.engine.plan import Plan
 from dccausal.engine.progress import Progress, StopEarly
 from dccausal.errors import DccausalError, DeviceError, InputError, OptionError
 from dccausal.inputs.photo import load_photo, measure_photo
+from dccausal.remote.classifier import RemoteClassifier
 from dccausal.serving.answers import drawn, heat, json_answer, picture, pictures, seen
 from dccausal.serving.limits import Limits
 from dccausal.serving.metrics import Metrics
@@ -110,7 +111,8 @@ class Worker:
         except (DccausalError, MemoryError) as error:
             if not isinstance(error, InputError):
                 _log.warning("a request failed: %s", error)
-            if isinstance(error, DeviceError):
+            # A server that does not answer may do so again; a device that is lost stays lost.
+            if isinstance(error, DeviceError) and not isinstance(self._classifier, RemoteClassifier):
                 self.failure = f"the device is lost: {error}"
             ticket.tell("error", error)
         finally:
