@@ -89,14 +89,11 @@ impl SearchOptions {
         require(self.min_side > 0.0 && self.min_side <= 1.0, "min_side", self.min_side, "above 0 and at most 1")?;
         require((1..=64).contains(&self.concentration), "concentration", self.concentration, "from 1 to 64")?;
         require(self.wave >= 1, "wave", self.wave, "at least 1")?;
-        let needed = "from 2 to 32 superpixels a side";
-        let check = |option, sides: &[u32]| {
-            sides.iter().try_for_each(|&side| require((2..=32).contains(&side), option, side, needed))
+        let check = |option, sides: &[u32], most, needed| {
+            sides.iter().try_for_each(|&side| require((2..=most).contains(&side), option, side, needed))
         };
-        check("survey", &self.survey)?;
-        check("shown", &self.shown)?;
-        let in_range = |side: &u32| (2..=15).contains(side);
-        let outside = self.balanced.iter().find(|side| !in_range(side));
-        outside.map_or(Ok(()), |&side| require(false, "balanced", side, "from 2 to 15 superpixels a side"))
+        check("survey", &self.survey, 32, "from 2 to 32 superpixels a side")?;
+        check("shown", &self.shown, 32, "from 2 to 32 superpixels a side")?;
+        check("balanced", &self.balanced, 15, "from 2 to 15 superpixels a side")
     }
 }

@@ -60,22 +60,22 @@ impl Survey {
         let mut questions = 0;
         for (side, kind) in kinds.into_iter().flat_map(|(sides, kind)| sides.iter().map(move |side| (*side, kind))) {
             let grid = Grid::new(height, width, side);
+            let block = |block| prints.region(&grid.block(block));
+            let blocks = 0..grid.n_blocks();
             let balanced = Balanced::new(grid.n_blocks());
-            questions += if kind == Kind::Halved { balanced.runs().len() } else { grid.n_blocks() };
+            let asked: Vec<Fingerprint> = match kind {
+                Kind::Masked => blocks.map(block).collect(),
+                Kind::Shown => blocks.map(|one| whole.without(block(one))).collect(),
+                Kind::Halved => balanced.runs().map(|run| prints.regions(&rest(&grid, &balanced, run))).collect(),
+            };
+            questions += asked.len();
             if questions > most {
                 break;
             }
-            let block = |block| prints.region(&grid.block(block));
-            let blocks = 0..grid.n_blocks();
             match kind {
-                Kind::Masked => survey.masked.push(Lattice { prints: blocks.map(block).collect(), grid }),
-                Kind::Shown => {
-                    survey.shown.push(Lattice { prints: blocks.map(|one| whole.without(block(one))).collect(), grid });
-                }
-                Kind::Halved => {
-                    let prints = balanced.runs().map(|run| prints.regions(&rest(&grid, &balanced, run))).collect();
-                    survey.halved.push(Halved { grid, balanced, prints });
-                }
+                Kind::Masked => survey.masked.push(Lattice { prints: asked, grid }),
+                Kind::Shown => survey.shown.push(Lattice { prints: asked, grid }),
+                Kind::Halved => survey.halved.push(Halved { prints: asked, grid, balanced }),
             }
         }
         survey

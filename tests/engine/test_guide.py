@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 
 from dccausal import OnnxClassifier, OptionError, explain, explain_many
 from dccausal.methods import explain_with
@@ -66,6 +67,37 @@ def test_a_single_set_grows_from_it_as_well(classifier, photos):
     found = explain(photos[0], classifier, guide="gradient", profile="paper", partitions=2, grid=6)
     assert found.outcome == "minimal"
     assert found.statistics["model_calls_by_phase"]["search"] > 3
+
+
+def test_gradients_that_speak_for_no_place_guide_nothing():
+    """The label is lost by what is seen, so all of its map is below 0."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["seen"]),
+        helper.make_node("Relu", ["seen"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "weights", "bias"], ["logits"]),
+    ]
+    values = {
+        "w": np.ones((1, 3, 1, 1)),
+        "weights": np.array([[-1.0, 0.0]]),
+        "bias": np.array([2.0, 1.0]),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "against",
+        [helper.make_tensor_value_info("x", 1, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("logits", 1, ["n", 2])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    classifier = OnnxClassifier(model.SerializeToString(), preprocess="unit", device="cpu", threads=1)
+    photo = np.zeros((32, 32, 3), np.uint8)
+    found = explain(photo, classifier, baseline="white", guide="gradient", grid=4)
+    assert found.label == 0
+    assert any("speak for no place" in note for note in found.notes)
+    assert found.outcome == "minimal"
+    assert np.isfinite(found.heatmap).all()
 
 
 def test_what_cannot_be_looked_into_is_refused_before_any_work(classifier, photos):

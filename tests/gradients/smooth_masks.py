@@ -45,24 +45,7 @@ def _exponentials(values: Floats, top: Floats, out: Floats) -> Floats:
 
 @dataclass
 class MaskMaker:
-    """
-    Smooth masks from coarse grids.
-
-    Parameters
-    ----------
-    size
-        (height, width) of the image.
-    step
-        Pixels a cell of the grid.
-    sigma
-        Pixels over which a cell is spread; also the margin around the image in which a mask goes on.
-
-    Raises
-    ------
-    OptionError
-        If masks would not reach over the image.
-
-    """
+    """Smooth masks of an image (height, width): cells of ``step`` pixels, each spread over ``sigma`` pixels."""
 
     size: tuple[int, int]
     step: int = 7

@@ -19,7 +19,6 @@ from dccausal.errors import DeviceError, InputError, OutputError
 from dccausal.runs.folder import DRAWING, run_folder
 from dccausal.runs.images import Namer, collect, plan_folders
 from dccausal.runs.parts import Done, part_path, parts_of, rows_of, settle, take_over, write_part
-from dccausal.runs.pool import Pool, _Actor
 from dccausal.runs.ray import check_run_on_ray
 from dccausal.runs.ray_source import Listing, source_of
 from dccausal.runs.table import row_of
@@ -279,22 +278,6 @@ def test_photographs_over_which_workers_die_are_rows_with_an_error():
         (4, "b", "InputError"),
     ]
     assert "6 workers died over it" in rows[0]["message"]
-
-
-def test_nothing_is_beside_that_over_which_workers_die():
-    """So no innocent photograph is given up for it."""
-    deadly, innocent = Chunk([0], ["a"], None, attempts=2), Chunk([1], ["b"], None, attempts=2)
-    pool = Pool(None, 1, {}, lambda *_: None)
-    pool._again.extend([(deadly, None), (innocent, None)])
-    new = iter([(Chunk([2], ["c"], None), None), (Chunk([3], ["d"], None), None)])
-    alone, busy = _Actor("alone"), _Actor("busy", {"asked"})
-    pool._pending["asked"] = (busy, Chunk([4], ["e"], None, attempts=1), None)
-    assert pool._next_for(alone, new) == (deadly, None)
-    alone.pending.add("deadly")
-    pool._pending["deadly"] = (alone, deadly, None)
-    assert pool._next_for(alone, new) == (None, None)
-    assert pool._next_for(busy, new)[0].indices == [2]
-    assert pool._next_for(_Actor("other"), new) == (innocent, None)
 
 
 def test_names_are_those_of_a_run(tmp_path):

@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from dccausal.gradients.layers import Layer
+    from dccausal.gradients.whitebox import WhiteBox
+
 _TINY = 1e-7
+
+
+def class_activation_map(
+    box: WhiteBox,
+    tensor: NDArray[Any],
+    label: int,
+    layer: Layer,
+    *,
+    size: tuple[int, int],
+    weigh: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """
+    Return a layer's map over one image for a label, by one gradient.
+
+    Parameters
+    ----------
+    box
+        The model.
+    tensor
+        float32, its input for one image.
+    label, layer
+        What is asked about, and where.
+    size
+        (height, width) of the map.
+    weigh
+        ``grad_cam`` or ``hires_cam``.
+
+    Returns
+    -------
+    NDArray
+        (height, width) from 0 to 1, 0 everywhere where nothing argues for the label.
+
+    """
+    answer = box.at_layer(tensor, label, layer)
+    activation = np.zeros_like(answer.values) if answer.activation is None else answer.activation
+    found: NDArray[np.float64] = enlarge(weigh(activation, answer.values), size)[0]
+    return found
 
 
 def grad_cam(activation: NDArray[Any], gradient: NDArray[Any]) -> NDArray[np.float64]:

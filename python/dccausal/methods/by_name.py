@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from dccausal.classifier import Classifier
 from dccausal.engine.explain import carry_out
-from dccausal.engine.finder import HeatmapSearch
-from dccausal.engine.findings import Findings
+from dccausal.engine.guide import white_box_of
 from dccausal.engine.options import Options
 from dccausal.engine.plan import Plan
 from dccausal.engine.profiles import PROFILES, Profile
@@ -135,13 +134,8 @@ def explain_with(
     )
 
     plan = Plan.of(classifier, given)
-    extra = _white_box_of(chosen, plan)
-
-    def search(findings: Findings, budget: int | None) -> HeatmapSearch:
-        return chosen.search(findings, budget, seed=seed, options=own, **extra)
-
-    # The plan makes the causal search by itself.
-    found = carry_out(plan, image, None if isinstance(own, Profile) else search)
+    make_search = chosen.make_search(seed=seed, options=own, **_white_box_of(chosen, plan))
+    found = carry_out(plan, image, make_search)
     used = given.settings if isinstance(own, Profile) else own
     return dataclasses.replace(found, provenance=_provenance(found, chosen, used))
 
@@ -158,11 +152,7 @@ def _white_box_of(method: Method, plan: Plan) -> dict[str, Any]:
     if not method.needs_gradients:
         return {}
     classifier = plan.backend.classifier
-    if not hasattr(classifier, "white_box"):
-        raise OptionError(
-            f"method is {method.name!r}, which looks into the model, but the classifier is a "
-            f"{type(classifier).__name__}; an OnnxClassifier or the path of an ONNX model is needed"
-        )
+    white_box_of(classifier, f"method is {method.name!r}")
     return {"classifier": classifier, "progress": plan.options.progress}
 
 

@@ -44,8 +44,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from dccausal.engine.causal import CausalSearch
-from dccausal.engine.finder import HeatmapSearch
+from dccausal.engine.finder import HeatmapSearch, MakeSearch
 from dccausal.engine.findings import Findings
 from dccausal.engine.profiles import PROFILES, Profile
 from dccausal.errors import OptionError
@@ -119,7 +118,7 @@ class Method:
     needs_scores: bool
     extra: str | None
     needs_gradients: bool
-    _make: Callable[..., HeatmapSearch]
+    _make: Callable[..., HeatmapSearch] | None
 
     def check(self, **options: Any) -> Any:
         """
@@ -137,18 +136,14 @@ class Method:
             raise OptionError(f"method {self.name!r} was given the option {unknown[0]!r}; {known}")
         return self.options(**{**self.defaults, **options})
 
-    def search(self, findings: Findings, budget: int | None, **more: Any) -> HeatmapSearch:
-        """Return the search for a heatmap: ``seed``, ``options`` as ``check`` returns, at most ``budget`` calls."""
-        return self._make(findings, budget, **more)
+    def make_search(self, **more: Any) -> MakeSearch | None:
+        """Return what makes the search, of ``seed`` and ``options`` as ``check`` returns; None where the plan does."""
+        return None if self._make is None else functools.partial(self._make, **more)
 
 
 def _causal(name: str, summary: str, profile: Profile) -> Method:
-    def make(findings: Findings, budget: int | None, **_more: Any) -> HeatmapSearch:
-        return CausalSearch(findings, budget)  # whose options have the seed and the profile
-
-    return Method(
-        name, summary, Profile, MappingProxyType(dataclasses.asdict(profile)), False, None, False, make
-    )
+    defaults = MappingProxyType(dataclasses.asdict(profile))
+    return Method(name, summary, Profile, defaults, False, None, False, None)
 
 
 def _method(

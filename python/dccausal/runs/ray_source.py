@@ -227,9 +227,8 @@ def source_of(photographs: Any, out: Path, *, recursive: bool, files: bool) -> S
         raise ImageError("no photographs were given; a path, a folder or an address is needed")
     tables = [argument for argument in arguments if _is_parquet(argument)]
     if not tables:
-        if (
-            read_manifest(out) is None
-        ):  # of a process that was killed before its run began, with other photographs
+        if read_manifest(out) is None:
+            # A listing that is there all the same is of a process that was killed before its run began.
             (out / LISTING).unlink(missing_ok=True)
         return Listing.of(out, arguments, recursive=recursive, files=files)
     if len(tables) < len(arguments):

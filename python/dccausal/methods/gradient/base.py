@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dccausal.engine.guide import GRADIENT_COST
 from dccausal.engine.progress import Progress
 from dccausal.engine.whole_images import WholeImages
 from dccausal.errors import OptionError
@@ -19,9 +20,6 @@ from dccausal.targets import Target
 if TYPE_CHECKING:
     from dccausal.gradients.whitebox import WhiteBox
     from dccausal.onnx.classifier import OnnxClassifier
-
-# A gradient costs about as much as this many calls of the model.
-GRADIENT_COST = 3
 
 
 class WhiteBoxSearch(ABC):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal.errors import OptionError
-from dccausal.gradients.cam import enlarge, grad_cam, hires_cam
+from dccausal.gradients.cam import class_activation_map, grad_cam, hires_cam
 from dccausal.methods.gradient.base import WhiteBoxSearch
 
 
@@ -54,12 +54,10 @@ class CamSearch(WhiteBoxSearch):
     def find(self) -> NDArray[np.float64]:
         """Return the map, enlarged to the image."""
         layer = self.box.layer(self.options.layer)
-        answer = self.box.at_layer(self.tensor, self.label, layer)
-        activation = np.zeros_like(answer.values) if answer.activation is None else answer.activation
+        weigh = grad_cam if self._name == "grad-cam" else hires_cam
+        size = (self.view.image.shape[0], self.view.image.shape[1])
+        found = class_activation_map(self.box, self.tensor, self.label, layer, size=size, weigh=weigh)
         self.spend(1, 1.0)
         rows, columns = layer.grid
         self.note(f"The map was drawn from the layer {layer.name!r}, {rows} x {columns}.")
-        make = grad_cam if self._name == "grad-cam" else hires_cam
-        height, width = self.view.image.shape[:2]
-        found: NDArray[np.float64] = enlarge(make(activation, answer.values), (height, width))[0]
         return found

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dccausal._shared.checks import finite_number, whole_number
+from dccausal.engine.guide import GRADIENT_COST
 from dccausal.errors import OptionError
 from dccausal.gradients.attribution import score_of
 from dccausal.gradients.extremal import Extremal, MaskMaker
-from dccausal.methods.gradient.base import GRADIENT_COST, WhiteBoxSearch
+from dccausal.methods.gradient.base import WhiteBoxSearch
 
 
 @dataclass(frozen=True, kw_only=True)
