@@ -17,12 +17,10 @@ import pytest
 from PIL import Image
 
 from dccausal.cli.app import main
-from dccausal.cli.run_display import describe_run
-from dccausal.errors import ClassifierError, DeviceError, ImageError, InputError, OutputError
+from dccausal.errors import ClassifierError, DeviceError, OutputError
 from dccausal.explanation.explanation import Explanation
 from dccausal.runs.folder import FolderRun
-from dccausal.runs.images import collect, is_many, passed_over
-from dccausal.runs.table import COLUMNS, ResultTable, row_of
+from dccausal.runs.table import COLUMNS, ResultTable
 
 _RUN = "import sys; from dccausal.cli import main; sys.exit(main())"
 _TIMES = ("seconds", "model_seconds")
@@ -206,122 +204,6 @@ def test_ctrl_c_leaves_no_unfinished_result(tmp_path, planted):
     assert "the same command with --resume continues" in err
     assert "Traceback" not in err
     assert all(row["outcome"] == "minimal" for row in _rows(tmp_path / "run"))
-
-
-# The table
-
-
-def _row(index):
-    return row_of(index, f"p{index}\udc80.png", "images/p", ImageError("it is\nbad"))
-
-
-def test_a_table_torn_anywhere_in_its_last_line_is_mended(tmp_path):
-    path = tmp_path / "results.jsonl"
-    with ResultTable(path) as table:
-        table.append(_row(0))
-        whole = path.read_bytes()
-        table.append(_row(1))
-    content = path.read_bytes()
-    for end in range(len(whole) + 1, len(content)):
-        for tail in (b"", b"\0" * 20, b"\0\n"):
-            path.write_bytes(content[:end] + tail)
-            with ResultTable(path) as table:
-                assert (table.rows, table.torn) == ([_row(0)], end - len(whole) + len(tail))
-                assert path.read_bytes() == whole
-                table.append(_row(1))
-            assert path.read_bytes() == content
-
-
-def test_a_table_damaged_in_its_middle_is_refused(tmp_path):
-    path = tmp_path / "results.jsonl"
-    path.write_bytes(b'{"index": 0}\n{"inde\n{"index": 2}\n')
-    with pytest.raises(InputError, match="line 2 of 3 is damaged"):
-        ResultTable(path)
-    assert path.stat().st_size == 33
-
-
-def test_a_table_has_one_writer(tmp_path):
-    path = tmp_path / "results.jsonl"
-    with ResultTable(path), pytest.raises(InputError, match="is being written by another process"):
-        ResultTable(path)
-    ResultTable(path).__exit__(None, None, None)
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
-def test_a_full_disk_is_an_error_and_leaves_the_table_as_it_was(tmp_path, monkeypatch):
-    path = tmp_path / "results.jsonl"
-    with ResultTable(path) as table:
-        table.append(_row(0))
-        whole, write = path.read_bytes(), os.write
-
-        def fill(file, line):
-            write(file, line[:10])
-            with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123
-                return full.write(line)
-
-        monkeypatch.setattr(os, "write", fill)
-        with pytest.raises(OutputError, match="No space left"):
-            table.append(_row(1))
-        assert path.read_bytes() == whole
-        assert len(table.rows) == 1
-
-
-# Which photographs
-
-
-def test_photographs_of_folders_patterns_and_files(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in (
-        "b.JPG",
-        "a.png",
-        "notes.txt",
-        ".hidden.png",
-        "sub/c.webp",
-        "sub/run/images/x/overlay.png",
-        ".git/d.png",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    out = tmp_path / "sub" / "run"
-    assert collect(["."], out, recursive=False) == ["a.png", "b.JPG"]
-    assert collect([".", "./a.png"], out, recursive=True) == ["a.png", "b.JPG", "sub/c.webp"]
-    assert collect(["**/*.*"], out, recursive=False) == ["a.png", "b.JPG", "notes.txt", "sub/c.webp"]
-    assert collect(["missing.png", "sub"], out, recursive=False) == ["missing.png", "sub/c.webp"]
-    with pytest.raises(ImageError, match=r"\*.bmp matches no file"):
-        collect(["*.bmp"], out, recursive=False)
-    with pytest.raises(ImageError, match=r"holds no photographs; .* \(--recursive"):
-        collect(["sub/run"], tmp_path / "o", recursive=False)
-    (tmp_path / "[x].png").touch()
-    assert [is_many(name) for name in ("sub", "*.png", "a.png", "[x].png", "gone.png")] == [
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
-
-
-def test_a_folder_that_cannot_be_searched_is_not_passed_over(tmp_path):
-    """Its path is too long for the system, which even a superuser is told."""
-    place = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(20):
-        os.mkdir("n" * 250, dir_fd=place)
-        place, outer = os.open("n" * 250, os.O_RDONLY, dir_fd=place), place
-        os.close(outer)
-    os.close(os.open("p.png", os.O_CREAT, dir_fd=place))
-    os.close(place)
-    (tmp_path / "q.png").touch()
-    with pytest.raises(ImageError, match=r"cannot be searched .* a folder that may be read is needed"):
-        collect([str(tmp_path)], tmp_path / "run", recursive=True)
-    assert collect([str(tmp_path)], tmp_path / "run", recursive=False) == [str(tmp_path / "q.png")]
-    assert (
-        passed_over([str(tmp_path)], tmp_path / "run", recursive=True) == []
-    )  # which is asked after the run
-
-
-def test_how_far_a_run_is_in_words():
-    assert describe_run(50, 200, 40, 60) == "50 of 200 photographs, 40.0 a minute, 3 min 45 s left"
-    assert describe_run(10, 2000, 0, 5) == "10 of 2,000 photographs"
 
 
 # What is not the photograph's fault
