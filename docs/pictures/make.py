@@ -29,6 +29,14 @@ GREY, SIDE, CONCENTRATION = 128, 224, 4
 GREEN, RED = (46, 160, 67), (218, 54, 51)
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 CORNERS = range(4)
+# The paper's search and one explanation for the label alone, with central cuts that stay beside their contingency.
+SEARCH = {
+    "profile": "paper",
+    "concentration": CONCENTRATION,
+    "world": "contingency",
+    "weighting": "leaf",
+    "refine_equal": True,
+}
 
 
 class Model:
@@ -53,9 +61,9 @@ class Model:
         """Return what the model is shown."""
         return Image.fromarray(np.where(masked[..., None], np.uint8(GREY), self.image))
 
-    def explain(self, *, partitions: int = 20, **options: object) -> Explanation:
+    def explain(self, **options: object) -> Explanation:
         """Explain the photograph."""
-        return explain(self.photo, self.classifier, partitions=partitions, **options)  # type: ignore[arg-type]
+        return explain(self.photo, self.classifier, **options)  # type: ignore[arg-type]
 
 
 def masked_of(regions: list[reference.Region], chosen: frozenset[int]) -> np.ndarray:
@@ -160,7 +168,7 @@ def draw_partitions(model: Model) -> Image.Image:
     """Show the heatmap of more and more partitions."""
     row = [
         (
-            model.explain(partitions=n, survey=0).overlay(contour="none"),
+            model.explain(partitions=n, **SEARCH).overlay(contour="none", caption=False),
             f"mean of {n} partition{'s' * (n > 1)}",
         )
         for n in (1, 5, 20, 50)
@@ -168,9 +176,10 @@ def draw_partitions(model: Model) -> Image.Image:
     return contact_sheet([row[:2], row[2:]], width=440)
 
 
-def draw_extraction(model: Model, found: Explanation) -> Image.Image:
+def draw_extraction(model: Model) -> Image.Image:
     """Show the shortest sufficient prefix of the ranking, and what is left of it."""
-    order = found.ranking()
+    order = model.explain(partitions=20, **SEARCH).ranking()
+    found = model.explain(partitions=20, **SEARCH | {"levels": (0.0,), "grid": 14})
 
     def prefix(n: int) -> np.ndarray:
         kept = np.zeros(SIDE * SIDE, bool)
@@ -195,7 +204,7 @@ def draw_baselines(model: Model) -> Image.Image:
     """Show the explanation under several baselines, as the model sees it."""
     row = []
     for baseline in ("grey", "black", "white", "blur"):
-        found = model.explain(partitions=8, baseline=baseline)
+        found = model.explain(baseline=baseline)
         picture = found.masked_picture().resize((2 * SIDE, 2 * SIDE), Image.Resampling.LANCZOS)
         row.append((picture, f"{baseline}: {found.size:.1%} kept, score {found.explanation_score:.2f}"))
     return contact_sheet([row], width=300)
@@ -213,7 +222,7 @@ def main() -> None:
         "masks": lambda: draw_masks(model, regions, verdicts),
         "refinement": lambda: draw_refinement(model, path, regions, found),
         "partitions": lambda: draw_partitions(model),
-        "extraction": lambda: draw_extraction(model, model.explain()),
+        "extraction": lambda: draw_extraction(model),
         "baselines": lambda: draw_baselines(model),
     }
     for name in given.names or pictures:
